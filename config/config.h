@@ -1,0 +1,28 @@
+// The whole configuration as plain data: what load() returns, validated and with every default applied.
+// Nothing here opens a socket, touches OpenSSL or knows YAML. Immutable after loading, so any thread may read it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/limits_config.h"
+#include "config/listener_config.h"
+#include "config/route_config.h"
+#include "config/service_config.h"
+#include "config/upstream_config.h"
+
+namespace sluice::config {
+
+struct Config {
+  unsigned workers = 0;  // 0: one per core
+  std::vector<Listener> listeners;
+  Limits limits;
+  Timeouts timeouts;
+  std::vector<Upstream> upstreams;
+  std::vector<Route> routes;
+  std::optional<Admin> admin;
+  AccessLog access_log;
+  Log log;
+};
+
+}  // namespace sluice::config

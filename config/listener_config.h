@@ -1,0 +1,53 @@
+// `listeners`: where the gateway accepts, and how it speaks TLS there.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/values.h"
+
+namespace sluice::config {
+
+// A literal IP address and port. `[::]:port` is v6 only.
+struct Address {
+  std::string host;  // without brackets
+  std::uint16_t port = 0;
+  bool v6 = false;
+  std::string text() const;  // host:port or [host]:port
+};
+
+// A CIDR block; an address without a length is a block of one.
+struct Cidr {
+  std::uint8_t bytes[16] = {};  // v4 in the first four
+  bool v6 = false;
+  unsigned prefix_length = 0;
+  // `address` as 4 or 16 bytes in network order. A v4-mapped v6 address counts as v4.
+  bool contains(const std::uint8_t* address, bool address_is_v6) const;
+};
+
+// Text (no brackets, no port) to bytes; false when it is not an IP address.
+bool parse_ip(const std::string& text, std::uint8_t (&bytes)[16], bool& v6);
+
+struct Certificate {
+  std::string certificate;  // PEM file: the leaf, then its chain
+  std::string private_key;  // PEM file
+};
+
+enum class TlsVersion { v1_2, v1_3 };
+
+struct ListenerTls {
+  std::vector<Certificate> certificates;  // chosen by SNI; the first is the default
+  bool self_signed = false;
+  TlsVersion min_version = TlsVersion::v1_2;
+};
+
+struct Listener {
+  std::string name;
+  Address address;
+  std::vector<std::string> protocols = {"http/1.1"};  // ALPN order
+  std::optional<ListenerTls> tls;
+  std::vector<Cidr> trusted_proxies;
+};
+
+}  // namespace sluice::config

@@ -1,0 +1,53 @@
+#include "config/load.h"
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "config/sections.h"
+#include "config/validate.h"
+
+namespace sluice::config {
+namespace {
+
+Address default_admin_address() { return {.host = "127.0.0.1", .port = 9901, .v6 = false}; }
+
+[[noreturn]] void refuse_file(const std::string& path, const std::string& reason) {
+  throw ConfigError(
+      {{path, 0, "",
+        "cannot be read (" + reason + "); expected a configuration file: create it, or name another with " +
+            "--config, or run `sluice proxy --to URL` without any"}});
+}
+
+std::string read_whole_file(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) refuse_file(path, "it is a folder");
+  errno = 0;
+  std::ifstream file(path, std::ios::binary);
+  if (!file) refuse_file(path, std::strerror(errno));
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  if (file.bad()) refuse_file(path, std::strerror(errno));
+  return text;
+}
+
+}  // namespace
+
+Config load_text(const std::string& text, const std::string& name, std::vector<std::string>& warnings) {
+  Report report(name);
+  Config config;
+  if (const auto root = parse_document(text, report)) {
+    config_table().read(*root, config);
+    if (config.admin && !report.mentions("admin.address")) config.admin->address = default_admin_address();
+    validate(config, report);
+  }
+  report.finish(warnings);
+  return config;
+}
+
+Config load_file(const std::string& path, std::vector<std::string>& warnings) {
+  return load_text(read_whole_file(path), path, warnings);
+}
+
+}  // namespace sluice::config

@@ -1,0 +1,64 @@
+// `listeners`.
+#include "config/address.h"
+#include "config/sections.h"
+
+namespace sluice::config {
+namespace {
+
+const Table<Certificate>& certificate_table() {
+  static const Table<Certificate> table{
+      required(file_path("certificate", &Certificate::certificate, true)),
+      required(file_path("private_key", &Certificate::private_key, true)),
+      later<Certificate>("ocsp"),
+  };
+  return table;
+}
+
+const Table<ListenerTls>& tls_table() {
+  static const Table<ListenerTls> table{
+      map_list("certificates", &ListenerTls::certificates, certificate_table(), "at least one certificate",
+               1),
+      boolean("self_signed", &ListenerTls::self_signed),
+      word("min_version", &ListenerTls::min_version, {{"1.2", TlsVersion::v1_2}, {"1.3", TlsVersion::v1_3}}),
+      later<ListenerTls>("client_auth", later_infos({"mode", "ca"})),
+      later<ListenerTls>("ticket_keys"),
+  };
+  return table;
+}
+
+// Only http/1.1 can be offered so far, with TLS and without, so it is also the default.
+Key<Listener> protocols_key() {
+  KeyInfo info = list_info("protocols", "http/1.1", 1);
+  info.words = {"http/1.1"};
+  info.later_words = {"h2"};
+  return {std::move(info), [](const Value& value, const KeyInfo& row, Listener& listener) {
+            listener.protocols.clear();
+            for (const Value& element : read_list(value, row)) {
+              const auto index = read_word(element, row);
+              if (!index) continue;
+              if (!listener.protocols.empty())
+                element.problem("stands here twice; expected each protocol once");
+              listener.protocols = {row.words[*index]};
+            }
+          }};
+}
+
+}  // namespace
+
+const Table<Listener>& listener_table() {
+  static const Table<Listener> table{
+      name_key<Listener>(),
+      required(parsed("address", &Listener::address, parse_address, "an address such as 0.0.0.0:8080")),
+      later<Listener>("mode"),
+      protocols_key(),
+      map("tls", &Listener::tls, tls_table()),
+      parsed_list("trusted_proxies", &Listener::trusted_proxies, parse_cidr,
+                  "CIDR blocks such as 10.0.0.0/8"),
+      later<Listener>("proxy_protocol"),
+      later<Listener>("redirect_to_https"),
+      later<Listener>("acme_challenge_directory"),
+  };
+  return table;
+}
+
+}  // namespace sluice::config

@@ -1,0 +1,129 @@
+// `routes`, except their `websocket` and `filters`.
+#include "config/header_keys.h"
+#include "config/sections.h"
+
+namespace sluice::config {
+namespace {
+
+constexpr std::uint64_t kLargestBody = 1ull << 50;
+
+const Table<RouteMatch>& match_table() {
+  static const Table<RouteMatch> table{
+      parsed_list("hosts", &RouteMatch::hosts, parse_match_host, "host names such as chat.example.com"),
+      parsed("path", &RouteMatch::path, parse_match_path, "a path such as /ws"),
+      parsed("path_prefix", &RouteMatch::path_prefix, parse_match_path, "a path such as /ws"),
+      later<RouteMatch>("path_regex"),
+      parsed_list("methods", &RouteMatch::methods, parse_method, "methods such as GET"),
+      later<RouteMatch>("headers", later_infos({"name", "equals", "regex", "present"})),
+      later<RouteMatch>("query", later_infos({"name", "equals", "regex", "present"})),
+      boolean("websocket", &RouteMatch::websocket),
+      later<RouteMatch>("subprotocols"),
+      parsed_list("listeners", &RouteMatch::listeners, parse_name, "names of listeners"),
+  };
+  return table;
+}
+
+Fault check_location(const Template& to) {
+  const std::string& start = to.front().text;
+  const auto starts_with = [&start](const char* prefix) { return start.rfind(prefix, 0) == 0; };
+  if (!to.front().variable && !starts_with("/") && !starts_with("http://") && !starts_with("https://")) {
+    return in_quotes(start) + " does not start with http://, https:// or /; expected a URL or a path";
+  }
+  for (const TemplatePart& part : to) {
+    if (has_control_characters(part.text) || part.text.find_first_of(" \t") != std::string::npos) {
+      return in_quotes(part.text) + " has spaces or control characters; expected them percent-encoded";
+    }
+  }
+  return std::nullopt;
+}
+
+Key<Redirect> redirect_to_key() {
+  return {{.name = "to", .expected = "a URL such as https://${host}${path}", .required = true},
+          [](const Value& value, const KeyInfo& row, Redirect& redirect) {
+            auto to = value.text_template(row.expected);
+            if (!to) return;
+            if (to->empty()) return value.problem("is empty; expected " + row.expected);
+            if (Fault fault = check_location(*to)) return value.problem(*fault);
+            redirect.to = std::move(*to);
+          }};
+}
+
+const Table<Redirect>& redirect_table() {
+  static const Table<Redirect> table{
+      redirect_to_key(),
+      word("status", &Redirect::status,
+           {{"301", 301}, {"302", 302}, {"303", 303}, {"307", 307}, {"308", 308}}),
+  };
+  return table;
+}
+
+Fault take_text(const std::string& text, std::string& result) {
+  result = text;
+  return std::nullopt;
+}
+
+const Table<Respond>& respond_table() {
+  static const Table<Respond> table{
+      integer("status", &Respond::status, {200, 599}),
+      parsed("body", &Respond::body, take_text, "text"),
+      set_headers_key("headers", &Respond::headers, HeaderDirection::response),
+  };
+  return table;
+}
+
+Table<HeaderOperations> make_header_table(HeaderDirection direction) {
+  return {
+      set_headers_key("set", &HeaderOperations::set, direction),
+      set_headers_key("add", &HeaderOperations::add, direction),
+      remove_headers_key("remove", &HeaderOperations::remove, direction),
+  };
+}
+
+const Table<HeaderOperations>& request_headers_table() {
+  static const Table<HeaderOperations> table = make_header_table(HeaderDirection::request);
+  return table;
+}
+
+const Table<HeaderOperations>& response_headers_table() {
+  static const Table<HeaderOperations> table = make_header_table(HeaderDirection::response);
+  return table;
+}
+
+const Table<RouteTimeouts>& route_timeouts_table() {
+  static const Table<RouteTimeouts> table{
+      duration("response_head", &RouteTimeouts::response_head),
+      duration("response_body_idle", &RouteTimeouts::response_body_idle),
+  };
+  return table;
+}
+
+std::vector<KeyInfo> rewrite_infos() {
+  return {later_info("strip_prefix"), later_info("replace_prefix", later_infos({"from", "to"})),
+          later_info("path_regex", later_infos({"match", "to"})), later_info("host")};
+}
+
+}  // namespace
+
+const Table<Route>& route_table() {
+  static const Table<Route> table{
+      name_key<Route>(),
+      map("match", &Route::match, match_table()),
+      parsed("upstream", &Route::upstream, parse_name, "the name of an upstream"),
+      later<Route>("split", {later_info("to", later_infos({"upstream", "weight"})), later_info("sticky")}),
+      map("redirect", &Route::redirect, redirect_table()),
+      map("respond", &Route::respond, respond_table()),
+      later<Route>("rewrite", rewrite_infos()),
+      map("request_headers", &Route::request_headers, request_headers_table()),
+      map("response_headers", &Route::response_headers, response_headers_table()),
+      map("timeouts", &Route::timeouts, route_timeouts_table()),
+      size("max_request_body", &Route::max_request_body, {0, kLargestBody}),
+      later<Route>("mirror", later_infos({"upstream", "share"})),
+      later<Route>("error_pages"),
+      later<Route>("maintenance"),
+      map("websocket", &Route::websocket, websocket_table()),
+      {filters_info(), {}},
+  };
+  return table;
+}
+
+}  // namespace sluice::config

@@ -1,0 +1,121 @@
+// `upstreams`.
+#include "config/sections.h"
+
+namespace sluice::config {
+namespace {
+
+constexpr std::uint64_t kHeaviest = 1000;
+constexpr std::uint64_t kMostAttempts = 10;
+constexpr std::uint64_t kMostIdle = 1'000'000;
+
+void read_url(const Value& value, Endpoint& endpoint) {
+  const auto text = value.text("a URL such as http://127.0.0.1:8000");
+  if (!text) return;
+  if (Fault fault = parse_endpoint_url(*text, endpoint)) value.problem(*fault);
+}
+
+const Table<Endpoint>& endpoint_table() {
+  static const Table<Endpoint> table{
+      {{.name = "url", .expected = "a URL such as http://127.0.0.1:8000"},
+       [](const Value& value, const KeyInfo&, Endpoint& endpoint) { read_url(value, endpoint); }},
+      integer("weight", &Endpoint::weight, {1, kHeaviest}),
+      later<Endpoint>("dns"),
+      later<Endpoint>("srv"),
+      later<Endpoint>("scheme"),
+      later<Endpoint>("refresh"),
+  };
+  return table;
+}
+
+void read_endpoint(const Value& value, Endpoint& endpoint) {
+  if (!value.is_map()) return read_url(value, endpoint);
+  endpoint_table().read(value, endpoint);
+  const auto has = [&value](const char* key) { return value.report().mentions(value.path_of(key)); };
+  if (!has("url") && !has("dns") && !has("srv"))
+    value.problem("has no url; expected one such as http://127.0.0.1:8000");
+}
+
+Key<Upstream> endpoints_key() {
+  KeyInfo info = list_info("endpoints", "at least one URL such as http://127.0.0.1:8000", 1);
+  info.children = endpoint_table().rows();
+  info.required = true;
+  return {std::move(info), [](const Value& value, const KeyInfo& row, Upstream& upstream) {
+            for (const Value& element : read_list(value, row)) {
+              read_endpoint(element, upstream.endpoints.emplace_back());
+            }
+          }};
+}
+
+const Table<UpstreamTls>& tls_table() {
+  static const Table<UpstreamTls> table{
+      file_path("ca", &UpstreamTls::ca, true),
+      parsed("server_name", &UpstreamTls::server_name, parse_server_name, "a host name"),
+      boolean("verify", &UpstreamTls::verify),
+      later<UpstreamTls>("certificate"),
+      later<UpstreamTls>("private_key"),
+  };
+  return table;
+}
+
+// `on` replaces the default as a whole.
+Key<Retries> retry_on_key() {
+  KeyInfo info = list_info("on", "connect or reset", 0);
+  info.words = {"connect", "reset"};
+  info.later_words = {"502", "503", "504"};
+  return {std::move(info), [](const Value& value, const KeyInfo& row, Retries& retries) {
+            retries.on_connect = retries.on_reset = false;
+            for (const Value& element : read_list(value, row)) {
+              const auto index = read_word(element, row);
+              if (index) (row.words[*index] == "connect" ? retries.on_connect : retries.on_reset) = true;
+            }
+          }};
+}
+
+const Table<Retries>& retries_table() {
+  static const Table<Retries> table{
+      integer("attempts", &Retries::attempts, {1, kMostAttempts}),
+      retry_on_key(),
+      later<Retries>("budget"),
+  };
+  return table;
+}
+
+const Table<Pool>& pool_table() {
+  static const Table<Pool> table{
+      integer("max_idle", &Pool::max_idle, {0, kMostIdle}),
+      duration("idle_timeout", &Pool::idle_timeout),
+      duration("max_lifetime", &Pool::max_lifetime),
+  };
+  return table;
+}
+
+}  // namespace
+
+const Table<Upstream>& upstream_table() {
+  static const Table<Upstream> table{
+      name_key<Upstream>(),
+      endpoints_key(),
+      // auto means http/1.1 as long as that is all an endpoint is spoken to in.
+      fixed_word<Upstream>("protocol", {"auto", "http/1.1"}, {"h2"}),
+      word("balance", &Upstream::balance,
+           {{"round_robin", Balance::round_robin}, {"least_connections", Balance::least_connections}},
+           {"random_two_choices", "hash"}),
+      map("tls", &Upstream::tls, tls_table()),
+      map("retries", &Upstream::retries, retries_table()),
+      map("pool", &Upstream::pool, pool_table()),
+      later<Upstream>("hash_on"),
+      later<Upstream>("sticky", later_infos({"cookie", "ttl"})),
+      later<Upstream>("slow_start"),
+      later<Upstream>("health_check", later_infos({"kind", "path", "interval", "timeout", "healthy_after",
+                                                   "unhealthy_after", "expect"})),
+      later<Upstream>("on_unhealthy"),
+      later<Upstream>("rebalance", later_infos({"over"})),
+      later<Upstream>("outlier", later_infos({"consecutive_failures", "eject_for", "max_ejected"})),
+      later<Upstream>("circuit_breaker", later_infos({"max_connections", "max_pending", "max_retries"})),
+      later<Upstream>("tunnels_per_connection"),
+      later<Upstream>("proxy_protocol"),
+  };
+  return table;
+}
+
+}  // namespace sluice::config

@@ -1,0 +1,39 @@
+// What names, hosts, paths and header fields may look like (RFC 9110, RFC 3986, RFC 1123). Pure functions
+// over text; the parse_ functions also bring it into the form that the gateway compares against.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config/report.h"
+#include "config/upstream_config.h"
+
+namespace sluice::config {
+
+// RFC 9110 5.6.2.
+bool is_token(std::string_view text);
+// Letters, digits, '-' and '_' in labels of 1 to 63; a name that ends in a number is no name but a mistyped
+// address.
+bool is_host_name(std::string_view text);
+std::string lower_case(std::string_view text);
+// Field values and what goes into them: no control characters except the tab (RFC 9110 5.5).
+bool has_control_characters(std::string_view text);
+
+// The name of a listener, upstream or route: it becomes a metric label and a word in logs.
+Fault parse_name(const std::string& text, std::string& name);
+// A host of a route: a name, `*.` and a name, or an IP address; lower case.
+Fault parse_match_host(const std::string& text, std::string& host);
+// A path as the gateway compares it: after dot segments, duplicate slashes and needless escapes are gone.
+Fault parse_match_path(const std::string& text, std::string& path);
+Fault parse_method(const std::string& text, std::string& method);
+// SNI and certificate name of an upstream.
+Fault parse_server_name(const std::string& text, std::string& name);
+// `http://host[:port]` or `https://...`; leaves the weight alone.
+Fault parse_endpoint_url(const std::string& text, Endpoint& endpoint);
+
+enum class HeaderDirection { request, response };
+// A field that the configuration may set, add or remove: a token, and none that the gateway itself has to
+// keep right.
+Fault check_header_name(const std::string& name, HeaderDirection direction);
+
+}  // namespace sluice::config

@@ -1,0 +1,51 @@
+// `upstreams`: named groups of endpoints.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "config/values.h"
+
+namespace sluice::config {
+
+struct Endpoint {
+  std::string url;  // as written, for logs
+  bool https = false;
+  std::string host;  // name or IP literal, no brackets
+  std::uint16_t port = 0;
+  unsigned weight = 1;
+  // host:port as an authority, with brackets for v6 and the scheme's default port left out.
+  std::string authority() const;
+};
+
+enum class Balance { round_robin, least_connections };
+
+struct UpstreamTls {
+  std::string ca;           // PEM file; empty: the system's trust store
+  std::string server_name;  // SNI and the name that is verified; empty: the endpoint's host
+  bool verify = true;
+};
+
+struct Retries {
+  unsigned attempts = 2;    // tries in all, the first one included
+  bool on_connect = true;   // any method
+  bool on_reset = false;    // idempotent methods, before the first response byte
+};
+
+struct Pool {
+  std::uint64_t max_idle = 256;  // per endpoint, all workers together
+  OptionalDuration idle_timeout = std::chrono::seconds(60);
+  OptionalDuration max_lifetime;
+};
+
+struct Upstream {
+  std::string name;
+  std::vector<Endpoint> endpoints;
+  Balance balance = Balance::round_robin;
+  UpstreamTls tls;
+  Retries retries;
+  Pool pool;
+};
+
+}  // namespace sluice::config

@@ -1,0 +1,120 @@
+#include "config/validate.h"
+
+#include <algorithm>
+#include <map>
+
+#include "config/address.h"
+
+namespace sluice::config {
+namespace {
+
+std::string item(const char* section, std::size_t index) {
+  return std::string(section) + "[" + std::to_string(index) + "]";
+}
+
+void validate_listener_tls(const ListenerTls& tls, const std::string& path, Report& report) {
+  const bool has_certificates = !tls.certificates.empty() || report.mentions(path + ".certificates");
+  if (!has_certificates && !tls.self_signed && !report.is_wrong(path + ".self_signed")) {
+    report.problem(path,
+                   "has no certificates; expected certificates, or self_signed: true for trying things out");
+  }
+  if (has_certificates && tls.self_signed) {
+    report.problem(path + ".self_signed", "stands beside certificates; expected one of the two");
+  }
+}
+
+// Port 0 is a different port each time.
+void validate_addresses(const Config& config, Report& report) {
+  std::map<std::string, std::string> taken;
+  const auto claim = [&](const Address& address, const std::string& path) {
+    if (address.host.empty() || address.port == 0) return;
+    const auto [first, is_new] = taken.try_emplace(address.text(), path);
+    if (is_new) return;
+    report.problem(path,
+                   address.text() + " is taken by " + first->second + "; expected an address of its own");
+  };
+  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+    claim(config.listeners[i].address, item("listeners", i) + ".address");
+  }
+  if (config.admin) claim(config.admin->address, "admin.address");
+}
+
+void validate_listeners(const Config& config, Report& report) {
+  validate_names(config.listeners, "listeners", report);
+  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+    const Listener& listener = config.listeners[i];
+    const std::string path = item("listeners", i);
+    if (listener.tls) validate_listener_tls(*listener.tls, path + ".tls", report);
+    const auto anyone = std::find_if(listener.trusted_proxies.begin(), listener.trusted_proxies.end(),
+                                     [](const Cidr& block) { return block.prefix_length == 0; });
+    if (anyone != listener.trusted_proxies.end()) {
+      report.warning(path + ".trusted_proxies",
+                     "trusts every client to say who it is; expected the proxies alone");
+    }
+  }
+}
+
+void validate_admin(const Admin& admin, Report& report) {
+  if (admin.address.host.empty() || is_loopback(admin.address) || !admin.token.empty()) return;
+  if (report.mentions("admin.token")) {
+    report.problem("admin.token",
+                   "is empty; expected a token, since " + admin.address.text() + " is not loopback");
+  } else {
+    report.problem("admin.address", admin.address.text() +
+                                        " is not loopback and admin.token is not set; expected a " +
+                                        "token, or an address such as 127.0.0.1:9901");
+  }
+}
+
+void validate_endpoints(const Upstream& upstream, const std::string& path, Report& report) {
+  std::map<std::string, std::size_t> seen;
+  bool any_https = false;
+  for (std::size_t i = 0; i < upstream.endpoints.size(); ++i) {
+    const Endpoint& endpoint = upstream.endpoints[i];
+    any_https = any_https || endpoint.https;
+    if (endpoint.host.empty()) continue;
+    const auto [first, is_new] =
+        seen.try_emplace((endpoint.https ? "https://" : "http://") + endpoint.authority(), i);
+    if (is_new) continue;
+    report.warning(path + ".endpoints[" + std::to_string(i) + "]",
+                   "is the same as endpoints[" + std::to_string(first->second) + "]; a weight says the same");
+  }
+  if (!any_https && report.mentions(path + ".tls")) {
+    report.warning(path + ".tls", "has no effect, no endpoint is https://");
+  }
+}
+
+void validate_upstreams(const Config& config, Report& report) {
+  validate_names(config.upstreams, "upstreams", report);
+  for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
+    const Upstream& upstream = config.upstreams[i];
+    const std::string path = item("upstreams", i);
+    validate_endpoints(upstream, path, report);
+    if (!upstream.tls.verify) {
+      report.warning(path + ".tls.verify",
+                     "is false: whoever answers at the address is believed to be the upstream");
+    }
+    const bool used =
+        std::any_of(config.routes.begin(), config.routes.end(),
+                    [&upstream](const Route& route) { return route.upstream == upstream.name; });
+    if (!used && !upstream.name.empty()) {
+      report.warning(path, "no route leads to upstream " + in_quotes(upstream.name));
+    }
+  }
+}
+
+}  // namespace
+
+void validate(const Config& config, Report& report) {
+  validate_listeners(config, report);
+  validate_addresses(config, report);
+  if (config.limits.max_request_line > config.limits.max_request_head) {
+    report.warning("limits.max_request_line",
+                   "is over max_request_head, which then holds for the line as well");
+  }
+  validate_upstreams(config, report);
+  validate_routes(config, report);
+  if (config.admin) validate_admin(*config.admin, report);
+}
+
+}  // namespace sluice::config

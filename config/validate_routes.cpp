@@ -1,0 +1,117 @@
+#include <algorithm>
+#include <tuple>
+
+#include "config/suggestion.h"
+#include "config/validate.h"
+
+namespace sluice::config {
+namespace {
+
+void validate_reference(const std::string& name, const std::vector<std::string>& known, const char* what,
+                        const std::string& path, Report& report) {
+  if (std::find(known.begin(), known.end(), name) != known.end()) return;
+  const std::string ending = known.empty() ? std::string("expected one that is defined") : hint(name, known);
+  report.problem(path, std::string("there is no ") + what + " " + in_quotes(name) + "; " + ending);
+}
+
+void validate_action(const Route& route, const std::string& path, Report& report) {
+  if (report.is_wrong(path)) return;
+  const auto has = [&](bool set, const char* key) { return set || report.mentions(path + "." + key); };
+  std::vector<std::string> actions;
+  if (has(route.upstream.has_value(), "upstream")) actions.push_back("upstream");
+  if (has(false, "split")) actions.push_back("split");
+  if (has(route.redirect.has_value(), "redirect")) actions.push_back("redirect");
+  if (has(route.respond.has_value(), "respond")) actions.push_back("respond");
+  if (actions.size() == 1) return;
+  if (actions.empty()) {
+    report.problem(path, "leads nowhere; expected exactly one of upstream, redirect and respond");
+    return;
+  }
+  // The message stands at the second one, which is the likelier to be superfluous.
+  report.problem(path + "." + actions[1],
+                 "stands beside " + actions[0] + "; expected exactly one of upstream, redirect and respond");
+}
+
+void validate_respond(const Respond& respond, const std::string& path, Report& report) {
+  const bool bodiless = respond.status == 204 || respond.status == 205 || respond.status == 304;
+  if (!bodiless || respond.body.empty()) return;
+  report.problem(path + ".body",
+                 "stands beside status " + std::to_string(respond.status) +
+                     ", which has no body (RFC 9110 15); expected one of them without the other");
+}
+
+void validate_match(const RouteMatch& match, const std::string& path, Report& report) {
+  const auto has = [&](bool set, const char* key) { return set || report.mentions(path + "." + key); };
+  if (has(match.path.has_value(), "path") && has(match.path_prefix.has_value(), "path_prefix")) {
+    report.problem(path + ".path_prefix", "stands beside path; expected one of the two");
+  }
+  const bool get = match.methods.empty() ||
+                   std::find(match.methods.begin(), match.methods.end(), "GET") != match.methods.end();
+  if (match.websocket == true && !get) {
+    report.warning(path + ".methods", "never matches: a WebSocket upgrade is always a GET");
+  }
+}
+
+template <class T>
+std::vector<T> sorted(std::vector<T> items) {
+  std::sort(items.begin(), items.end());
+  return items;
+}
+
+// Everything but the hosts.
+bool same_conditions(const RouteMatch& a, const RouteMatch& b) {
+  return std::tie(a.path, a.path_prefix, a.websocket) == std::tie(b.path, b.path_prefix, b.websocket) &&
+         sorted(a.methods) == sorted(b.methods) && sorted(a.listeners) == sorted(b.listeners);
+}
+
+bool contains(const std::vector<std::string>& hosts, const std::string& host) {
+  return std::find(hosts.begin(), hosts.end(), host) != hosts.end();
+}
+
+// Equal conditions are decided by file order, so a route whose every host an earlier route has too is never
+// reached.
+void warn_when_shadowed(const Config& config, std::size_t index, const std::string& path, Report& report) {
+  const RouteMatch& match = config.routes[index].match;
+  std::string before;
+  const auto taken = [&](const std::string* host) {
+    for (std::size_t i = 0; i < index; ++i) {
+      const RouteMatch& earlier = config.routes[i].match;
+      if (!same_conditions(earlier, match)) continue;
+      if (host != nullptr ? !contains(earlier.hosts, *host) : !earlier.hosts.empty()) continue;
+      before = config.routes[i].name;
+      return true;
+    }
+    return false;
+  };
+  const bool never = match.hosts.empty()
+                         ? taken(nullptr)
+                         : std::all_of(match.hosts.begin(), match.hosts.end(),
+                                       [&taken](const std::string& host) { return taken(&host); });
+  if (never)
+    report.warning(path, "can never match: route " + in_quotes(before) + " before it matches the same");
+}
+
+}  // namespace
+
+void validate_routes(const Config& config, Report& report) {
+  validate_names(config.routes, "routes", report);
+  const std::vector<std::string> upstreams = names_of(config.upstreams);
+  const std::vector<std::string> listeners = names_of(config.listeners);
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    const Route& route = config.routes[i];
+    const std::string path = "routes[" + std::to_string(i) + "]";
+    validate_action(route, path, report);
+    if (route.upstream)
+      validate_reference(*route.upstream, upstreams, "upstream", path + ".upstream", report);
+    if (route.respond) validate_respond(*route.respond, path + ".respond", report);
+    validate_match(route.match, path + ".match", report);
+    for (std::size_t j = 0; j < route.match.listeners.size(); ++j) {
+      validate_reference(route.match.listeners[j], listeners, "listener",
+                         path + ".match.listeners[" + std::to_string(j) + "]", report);
+    }
+    warn_when_shadowed(config, i, path, report);
+  }
+  if (config.routes.empty()) report.warning("routes", "there is none: every request is answered 404");
+}
+
+}  // namespace sluice::config

@@ -1,0 +1,26 @@
+// Durations and sizes as they are written in the file, both ways.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/values.h"
+
+namespace sluice::config {
+
+// Digits only, without overflow.
+std::optional<std::uint64_t> parse_whole_number(std::string_view text);
+// `500ms`, `5s`, `1m30s`, `1h`: units from large to small, each at most once. Nothing over kLongestDuration.
+std::optional<Duration> parse_duration(std::string_view text);
+// `64KiB`, `10MB`, `123`: KiB, MiB, GiB and TiB by 1024, KB, MB, GB and TB by 1000, B or no unit for bytes.
+std::optional<std::uint64_t> parse_size(std::string_view text);
+
+std::string duration_text(Duration duration);
+std::string size_text(std::uint64_t bytes);
+
+// A year: far enough for any timeout, near enough that adding it to a clock never overflows.
+inline constexpr Duration kLongestDuration = std::chrono::hours(24 * 365);
+
+}  // namespace sluice::config

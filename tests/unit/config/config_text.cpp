@@ -1,0 +1,196 @@
+#include "config_text.h"
+
+#include <arpa/inet.h>
+
+#include <sstream>
+
+#include "config/interpolation.h"
+#include "config/value_text.h"
+
+namespace sluice::config {
+namespace {
+
+std::string text_of(bool value) { return value ? "true" : "false"; }
+std::string text_of(const OptionalDuration& value) { return value ? duration_text(*value) : "off"; }
+std::string text_of(const OptionalCount& value) { return value ? std::to_string(*value) : "off"; }
+
+std::string text_of(const std::vector<std::string>& values) {
+  std::string text;
+  for (const std::string& value : values) text += (text.empty() ? "" : ", ") + value;
+  return "[" + text + "]";
+}
+
+std::string text_of(const Template& parts) {
+  std::string text;
+  for (const TemplatePart& part : parts)
+    text += part.variable ? "<" + name_of(*part.variable) + ">" : part.text;
+  return text;
+}
+
+std::string text_of(const Cidr& block) {
+  char text[INET6_ADDRSTRLEN] = {};
+  inet_ntop(block.v6 ? AF_INET6 : AF_INET, block.bytes, text, sizeof text);
+  return std::string(text) + "/" + std::to_string(block.prefix_length);
+}
+
+class Writer {
+ public:
+  explicit Writer(std::string folder) : folder_(std::move(folder)) {}
+
+  void line(const std::string& key, const std::string& value) {
+    out_ << indent_ << key << ": " << value << '\n';
+  }
+  void path(const std::string& key, const std::string& value) {
+    line(key, value.rfind(folder_, 0) == 0 ? value.substr(folder_.size()) : value);
+  }
+  void open(const std::string& heading) {
+    out_ << indent_ << heading << '\n';
+    indent_ += "  ";
+  }
+  void close() { indent_.resize(indent_.size() - 2); }
+  std::string text() const { return out_.str(); }
+
+ private:
+  std::string folder_;
+  std::string indent_;
+  std::ostringstream out_;
+};
+
+void write(Writer& out, const Listener& listener) {
+  out.open("listener " + listener.name);
+  out.line("address", listener.address.text() + (listener.address.v6 ? " (v6)" : " (v4)"));
+  out.line("protocols", text_of(listener.protocols));
+  for (const Cidr& block : listener.trusted_proxies) out.line("trusted_proxy", text_of(block));
+  if (listener.tls) {
+    out.open("tls");
+    for (const Certificate& pair : listener.tls->certificates) {
+      out.path("certificate", pair.certificate);
+      out.path("private_key", pair.private_key);
+    }
+    out.line("self_signed", text_of(listener.tls->self_signed));
+    out.line("min_version", listener.tls->min_version == TlsVersion::v1_2 ? "1.2" : "1.3");
+    out.close();
+  }
+  out.close();
+}
+
+void write(Writer& out, const Limits& limits) {
+  out.open("limits");
+  out.line("max_connections", std::to_string(limits.max_connections));
+  out.line("max_request_line", size_text(limits.max_request_line));
+  out.line("max_request_head", size_text(limits.max_request_head));
+  out.line("max_headers", std::to_string(limits.max_headers));
+  out.line("max_request_body", text_of(limits.max_request_body));
+  out.line("max_held_bytes", size_text(limits.max_held_bytes));
+  out.close();
+}
+
+void write(Writer& out, const Timeouts& timeouts) {
+  out.open("timeouts");
+  out.line("tls_handshake", text_of(timeouts.tls_handshake));
+  out.line("request_head", text_of(timeouts.request_head));
+  out.line("request_body_idle", text_of(timeouts.request_body_idle));
+  out.line("keepalive_idle", text_of(timeouts.keepalive_idle));
+  out.line("client_write_idle", text_of(timeouts.client_write_idle));
+  out.line("connect", text_of(timeouts.connect));
+  out.line("response_head", text_of(timeouts.response_head));
+  out.line("response_body_idle", text_of(timeouts.response_body_idle));
+  out.line("drain", duration_text(timeouts.drain));
+  out.close();
+}
+
+void write(Writer& out, const Upstream& upstream) {
+  out.open("upstream " + upstream.name);
+  for (const Endpoint& endpoint : upstream.endpoints) {
+    out.line("endpoint", endpoint.url + " -> " + (endpoint.https ? "tls " : "plain ") + endpoint.host +
+                             " port " + std::to_string(endpoint.port) + " weight " +
+                             std::to_string(endpoint.weight) + " authority " + endpoint.authority());
+  }
+  out.line("balance", upstream.balance == Balance::round_robin ? "round_robin" : "least_connections");
+  out.path("tls.ca", upstream.tls.ca);
+  out.line("tls.server_name", upstream.tls.server_name);
+  out.line("tls.verify", text_of(upstream.tls.verify));
+  out.line("retries.attempts", std::to_string(upstream.retries.attempts));
+  out.line("retries.on_connect", text_of(upstream.retries.on_connect));
+  out.line("retries.on_reset", text_of(upstream.retries.on_reset));
+  out.line("pool.max_idle", std::to_string(upstream.pool.max_idle));
+  out.line("pool.idle_timeout", text_of(upstream.pool.idle_timeout));
+  out.line("pool.max_lifetime", text_of(upstream.pool.max_lifetime));
+  out.close();
+}
+
+void write(Writer& out, const RouteMatch& match) {
+  out.line("hosts", text_of(match.hosts));
+  if (match.path) out.line("path", *match.path);
+  if (match.path_prefix) out.line("path_prefix", *match.path_prefix);
+  out.line("methods", text_of(match.methods));
+  if (match.websocket) out.line("match websocket", text_of(*match.websocket));
+  out.line("listeners", text_of(match.listeners));
+}
+
+void write(Writer& out, const std::string& key, const HeaderOperations& headers) {
+  for (const HeaderTemplate& header : headers.set)
+    out.line(key + ".set", header.name + " = " + text_of(header.value));
+  for (const HeaderTemplate& header : headers.add)
+    out.line(key + ".add", header.name + " = " + text_of(header.value));
+  if (!headers.remove.empty()) out.line(key + ".remove", text_of(headers.remove));
+}
+
+void write_action(Writer& out, const Route& route) {
+  if (route.upstream) out.line("upstream", *route.upstream);
+  if (route.redirect) {
+    out.line("redirect", std::to_string(route.redirect->status) + " " + text_of(route.redirect->to));
+  }
+  if (route.respond) {
+    out.line("respond", std::to_string(route.respond->status) + " " + route.respond->body);
+    for (const HeaderTemplate& header : route.respond->headers) {
+      out.line("respond header", header.name + " = " + text_of(header.value));
+    }
+  }
+}
+
+void write(Writer& out, const Route& route) {
+  out.open("route " + route.name);
+  write(out, route.match);
+  write_action(out, route);
+  write(out, "request_headers", route.request_headers);
+  write(out, "response_headers", route.response_headers);
+  if (route.timeouts.response_head) out.line("response_head", text_of(*route.timeouts.response_head));
+  if (route.timeouts.response_body_idle)
+    out.line("response_body_idle", text_of(*route.timeouts.response_body_idle));
+  if (route.max_request_body) out.line("max_request_body", text_of(*route.max_request_body));
+  out.line("websocket.enabled", text_of(route.websocket.enabled));
+  out.line("websocket.idle_timeout", text_of(route.websocket.idle_timeout));
+  out.line("websocket.max_tunnels", text_of(route.websocket.max_tunnels));
+  out.close();
+}
+
+void write_service(Writer& out, const Config& config) {
+  static constexpr const char* kAccessLogFormats[] = {"json", "combined", "off"};
+  static constexpr const char* kLogLevels[] = {"trace", "debug", "info", "warn", "error"};
+  static constexpr const char* kLogFormats[] = {"text", "json"};
+  if (config.admin) {
+    out.line("admin.address", config.admin->address.text());
+    out.line("admin.token", config.admin->token);
+  }
+  out.path("access_log.file", config.access_log.file);
+  out.line("access_log.format", kAccessLogFormats[static_cast<int>(config.access_log.format)]);
+  out.line("log.level", kLogLevels[static_cast<int>(config.log.level)]);
+  out.line("log.format", kLogFormats[static_cast<int>(config.log.format)]);
+}
+
+}  // namespace
+
+std::string config_text(const Config& config, const std::string& folder) {
+  Writer out(folder);
+  out.line("workers", config.workers == 0 ? "auto" : std::to_string(config.workers));
+  for (const Listener& listener : config.listeners) write(out, listener);
+  write(out, config.limits);
+  write(out, config.timeouts);
+  for (const Upstream& upstream : config.upstreams) write(out, upstream);
+  for (const Route& route : config.routes) write(out, route);
+  write_service(out, config);
+  return out.text();
+}
+
+}  // namespace sluice::config
