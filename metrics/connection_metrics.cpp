@@ -1,0 +1,54 @@
+#include "metrics/connection_metrics.h"
+
+#include <string>
+
+namespace sluice::metrics {
+
+namespace {
+
+Labels worker_label(const Registry& registry, unsigned worker) {
+  return {{"worker", worker == registry.workers() ? "control" : std::to_string(worker)}};
+}
+
+Counter& client_timeout(Registry& registry, unsigned worker, std::string_view phase) {
+  return registry.counter(worker, "sluice_client_timeouts_total",
+                          "Client connections ended because a phase took longer than its timeout, by phase.",
+                          {{"phase", std::string(phase)}});
+}
+
+}  // namespace
+
+ConnectionMetrics::ConnectionMetrics(Registry& registry, unsigned worker,
+                                     const std::vector<std::string_view>& parse_errors)
+    : accepted(registry.counter(worker, "sluice_connections_accepted_total",
+                                "Client connections accepted, by worker.", worker_label(registry, worker))),
+      open(registry.gauge(worker, "sluice_connections_open",
+                          "Client connections that are open now, by worker.",
+                          worker_label(registry, worker))),
+      refused_limit(
+          registry.counter(worker, "sluice_connections_refused_total",
+                           "Client connections closed right after accepting them, by the limit they met.",
+                           {{"reason", "max_connections"}})),
+      accept_paused(registry.counter(worker, "sluice_accept_pauses_total",
+                                     "Times that accepting paused because file descriptors ran out.")),
+      timeout_tls_handshake(client_timeout(registry, worker, "tls_handshake")),
+      timeout_request_head(client_timeout(registry, worker, "request_head")),
+      timeout_request_body(client_timeout(registry, worker, "request_body")),
+      timeout_keepalive(client_timeout(registry, worker, "keepalive")),
+      timeout_client_write(client_timeout(registry, worker, "client_write")),
+      held_rejected(registry.counter(worker, "sluice_held_bytes_rejections_total",
+                                     "Slow peers cut off because limits.max_held_bytes was reached.")),
+      held_bytes(registry.gauge(worker, "sluice_held_bytes", "Bytes held in memory for slow peers now.")),
+      loop_lag(registry.histogram(worker, "sluice_event_loop_lag_seconds",
+                                  "How late timers ran: time that a worker's event loop was busy, by worker.",
+                                  kLatencyBounds, worker_label(registry, worker))) {
+  parse_errors_.reserve(parse_errors.size());
+  for (const std::string_view reason : parse_errors) {
+    parse_errors_.push_back(
+        &registry.counter(worker, "sluice_parse_errors_total",
+                          "Requests from clients that were refused as malformed, by reason.",
+                          {{"reason", std::string(reason)}}));
+  }
+}
+
+}  // namespace sluice::metrics

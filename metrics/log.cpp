@@ -1,0 +1,179 @@
+#include "metrics/log.h"
+
+#include <pthread.h>
+#include <spdlog/async_logger.h>
+#include <spdlog/details/thread_pool.h>
+
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <future>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "metrics/log_sink.h"
+
+namespace sluice::metrics {
+
+namespace {
+
+// Lines that may wait. At some 400 bytes a place the queues take about 4 MiB.
+constexpr std::size_t kProcessQueue = 2048;
+constexpr std::size_t kAccessQueue = 8192;
+constexpr std::chrono::seconds kShutdownLimit{1};
+
+// The log threads take no signals: those belong to the control thread, and SIGPIPE of a closed pipe to
+// nobody.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before_);
+  }
+  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  sigset_t before_;
+};
+
+// A logger with a queue and a thread of its own: an access log that is stuck must not silence the process
+// log.
+struct Channel {
+  std::shared_ptr<DescriptorSink> sink;
+  std::shared_ptr<spdlog::details::thread_pool> queue;
+  std::shared_ptr<spdlog::async_logger> logger;
+
+  std::uint64_t dropped() const { return queue ? queue->overrun_counter() + sink->lost_lines() : 0; }
+};
+
+Channel open_channel(const char* name, std::size_t queue_size, const std::string& path,
+                     std::unique_ptr<spdlog::formatter> formatter) {
+  Channel channel;
+  channel.sink = std::make_shared<DescriptorSink>(path, std::move(formatter));
+  const SignalsBlocked blocked;
+  channel.queue = std::make_shared<spdlog::details::thread_pool>(queue_size, 1);
+  channel.sink->set_queue(channel.queue.get());
+  channel.logger = std::make_shared<spdlog::async_logger>(name, channel.sink, channel.queue,
+                                                          spdlog::async_overflow_policy::overrun_oldest);
+  return channel;
+}
+
+// Writes out what is queued and ends the thread. On a thread of its own, since it waits for as long as the
+// sink does.
+std::future<void> close_channel(Channel& channel) {
+  std::promise<void> done;
+  std::future<void> finished = done.get_future();
+  const SignalsBlocked blocked;
+  std::thread([queue = std::move(channel.queue), sink = channel.sink, done = std::move(done)]() mutable {
+    queue.reset();
+    sink->flush();
+    sink.reset();
+    done.set_value();
+  }).detach();
+  return finished;
+}
+
+spdlog::level::level_enum level_of(config::LogLevel level) noexcept {
+  switch (level) {
+    case config::LogLevel::trace:
+      return spdlog::level::trace;
+    case config::LogLevel::debug:
+      return spdlog::level::debug;
+    case config::LogLevel::info:
+      return spdlog::level::info;
+    case config::LogLevel::warn:
+      return spdlog::level::warn;
+    case config::LogLevel::error:
+      return spdlog::level::err;
+  }
+  return spdlog::level::info;
+}
+
+struct Logs {
+  Logs()
+      : fallback("sluice", std::make_shared<DescriptorSink>(
+                               "/dev/stderr", make_process_log_formatter(config::LogFormat::text))),
+        current_process(&fallback) {}
+
+  spdlog::logger fallback;
+  std::mutex mutex;  // guards the channels, not the logging
+  Channel process;
+  Channel access;
+  // Loggers stay after shutdown_logs(): somebody may still hold a reference to one.
+  std::vector<std::shared_ptr<spdlog::logger>> ended;
+  std::uint64_t dropped_before = 0;
+  std::atomic<spdlog::logger*> current_process;
+  std::atomic<spdlog::logger*> current_access{nullptr};
+  std::atomic<config::AccessLogFormat> format{config::AccessLogFormat::off};
+};
+
+// Never destroyed: a log thread that shutdown_logs() gave up waiting for may outlive main.
+Logs& logs() {
+  static Logs* const instance = new Logs;
+  return *instance;
+}
+
+}  // namespace
+
+void start_logs(const config::Log& log_config, const config::AccessLog& access_config) {
+  Channel access;
+  if (access_config.format != config::AccessLogFormat::off) {
+    access = open_channel("access", kAccessQueue, access_config.file, make_plain_formatter());
+    access.sink->set_error_report([](const std::string& error) { log().error("{}", error); });
+  }
+  Channel process =
+      open_channel("sluice", kProcessQueue, "/dev/stderr", make_process_log_formatter(log_config.format));
+  process.logger->set_level(level_of(log_config.level));
+
+  Logs& all = logs();
+  const std::lock_guard lock(all.mutex);
+  all.process = std::move(process);
+  all.access = std::move(access);
+  all.format = access_config.format;
+  all.current_access = all.access.logger.get();
+  all.current_process = all.process.logger.get();
+}
+
+void shutdown_logs() {
+  Logs& all = logs();
+  const std::lock_guard lock(all.mutex);
+  all.current_process = &all.fallback;
+  all.current_access = nullptr;
+  const auto deadline = std::chrono::steady_clock::now() + kShutdownLimit;
+  std::vector<std::future<void>> closing;
+  for (Channel* channel : {&all.access, &all.process}) {
+    if (!channel->logger) continue;
+    all.dropped_before += channel->dropped();
+    all.ended.push_back(channel->logger);
+    closing.push_back(close_channel(*channel));
+    *channel = {};
+  }
+  for (const auto& each : closing) each.wait_until(deadline);
+}
+
+void reopen_logs() {
+  Logs& all = logs();
+  const std::lock_guard lock(all.mutex);
+  if (!all.access.logger) return;
+  all.access.sink->request_reopen();
+  // Wakes the log thread, so that the old file is let go of even when no request comes.
+  all.access.logger->flush();
+}
+
+spdlog::logger& log() { return *logs().current_process.load(std::memory_order_acquire); }
+
+spdlog::logger* access_log() { return logs().current_access.load(std::memory_order_acquire); }
+
+config::AccessLogFormat access_log_format() { return logs().format.load(std::memory_order_relaxed); }
+
+std::uint64_t dropped_log_lines() {
+  Logs& all = logs();
+  const std::lock_guard lock(all.mutex);
+  return all.dropped_before + all.process.dropped() + all.access.dropped();
+}
+
+}  // namespace sluice::metrics

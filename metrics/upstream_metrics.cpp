@@ -1,0 +1,54 @@
+#include "metrics/upstream_metrics.h"
+
+#include <string>
+
+namespace sluice::metrics {
+
+namespace {
+
+Labels upstream_label(std::string_view upstream) { return {{"upstream", std::string(upstream)}}; }
+
+}  // namespace
+
+UpstreamMetrics::UpstreamMetrics(Registry& registry, unsigned worker, std::string_view upstream)
+    : connect_seconds(
+          registry.histogram(worker, "sluice_upstream_connect_seconds",
+                             "Time to connect to an endpoint, TLS included; successful ones, by upstream.",
+                             kLatencyBounds, upstream_label(upstream))),
+      response_seconds(
+          registry.histogram(worker, "sluice_upstream_response_seconds",
+                             "Time from the request being sent to the response's head, by upstream.",
+                             kLatencyBounds, upstream_label(upstream))),
+      pool_hits(registry.counter(worker, "sluice_upstream_pool_hits_total",
+                                 "Requests sent over a pooled connection, by upstream.",
+                                 upstream_label(upstream))),
+      pool_misses(registry.counter(worker, "sluice_upstream_pool_misses_total",
+                                   "Requests that needed a new connection, by upstream.",
+                                   upstream_label(upstream))),
+      connections_open(registry.gauge(worker, "sluice_upstream_connections_open",
+                                      "Connections to endpoints that are open now, by upstream.",
+                                      upstream_label(upstream))),
+      connections_idle(registry.gauge(worker, "sluice_upstream_connections_idle",
+                                      "Connections that wait in the pool now, by upstream.",
+                                      upstream_label(upstream))),
+      retries(registry.counter(worker, "sluice_upstream_retries_total",
+                               "Attempts after the first one of a request, by upstream.",
+                               upstream_label(upstream))),
+      bytes_sent(registry.counter(worker, "sluice_upstream_sent_bytes_total",
+                                  "Bytes sent to endpoints, by upstream.", upstream_label(upstream))),
+      bytes_received(registry.counter(worker, "sluice_upstream_received_bytes_total",
+                                      "Bytes received from endpoints, by upstream.",
+                                      upstream_label(upstream))) {}
+
+void UpstreamMetrics::register_failures(Registry& registry, unsigned worker, std::string_view upstream,
+                                        const std::vector<std::string_view>& reasons) {
+  failures_.clear();
+  failures_.reserve(reasons.size());
+  for (const std::string_view reason : reasons) {
+    failures_.push_back(&registry.counter(
+        worker, "sluice_upstream_failures_total", "Attempts that failed, by upstream and reason.",
+        {{"upstream", std::string(upstream)}, {"reason", std::string(reason)}}));
+  }
+}
+
+}  // namespace sluice::metrics

@@ -1,0 +1,96 @@
+#include "metrics/websocket_metrics.h"
+
+#include <string>
+
+namespace sluice::metrics {
+
+namespace {
+
+constexpr std::array<std::string_view, static_cast<std::size_t>(UpgradeResult::count_)> kResults = {
+    "accepted",         "rejected_client", "rejected_route", "rejected_limit",
+    "refused_upstream", "failed_upstream", "client_left"};
+
+constexpr std::array<std::string_view, 3> kInitiators = {"client", "upstream", "gateway"};
+
+// Close codes with a cell of their own (RFC 6455, 7.4.1, and the registry kept since).
+constexpr unsigned kFirstCode = 1000;
+constexpr unsigned kLastCode = 1015;
+constexpr std::size_t kLibraryCodes = kLastCode - kFirstCode + 1;  // 3000-3999: registered by libraries
+constexpr std::size_t kPrivateCodes = kLibraryCodes + 1;           // 4000-4999: an application's own
+constexpr std::size_t kOtherCodes = kLibraryCodes + 2;
+constexpr std::size_t kNoCode = kLibraryCodes + 3;
+
+std::size_t code_index(unsigned code) noexcept {
+  if (code == 0) return kNoCode;
+  if (code >= kFirstCode && code <= kLastCode) return code - kFirstCode;
+  if (code >= 3000 && code <= 3999) return kLibraryCodes;
+  if (code >= 4000 && code <= 4999) return kPrivateCodes;
+  return kOtherCodes;
+}
+
+std::string code_name(std::size_t index) {
+  switch (index) {
+    case kLibraryCodes:
+      return "3xxx";
+    case kPrivateCodes:
+      return "4xxx";
+    case kOtherCodes:
+      return "other";
+    case kNoCode:
+      return "none";
+    default:
+      return std::to_string(kFirstCode + index);
+  }
+}
+
+WebSocketMetrics::Direction direction(Registry& registry, unsigned worker, std::string_view route,
+                                      std::string_view name) {
+  const Labels labels = {{"route", std::string(route)}, {"direction", std::string(name)}};
+  return {registry.counter(worker, "sluice_websocket_frames_total",
+                           "WebSocket frames carried, data and control, by route and direction.", labels),
+          registry.counter(worker, "sluice_websocket_messages_total",
+                           "WebSocket messages carried, by route and direction.", labels),
+          registry.counter(worker, "sluice_websocket_bytes_total",
+                           "Bytes carried through tunnels as on the wire, by route and direction.", labels)};
+}
+
+}  // namespace
+
+std::string_view name_of(UpgradeResult result) noexcept { return kResults[static_cast<std::size_t>(result)]; }
+
+WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::string_view route)
+    : tunnels_open(registry.gauge(worker, "sluice_websocket_tunnels_open",
+                                  "Tunnels that are open now, by route.", {{"route", std::string(route)}})),
+      tunnel_seconds(registry.histogram(worker, "sluice_websocket_tunnel_duration_seconds",
+                                        "How long tunnels lived that have ended, by route.", kDurationBounds,
+                                        {{"route", std::string(route)}})),
+      to_client(direction(registry, worker, route, "to_client")),
+      to_upstream(direction(registry, worker, route, "to_upstream")) {
+  static_assert(kNoCode + 1 == kCodes);
+  static_assert(kInitiators.size() == static_cast<std::size_t>(Initiator::count_));
+  for (std::size_t result = 0; result < upgrades_.size(); ++result) {
+    upgrades_[result] = &registry.counter(
+        worker, "sluice_websocket_upgrades_total", "Upgrade requests for WebSocket by route and result.",
+        {{"route", std::string(route)}, {"result", std::string(kResults[result])}});
+  }
+  for (std::size_t initiator = 0; initiator < closes_.size(); ++initiator) {
+    for (std::size_t code = 0; code < kCodes; ++code) {
+      closes_[initiator][code] = &registry.counter(
+          worker, "sluice_websocket_closes_total",
+          "Tunnels that ended by route, who began to close, and close code; none: no Close frame.",
+          {{"route", std::string(route)},
+           {"initiator", std::string(kInitiators[initiator])},
+           {"code", code_name(code)}});
+    }
+  }
+}
+
+void WebSocketMetrics::count_upgrade(UpgradeResult result) noexcept {
+  upgrades_[static_cast<std::size_t>(result)]->add();
+}
+
+void WebSocketMetrics::count_close(Initiator initiator, unsigned code) noexcept {
+  closes_[static_cast<std::size_t>(initiator)][code_index(code)]->add();
+}
+
+}  // namespace sluice::metrics

@@ -1,0 +1,49 @@
+// What is counted about upgrades and tunnels: one set per worker and route.
+#pragma once
+
+#include <array>
+#include <string_view>
+#include <vector>
+
+#include "metrics/registry.h"
+
+namespace sluice::metrics {
+
+enum class UpgradeResult : std::uint8_t {
+  accepted,          // 101 and a tunnel
+  rejected_client,   // the client's handshake was wrong (400, 426)
+  rejected_route,    // websocket.enabled is false
+  rejected_limit,    // max_tunnels
+  refused_upstream,  // the backend answered something else than 101
+  failed_upstream,   // no answer, or a wrong 101
+  client_left,
+  count_,
+};
+std::string_view name_of(UpgradeResult result) noexcept;
+
+class WebSocketMetrics {
+ public:
+  WebSocketMetrics(Registry& registry, unsigned worker, std::string_view route);
+
+  void count_upgrade(UpgradeResult result) noexcept;        // sluice_websocket_upgrades_total{route,result}
+  // sluice_websocket_closes_total{route,initiator,code}: code is one of the registered codes 1000-1015, "3xxx", "4xxx", "other" or "none"
+  // (no Close frame was seen); initiator: client, upstream or gateway.
+  enum class Initiator : std::uint8_t { client, upstream, gateway, count_ };
+  void count_close(Initiator initiator, unsigned code) noexcept;   // 0: none
+
+  Gauge& tunnels_open;           // sluice_websocket_tunnels_open{route}
+  Histogram& tunnel_seconds;     // sluice_websocket_tunnel_duration_seconds{route}
+  struct Direction {             // {route,direction="to_client"|"to_upstream"}
+    Counter& frames;             // sluice_websocket_frames_total : data and control
+    Counter& messages;           // sluice_websocket_messages_total
+    Counter& bytes;              // sluice_websocket_bytes_total : on the wire
+  };
+  Direction to_client, to_upstream;
+
+ private:
+  static constexpr std::size_t kCodes = 20;
+  std::array<Counter*, static_cast<std::size_t>(UpgradeResult::count_)> upgrades_;
+  std::array<std::array<Counter*, kCodes>, static_cast<std::size_t>(Initiator::count_)> closes_;
+};
+
+}  // namespace sluice::metrics
