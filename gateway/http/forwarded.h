@@ -1,0 +1,37 @@
+// X-Forwarded-*, Forwarded (RFC 7239), X-Real-IP, X-Request-Id and Via: read from trusted proxies, written for the upstream.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/listener_config.h"
+#include "gateway/http/headers.h"
+
+namespace sluice::http {
+
+struct Peer {
+  std::string_view address;       // the TCP peer's IP as text, no brackets
+  std::string_view scheme;        // "http" or "https", of the listener
+  std::string_view host;          // the request's authority as received
+  bool trusted = false;           // the peer is in the listener's trusted_proxies
+};
+
+struct Origin {          // what the request's true client is believed to be
+  std::string client_ip;          // the rightmost untrusted address
+  std::string scheme;             // what the client spoke to the first proxy, if a trusted one says
+  std::string host;
+  std::string request_id;         // kept from trusted proxies if it is sane (1-128 of [A-Za-z0-9._~+/=:-]), else new
+};
+
+// `new_request_id`: used when none is kept.
+Origin find_origin(const Headers& headers, const Peer& peer, const std::vector<config::Cidr>& trusted,
+                   std::string_view new_request_id);
+
+// Replaces whatever the client sent: from an untrusted peer the fields start anew, from a trusted one they are appended to.
+// `via_version`: "1.1" or "1.0", of the received message; the pseudonym is "sluice".
+void set_forwarding_fields(Headers& headers, const Peer& peer, const Origin& origin, std::string_view via_version);
+// Appends to Via of a response.
+void add_via(Headers& headers, std::string_view via_version);
+
+}  // namespace sluice::http
