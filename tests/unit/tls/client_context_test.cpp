@@ -1,0 +1,179 @@
+#include "tls/client_context.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/test_certificates.h"
+#include "tests/unit/tls/handshake_pair.h"
+#include "tls/server_context.h"
+
+namespace sluice::tls {
+namespace {
+
+using test::CertificateSpec;
+using test::HandshakePair;
+using test::IssuedCertificate;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class ClientContextTest : public ::testing::Test {
+ protected:
+  ClientContextTest() { upstream_.ca = folder_.write("ca.pem", ca_.certificate_pem()); }
+
+  CertificateSpec backend_spec() {
+    CertificateSpec spec;
+    spec.alternative_names = {"DNS:backend.example", "IP:10.0.0.1", "IP:fd00::1"};
+    return spec;
+  }
+  void serve(const IssuedCertificate& certificate, const std::string& chain_pem = {}) {
+    config::ListenerTls tls;
+    tls.certificates.push_back(folder_.write_pair("backend", certificate, chain_pem));
+    backend_.emplace(tls, std::vector<std::string>{"h2", "http/1.1"}, CertificateStore::load(tls, warnings_),
+                     std::make_shared<TicketKeys>());
+  }
+  // Why the certificate does not verify for `host`; empty when the handshake succeeds.
+  std::string failure(const std::string& host) {
+    warnings_.clear();
+    const ClientContext context(upstream_, *TrustStore::load(upstream_, warnings_));
+    pair_ = std::make_unique<HandshakePair>(context.new_session(host), backend_->new_session());
+    if (pair_->run()) return {};
+    EXPECT_THAT(pair_->client_error(), HasSubstr("certificate verify failed"));
+    return verify_failure_text(pair_->client());
+  }
+  const char* server_name_sent() { return SSL_get_servername(pair_->server(), TLSEXT_NAMETYPE_host_name); }
+
+  test::TemporaryFolder folder_;
+  IssuedCertificate ca_ = test::issue_ca("internal CA");
+  config::UpstreamTls upstream_;
+  std::vector<std::string> warnings_;
+  std::optional<ServerContext> backend_;
+  std::unique_ptr<HandshakePair> pair_;
+};
+
+TEST_F(ClientContextTest, VerifiesChainAndNameAndAsksForHttp11) {
+  serve(test::issue(backend_spec(), &ca_));
+  EXPECT_EQ(failure("backend.example"), "");
+  EXPECT_STREQ(server_name_sent(), "backend.example");
+  EXPECT_EQ(pair_->alpn(), "http/1.1");
+  EXPECT_EQ(verify_failure_text(pair_->client()), "");
+  EXPECT_EQ(failure("Backend.Example."), "");
+  EXPECT_STREQ(server_name_sent(), "Backend.Example");
+}
+
+TEST_F(ClientContextTest, RefusesAWrongName) {
+  serve(test::issue(backend_spec(), &ca_));
+  EXPECT_THAT(failure("other.example"), HasSubstr("hostname mismatch; expected other.example"));
+}
+
+TEST_F(ClientContextTest, TheConfiguredServerNameReplacesTheHost) {
+  serve(test::issue(backend_spec(), &ca_));
+  upstream_.server_name = "backend.example";
+  EXPECT_EQ(failure("10.9.9.9"), "");
+  EXPECT_STREQ(server_name_sent(), "backend.example");
+  upstream_.server_name = "other.example";
+  EXPECT_THAT(failure("backend.example"), HasSubstr("expected other.example"));
+}
+
+TEST_F(ClientContextTest, VerifiesIpLiteralsWithoutServerName) {
+  serve(test::issue(backend_spec(), &ca_));
+  EXPECT_EQ(failure("10.0.0.1"), "");
+  EXPECT_EQ(server_name_sent(), nullptr);
+  EXPECT_EQ(failure("fd00::1"), "");
+  EXPECT_EQ(server_name_sent(), nullptr);
+  EXPECT_THAT(failure("10.0.0.2"), HasSubstr("IP address mismatch; expected 10.0.0.2"));
+}
+
+TEST_F(ClientContextTest, RefusesAnUnknownCa) {
+  const IssuedCertificate stranger = test::issue_ca("stranger");
+  serve(test::issue(backend_spec(), &stranger), stranger.certificate_pem());
+  EXPECT_THAT(failure("backend.example"), HasSubstr("self-signed certificate in certificate chain"));
+  serve(test::issue(backend_spec()));
+  EXPECT_THAT(failure("backend.example"), HasSubstr("self-signed certificate"));
+}
+
+TEST_F(ClientContextTest, RefusesAnExpiredCertificate) {
+  CertificateSpec spec = backend_spec();
+  spec.valid_from_days = -20;
+  spec.valid_to_days = -1;
+  serve(test::issue(spec, &ca_));
+  EXPECT_THAT(failure("backend.example"), HasSubstr("certificate has expired"));
+}
+
+TEST_F(ClientContextTest, RefusesACertificateForClientsOnly) {
+  CertificateSpec spec = backend_spec();
+  spec.extended_key_usage = "clientAuth";
+  serve(test::issue(spec, &ca_));
+  EXPECT_THAT(failure("backend.example"), HasSubstr("purpose"));
+}
+
+TEST_F(ClientContextTest, WithoutVerificationEverythingPassesAndTheNameIsStillSent) {
+  serve(test::issue(CertificateSpec{}));
+  upstream_ = {};
+  upstream_.verify = false;
+  EXPECT_EQ(failure("backend.example"), "");
+  EXPECT_STREQ(server_name_sent(), "backend.example");
+}
+
+TEST_F(ClientContextTest, TheCaFileMayHoldAnIntermediateOrTheBackendsOwnCertificate) {
+  const IssuedCertificate intermediate = test::issue_ca("intermediate", &ca_);
+  const IssuedCertificate leaf = test::issue(backend_spec(), &intermediate);
+  serve(leaf);
+  EXPECT_THAT(failure("backend.example"), HasSubstr("unable to get local issuer certificate"));
+  upstream_.ca = folder_.write("intermediate.pem", intermediate.certificate_pem());
+  EXPECT_EQ(failure("backend.example"), "");
+  upstream_.ca = folder_.write("leaf.pem", leaf.certificate_pem());
+  EXPECT_EQ(failure("backend.example"), "");
+}
+
+TEST_F(ClientContextTest, TheSystemStoreDoesNotKnowAPrivateCa) {
+  serve(test::issue(backend_spec(), &ca_));
+  upstream_.ca.clear();
+  EXPECT_NE(failure("backend.example"), "");
+}
+
+TEST_F(ClientContextTest, RefusesOldVersions) {
+  serve(test::issue(backend_spec(), &ca_));
+  SslPtr backend = backend_->new_session();
+  SSL_set_security_level(backend.get(), 0);
+  SSL_set_cipher_list(backend.get(), "ALL");
+  SSL_set_min_proto_version(backend.get(), TLS1_1_VERSION);
+  SSL_set_max_proto_version(backend.get(), TLS1_1_VERSION);
+  const ClientContext context(upstream_, *TrustStore::load(upstream_, warnings_));
+  HandshakePair pair(context.new_session("backend.example"), std::move(backend));
+  EXPECT_FALSE(pair.run());
+}
+
+TEST_F(ClientContextTest, ANameThatCannotBeOneGivesNoSession) {
+  const ClientContext context(upstream_, *TrustStore::load(upstream_, warnings_));
+  EXPECT_EQ(context.new_session(std::string(300, 'a')), nullptr);
+  EXPECT_EQ(context.new_session(""), nullptr);
+}
+
+TEST_F(ClientContextTest, SaysWhatIsWrongWithTheCaFile) {
+  upstream_.ca = folder_.path("none.pem");
+  EXPECT_THROW(TrustStore::load(upstream_, warnings_), TlsLoadError);
+  upstream_.ca = folder_.write("empty.pem", "");
+  EXPECT_THROW(TrustStore::load(upstream_, warnings_), TlsLoadError);
+  EXPECT_THAT(warnings_, IsEmpty());
+  CertificateSpec old;
+  old.common_name = "old CA";
+  old.ca = true;
+  old.valid_from_days = -20;
+  old.valid_to_days = -1;
+  upstream_.ca = folder_.write("old.pem", test::issue(old).certificate_pem());
+  TrustStore::load(upstream_, warnings_);
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("the CA CN=old CA is expired on")));
+}
+
+TEST_F(ClientContextTest, WarnsWhenTheSystemHasNoTrustStore) {
+  upstream_.ca.clear();
+  setenv("SSL_CERT_FILE", folder_.path("none.pem").c_str(), 1);
+  setenv("SSL_CERT_DIR", folder_.path("none").c_str(), 1);
+  TrustStore::load(upstream_, warnings_);
+  unsetenv("SSL_CERT_FILE");
+  unsetenv("SSL_CERT_DIR");
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("install ca-certificates")));
+}
+
+}  // namespace
+}  // namespace sluice::tls

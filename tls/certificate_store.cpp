@@ -1,0 +1,86 @@
+#include "tls/certificate_store.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <utility>
+
+#include "tls/self_signed.h"
+
+namespace sluice::tls {
+namespace {
+
+constexpr std::size_t kMaxNameLength = 255;  // RFC 1035, 3.1
+
+bool is_wildcard(std::string_view name) { return name.substr(0, 2) == "*."; }
+
+}  // namespace
+
+std::shared_ptr<const CertificateStore> CertificateStore::load(const config::ListenerTls& tls,
+                                                               std::vector<std::string>& warnings) {
+  std::vector<LoadedCertificate> loaded;
+  for (const config::Certificate& files : tls.certificates)
+    loaded.push_back(load_certificate(files, warnings));
+  if (tls.self_signed) loaded.push_back(make_self_signed());
+  if (loaded.empty())
+    throw TlsLoadError("no certificate to serve; name one under certificates or set self_signed");
+  return std::make_shared<const CertificateStore>(std::move(loaded), warnings);
+}
+
+CertificateStore::CertificateStore(std::vector<LoadedCertificate> certificates,
+                                   std::vector<std::string>& warnings)
+    : certificates_(std::move(certificates)) {
+  assert(!certificates_.empty() && "a listener without a certificate cannot complete a handshake");
+  index_names(warnings);
+  const std::vector<std::string>& names = certificates_.front().names;
+  if (names.empty()) {
+    default_ = {0};
+  } else if (is_wildcard(names.front())) {
+    default_ = wildcard_.find(std::string_view(names.front()).substr(2))->second;
+  } else {
+    default_ = exact_.find(names.front())->second;
+  }
+}
+
+// False when an earlier certificate of the same key type has the name already.
+bool CertificateStore::add(Index& index, std::string_view name, std::size_t certificate) {
+  Selection& selection = index[std::string(name)];
+  const int key_type = certificates_[certificate].key_type();
+  const bool taken = std::any_of(selection.begin(), selection.end(), [&](std::size_t other) {
+    return certificates_[other].key_type() == key_type;
+  });
+  if (!taken) selection.push_back(certificate);
+  return !taken;
+}
+
+void CertificateStore::index_names(std::vector<std::string>& warnings) {
+  for (std::size_t i = 0; i < certificates_.size(); ++i) {
+    bool chosen = i == 0;
+    for (const std::string& name : certificates_[i].names) {
+      const bool added =
+          is_wildcard(name) ? add(wildcard_, std::string_view(name).substr(2), i) : add(exact_, name, i);
+      chosen = chosen || added;
+    }
+    if (!chosen) {
+      warnings.push_back(
+          certificates_[i].source +
+          " is never chosen: it has no DNS name that an earlier certificate of its key type lacks");
+    }
+  }
+}
+
+const CertificateStore::Selection* CertificateStore::find(std::string_view server_name) const {
+  if (!server_name.empty() && server_name.back() == '.') server_name.remove_suffix(1);
+  if (server_name.empty() || server_name.size() > kMaxNameLength) return nullptr;
+  std::array<char, kMaxNameLength> lower;
+  std::transform(server_name.begin(), server_name.end(), lower.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
+  const std::string_view name(lower.data(), server_name.size());
+  if (const auto found = exact_.find(name); found != exact_.end()) return &found->second;
+  const std::size_t dot = name.find('.');
+  if (dot == std::string_view::npos || dot == 0) return nullptr;
+  const auto found = wildcard_.find(name.substr(dot + 1));
+  return found == wildcard_.end() ? nullptr : &found->second;
+}
+
+}  // namespace sluice::tls

@@ -1,0 +1,32 @@
+// Makes the TLS sessions to one https upstream on one worker. Owns an SSL_CTX; the trust store is shared.
+// One thread at a time. A session may outlive its context.
+#pragma once
+
+#include <string>
+
+#include "config/upstream_config.h"
+#include "tls/openssl_handles.h"
+#include "tls/ssl_ptr.h"
+#include "tls/trust_store.h"
+
+namespace sluice::tls {
+
+class ClientContext {
+ public:
+  // Throws TlsLoadError.
+  ClientContext(const config::UpstreamTls& tls, const TrustStore& trust);
+
+  // A session in connect state, without a BIO, for `endpoint_host` (a name or an IP literal without
+  // brackets), or for the configured server_name in its place. Null when memory is out or the name cannot be
+  // one (over 255 bytes).
+  SslPtr new_session(const std::string& endpoint_host) const;
+
+ private:
+  std::string server_name_;
+  SslContextPtr context_;
+};
+
+// Why the peer's certificate does not verify, for logs; empty when it does.
+std::string verify_failure_text(SSL* ssl);
+
+}  // namespace sluice::tls

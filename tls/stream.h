@@ -1,0 +1,181 @@
+// One connected byte stream, plain or TLS: a client connection or a connection to a backend. It owns the descriptor and
+// the TLS session. Used by one worker's thread only, from accept or connect to its end.
+//
+// Reading never waits and never owns a big buffer: read_some() takes what is there, would_block() means "wait first".
+// A wait is a pending read into a small inline buffer (256 bytes), which costs no epoll_ctl and leaves an idle connection without
+// buffers; after it read_some() takes the inline bytes and drains the socket into the caller's memory.
+// Writing never waits either: what the socket does not take is copied, counted against max_held_bytes, and sent as
+// the peer makes room; the caller waits for flushed() before it writes more. So a stream holds at most one write's worth.
+// Every error is sticky, also the one given to abort(): all later calls return it, and whoever waits is woken.
+#pragma once
+
+#include <openssl/ssl.h>
+
+#include <array>
+#include <initializer_list>
+
+#include "tls/deadline.h"
+#include "tls/io_types.h"
+#include "tls/ssl_ptr.h"
+#include "tls/waiter.h"
+#include "tls/worker_io.h"
+
+namespace sluice::tls {
+
+class Stream;
+// Closes the descriptor. The memory goes once the last pending operation has come back.
+struct StreamClose {
+  void operator()(Stream* stream) const noexcept;
+};
+using StreamPtr = std::unique_ptr<Stream, StreamClose>;
+
+struct ReadResult {
+  std::size_t size = 0;
+  ErrorCode error;  // would_block, eof, or a failure; then size is 0
+};
+
+class Stream {
+ public:
+  static StreamPtr plain(WorkerIo& io, Socket socket);
+  static StreamPtr secure(WorkerIo& io, Socket socket, SslPtr ssl);
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  bool is_tls() const noexcept { return ssl_ != nullptr; }
+  SSL* ssl() const noexcept { return ssl_.get(); }
+  WorkerIo& io() const noexcept { return io_; }
+  Socket& socket() noexcept { return socket_; }
+
+  // Completes the TLS handshake in the direction that the session was set up for. Nothing to do on a plain stream.
+  Awaitable<ErrorCode> handshake();
+
+  ReadResult read_some(char* data, std::size_t size);
+  // Puts bytes back in front of what read_some() returns next.
+  void unread(std::string_view bytes);
+  // Returns when read_some() has something new to say. One coroutine at a time.
+  Awaitable<> wait_readable();
+  // Makes a wait_readable() return now, although nothing came; the stream stays usable.
+  void interrupt_wait() { if (read_waiter_.waiting()) read_waiter_.wake(); }
+  // Whether read_some() is worth a call before any wait. Call it until it would block, then wait: TLS may hold whole
+  // records that no socket event announces.
+  bool readable_now() const noexcept {
+    return error_ || !unread_.empty() || inline_size_ > 0 || read_ended_ || socket_eof_;
+  }
+
+  // All of it is sent or kept; an error means that the stream is lost (held_limit: the budget for slow peers is spent).
+  // At most kMaxParts parts, sent with one system call or as one TLS record where they fit.
+  static constexpr std::size_t kMaxParts = 6;
+  ErrorCode write(std::initializer_list<std::string_view> parts);
+  bool flushed() const noexcept { return overflow_.empty() || write_error_; }
+  // Returns when everything kept was sent, or the stream is lost: see write_error(). One coroutine at a time.
+  Awaitable<> wait_flushed();
+  // A peer that takes no more bytes may still have sent some: reading goes on after a failed write.
+  const ErrorCode& write_error() const noexcept { return write_error_; }
+  // Cuts the stream when the peer takes no bytes for so long while some are kept. Absent: never.
+  void set_write_idle(std::optional<std::chrono::milliseconds> limit) noexcept { write_idle_limit_ = limit; }
+  // No more writes: sends close_notify under TLS, then FIN, both after what is kept.
+  void shutdown_write();
+
+  // Calls back (once) when the peer ends or resets the connection while nobody reads. Stops by itself when bytes
+  // come that the owner has to read first.
+  using Callback = void (*)(void* context);
+  void watch_end(Callback on_end, void* context);
+  void stop_watching() noexcept { on_end_ = nullptr; }
+
+  // The event interface that a state machine uses instead of the coroutine waits: each is called once per call.
+  void on_readable(Callback callback, void* context);
+  void on_flushed(Callback callback, void* context);
+  // Calls back after other connections had their turn, although there is more to read.
+  void yield(Callback callback, void* context);
+
+  // Something that shall live as long as the connection is open: a count, a slot.
+  struct Attachment {
+    virtual ~Attachment() = default;
+  };
+  void attach(std::unique_ptr<Attachment> attachment) noexcept { attachment_ = std::move(attachment); }
+
+  // Everything pending and to come fails with `error`. The descriptor stays open until the owner lets go.
+  void abort(ErrorCode error);
+  const ErrorCode& error() const noexcept { return error_; }
+
+  std::uint64_t bytes_written() const noexcept { return bytes_written_; }  // on the wire
+
+ private:
+  friend struct StreamClose;
+  friend struct StreamBio;
+  static constexpr std::size_t kInlineSize = 256;
+
+  struct Interest {
+    Callback callback = nullptr;
+    void* context = nullptr;
+    void fire() noexcept {
+      if (callback != nullptr) std::exchange(callback, nullptr)(context);
+    }
+  };
+
+  Stream(WorkerIo& io, Socket socket, SslPtr ssl);
+  ~Stream();
+  void close() noexcept;
+  bool operation_done() noexcept;  // false: the stream was closed meanwhile and is gone now
+
+  ReadResult read_plain(char* data, std::size_t size);
+  ReadResult read_tls(char* data, std::size_t size);
+  std::size_t take_inline(char* data, std::size_t size) noexcept;
+  ReadResult receive(char* data, std::size_t size);  // from the socket, after the inline bytes
+  void arm_read();
+  void on_read(const ErrorCode& error, std::size_t size);
+  void wake_reader();
+  void wake_reader_later();
+  bool tls_end_seen();
+
+  ErrorCode write_tls(std::initializer_list<std::string_view> parts);
+  ErrorCode ssl_write(const char* data, std::size_t size);
+  ErrorCode transmit(const struct iovec* parts, std::size_t count);  // sends at once, keeps the rest
+  ErrorCode keep(const struct iovec* parts, std::size_t count, std::size_t skip);  // all but the first `skip` bytes
+  void start_flush();
+  void on_write(const ErrorCode& error, std::size_t size);
+  void flush_done();
+  void send_fin();
+  ErrorCode tls_error(int result);
+  void give_back_held() noexcept;
+
+  WorkerIo& io_;
+  Socket socket_;
+  SslPtr ssl_;
+  ErrorCode error_;        // of reading, or of everything after abort()
+  ErrorCode write_error_;
+  std::string unread_;
+
+  // Reading. `inline_used_` bytes of the inline ones were taken already.
+  Waiter read_waiter_;
+  Interest readable_;
+  Callback on_end_ = nullptr;
+  void* on_end_context_ = nullptr;
+  std::uint16_t inline_size_ = 0;
+  std::uint16_t inline_used_ = 0;
+  bool read_pending_ = false;
+  bool read_ended_ = false;      // the peer's FIN or close_notify was seen
+  bool read_waits_flush_ = false;  // TLS answers (KeyUpdate) pile up: read on when they are sent
+  bool drained_ = false;         // a short inline read: the socket was empty a moment ago
+  bool socket_eof_ = false;
+
+  // Writing.
+  bool write_pending_ = false;
+  bool corked_ = false;          // records of one write are gathered in io_.records
+  bool fin_wanted_ = false;
+  bool fin_sent_ = false;
+  bool closed_ = false;
+  std::uint8_t pending_ = 0;     // operations that will still come back
+  std::string overflow_;         // being sent; must not move while an operation is pending on it
+  std::string overflow_next_;    // written after that
+  std::size_t overflow_sent_ = 0;
+  Waiter flush_waiter_;
+  Interest flushed_interest_;
+  std::optional<std::chrono::milliseconds> write_idle_limit_;
+  std::optional<Deadline> write_deadline_;  // made on the first stall
+  std::uint64_t bytes_written_ = 0;
+  std::unique_ptr<Attachment> attachment_;
+  std::array<char, kInlineSize> inline_;
+};
+
+}  // namespace sluice::tls

@@ -1,0 +1,17 @@
+// The BIO by which OpenSSL reads and writes a Stream's socket: inline bytes first, then recv; writes go through the
+// stream's own send-now-keep-the-rest, so OpenSSL never sees a full socket.
+#pragma once
+
+namespace sluice::tls {
+
+class Stream;
+
+struct StreamBio {
+  // Gives the stream's SSL its BIO.
+  static void attach(Stream& stream);
+  static int read(Stream& stream, char* data, std::size_t size, std::size_t* done, bool& would_block);
+  static int write(Stream& stream, const char* data, std::size_t size, std::size_t* done);
+  static bool at_end(const Stream& stream) noexcept;
+};
+
+}  // namespace sluice::tls

@@ -1,0 +1,29 @@
+// What can go wrong with a stream beyond the system's own errors.
+#pragma once
+
+#include <system_error>
+
+namespace sluice::tls {
+
+enum class StreamError {
+  eof = 1,             // the peer ended its side in an orderly way
+  would_block,         // nothing to read now: wait_readable()
+  truncated,           // TLS ended by close without close_notify (an attacker may have cut it)
+  tls_failed,          // the peer broke the TLS protocol, or refused our handshake
+  verify_failed,       // the peer's certificate did not verify
+  held_limit,          // limits.max_held_bytes is reached and this peer is slow
+  write_idle,          // the peer took no bytes for timeouts.client_write_idle
+  timed_out,           // a deadline of the owner's
+  cancelled,           // the other side of the exchange is gone
+  draining,            // the gateway is shutting down
+};
+
+const std::error_category& stream_category() noexcept;
+inline std::error_code make_error_code(StreamError error) noexcept {
+  return {static_cast<int>(error), stream_category()};
+}
+
+}  // namespace sluice::tls
+
+template <>
+struct std::is_error_code_enum<sluice::tls::StreamError> : std::true_type {};

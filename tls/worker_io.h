@@ -1,0 +1,34 @@
+// What every stream of one worker shares. Owned by the worker, used by its thread alone (but for HeldBytes).
+#pragma once
+
+#include <array>
+
+#include "metrics/connection_metrics.h"
+#include "tls/deadline.h"
+#include "tls/held_bytes.h"
+#include "tls/io_types.h"
+
+namespace sluice::tls {
+
+inline constexpr std::size_t kScratchSize = 64 * 1024;
+
+struct WorkerIo {
+  WorkerIo(IoContext& io_context, HeldBytes& held_bytes, metrics::ConnectionMetrics& connection_metrics)
+      : context(io_context), wheel(io_context), held(held_bytes), metrics(connection_metrics) {}
+
+  IoContext& context;
+  TimerWheel wheel;
+  HeldBytes& held;
+  metrics::ConnectionMetrics& metrics;
+  // Bytes in `scratch` and `out` are nobody's after a co_await: read, use, write, all in one turn.
+  char* scratch() noexcept { return memory_->data(); }
+  std::string out;       // for heads that are being written
+  std::string joined;    // the parts of one small TLS write
+  std::string records;   // TLS records of one large write, sent together
+
+ private:
+  std::unique_ptr<std::array<char, kScratchSize>> memory_ =
+      std::make_unique<std::array<char, kScratchSize>>();
+};
+
+}  // namespace sluice::tls
