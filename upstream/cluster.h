@@ -1,0 +1,59 @@
+// One upstream as one worker sees it: its endpoints, its balancer, and a pool per endpoint. One worker's thread.
+#pragma once
+
+#include "config/upstream_config.h"
+#include "metrics/upstream_metrics.h"
+#include "tls/client_context.h"
+#include "upstream/connection_pool.h"
+#include "upstream/connector.h"
+#include "upstream/endpoint_registry.h"
+#include "upstream/load_balancer.h"
+
+namespace sluice::upstream {
+
+// What a request knows that matters for the choice. Endpoints that were tried already are excluded unless all were.
+struct PickHints {
+  Excluded excluded;
+};
+
+// An endpoint that was chosen, counted as in flight while this lives.
+struct Picked {
+  std::size_t index = 0;
+  Endpoint* endpoint = nullptr;
+  InFlight in_flight;
+};
+
+class Cluster {
+ public:
+  Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRegistry& registry,
+          std::shared_ptr<const tls::ClientContext> tls_context, metrics::UpstreamMetrics& metrics);
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  std::optional<Picked> pick(const PickHints& hints);
+  std::size_t size() const noexcept { return endpoints_.size(); }
+
+  // A pooled connection if there is one and `fresh` is not asked for (a WebSocket never shares), else a new one.
+  Awaitable<Result<Connection>> acquire(std::size_t endpoint, bool fresh, config::OptionalDuration connect_timeout,
+                                        tls::Cancellation& cancellation);
+  void release(std::size_t endpoint, Connection connection) { pools_[endpoint]->put(std::move(connection)); }
+
+  // From the resolver: new addresses for every endpoint of that host and port.
+  void set_addresses(const std::string& host, std::uint16_t port, const std::shared_ptr<const Addresses>& addresses);
+  // Closes what is idle.
+  void drain();
+
+  const config::Upstream& settings() const noexcept { return settings_; }
+  metrics::UpstreamMetrics& metrics() noexcept { return metrics_; }
+
+ private:
+  tls::WorkerIo& io_;
+  const config::Upstream settings_;
+  std::shared_ptr<const tls::ClientContext> tls_context_;
+  metrics::UpstreamMetrics& metrics_;
+  std::vector<Endpoint> endpoints_;
+  std::vector<std::unique_ptr<ConnectionPool>> pools_;  // parallel to endpoints_
+  std::unique_ptr<LoadBalancer> balancer_;
+};
+
+}  // namespace sluice::upstream

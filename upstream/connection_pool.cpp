@@ -1,0 +1,54 @@
+#include "upstream/connection_pool.h"
+
+namespace sluice::upstream {
+
+ConnectionPool::Idle::Idle(ConnectionPool& owner, Connection idle_connection)
+    : pool(owner),
+      connection(std::move(idle_connection)),
+      deadline(
+          owner.io_.wheel, [](void* context) { auto& idle = *static_cast<Idle*>(context); idle.pool.drop(idle); }, this),
+      counted(owner.metrics_.connections_idle) {}
+
+ConnectionPool::ConnectionPool(tls::WorkerIo& io, std::shared_ptr<EndpointState> state, const config::Pool& settings,
+                               metrics::UpstreamMetrics& metrics)
+    : io_(io), state_(std::move(state)), settings_(settings), metrics_(metrics) {}
+
+ConnectionPool::~ConnectionPool() { clear(); }
+
+std::optional<Connection> ConnectionPool::take() {
+  if (idle_.empty()) {
+    metrics_.pool_misses.add();
+    return std::nullopt;
+  }
+  metrics_.pool_hits.add();
+  Connection connection = std::move(idle_.front().connection);
+  drop(idle_.front());
+  connection.stream->stop_watching();
+  connection.reused = true;
+  return connection;
+}
+
+void ConnectionPool::put(Connection connection) {
+  if (settings_.max_lifetime && Clock::now() - connection.created > *settings_.max_lifetime) return;
+  if (connection.stream->readable_now() || connection.stream->write_error()) return;
+  if (state_->idle.fetch_add(1, std::memory_order_relaxed) >= settings_.max_idle) {
+    state_->idle.fetch_sub(1, std::memory_order_relaxed);
+    return;
+  }
+  Idle& idle = idle_.emplace_front(*this, std::move(connection));
+  idle.self = idle_.begin();
+  idle.deadline.set_after(settings_.idle_timeout);
+  idle.connection.stream->watch_end(
+      [](void* context) { auto& ended = *static_cast<Idle*>(context); ended.pool.drop(ended); }, &idle);
+}
+
+void ConnectionPool::drop(Idle& idle) {
+  state_->idle.fetch_sub(1, std::memory_order_relaxed);
+  idle_.erase(idle.self);
+}
+
+void ConnectionPool::clear() {
+  while (!idle_.empty()) drop(idle_.front());
+}
+
+}  // namespace sluice::upstream

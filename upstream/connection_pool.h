@@ -1,0 +1,56 @@
+// Keeps idle connections to one endpoint of one worker, and counts those in use. The newest idle one is used first. Idle ones are
+// watched: one that the backend closes (uvicorn and Node do so after 5 s) goes at once, so that it is seldom picked
+// in the moment of its death. One worker's thread; the bound on idle ones holds for all workers together.
+#pragma once
+
+#include <list>
+
+#include "metrics/upstream_metrics.h"
+#include "tls/deadline.h"
+#include "tls/stream.h"
+#include "upstream/endpoint.h"
+
+namespace sluice::upstream {
+
+// A connection that an exchange has to itself. Dropping it closes it; ConnectionPool::put() keeps it for the next one.
+struct Connection {
+  tls::StreamPtr stream;
+  Clock::time_point created = Clock::now();
+  bool reused = false;
+  metrics::GaugeHold open;
+};
+
+class ConnectionPool {
+ public:
+  ConnectionPool(tls::WorkerIo& io, std::shared_ptr<EndpointState> state, const config::Pool& settings,
+                 metrics::UpstreamMetrics& metrics);
+  ~ConnectionPool();
+  ConnectionPool(const ConnectionPool&) = delete;
+  ConnectionPool& operator=(const ConnectionPool&) = delete;
+
+  // An idle connection, or nothing. Counts a hit or a miss.
+  std::optional<Connection> take();
+  // Keeps it if there is room and it is not too old. It must have nothing left to read.
+  void put(Connection connection);
+  void clear();
+
+ private:
+  struct Idle {
+    Idle(ConnectionPool& owner, Connection idle_connection);
+    ConnectionPool& pool;
+    Connection connection;
+    tls::Deadline deadline;
+    metrics::GaugeHold counted;
+    std::list<Idle>::iterator self;
+  };
+
+  void drop(Idle& idle);
+
+  tls::WorkerIo& io_;
+  std::shared_ptr<EndpointState> state_;
+  const config::Pool settings_;
+  metrics::UpstreamMetrics& metrics_;
+  std::list<Idle> idle_;  // newest first
+};
+
+}  // namespace sluice::upstream

@@ -1,0 +1,17 @@
+// Opens a connection to an endpoint: TCP, and TLS where the endpoint is https, within one time limit. Tries the endpoint's
+// addresses one after the other. One worker's thread.
+#pragma once
+
+#include "tls/cancellation.h"
+#include "tls/client_context.h"
+#include "tls/stream.h"
+#include "upstream/endpoint.h"
+#include "upstream/failure.h"
+
+namespace sluice::upstream {
+
+// `tls_context` is used for https endpoints only. Calling `cancellation` off ends it early with client_left.
+Awaitable<Result<tls::StreamPtr>> connect(tls::WorkerIo& io, Endpoint& endpoint, const tls::ClientContext* tls_context,
+                                          config::OptionalDuration timeout, tls::Cancellation& cancellation);
+
+}  // namespace sluice::upstream

@@ -1,0 +1,56 @@
+// One address of an upstream: its settings, and its state. The state is shared by all workers and outlives configurations;
+// everything else is per worker.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "config/upstream_config.h"
+#include "tls/io_types.h"
+
+namespace sluice::upstream {
+
+using SocketAddress = asio::generic::stream_protocol::endpoint;
+using Addresses = std::vector<SocketAddress>;
+
+// Process-wide; counters are relaxed, since balancing needs no exact figure. On a cache line of its own.
+struct alignas(64) EndpointState {
+  std::atomic<std::uint32_t> in_flight{0};  // exchanges and tunnels
+  std::atomic<std::uint32_t> idle{0};       // pooled connections
+};
+
+// One worker's view; used by its thread alone.
+struct Endpoint {
+  config::Endpoint settings;
+  std::shared_ptr<EndpointState> state;
+  std::shared_ptr<const Addresses> addresses;  // replaced when the resolver posts new ones; empty: not resolved
+  std::size_t next_address = 0;
+};
+
+// Counts one exchange or tunnel of an endpoint while it lives.
+class InFlight {
+ public:
+  InFlight() = default;
+  explicit InFlight(std::shared_ptr<EndpointState> state) : state_(std::move(state)) {
+    state_->in_flight.fetch_add(1, std::memory_order_relaxed);
+  }
+  InFlight(InFlight&&) noexcept = default;
+  InFlight& operator=(InFlight&& other) noexcept {
+    if (this != &other) {
+      release();
+      state_ = std::move(other.state_);
+    }
+    return *this;
+  }
+  ~InFlight() { release(); }
+
+ private:
+  void release() noexcept {
+    if (state_) state_->in_flight.fetch_sub(1, std::memory_order_relaxed);
+    state_.reset();
+  }
+  std::shared_ptr<EndpointState> state_;
+};
+
+}  // namespace sluice::upstream

@@ -1,0 +1,38 @@
+// Turns endpoint names into addresses on a thread of its own: at start, and again every 30 s. A failure keeps the last answer.
+// start() may be called from any thread; `changed` is called on the resolver's thread and posts to whoever needs it.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "upstream/endpoint.h"
+
+namespace sluice::upstream {
+
+class Resolver {
+ public:
+  static constexpr std::chrono::seconds kRefresh{30};
+  using Name = std::pair<std::string, std::uint16_t>;  // host and port
+  using Changed = std::function<void(const Name&, std::shared_ptr<const Addresses>)>;
+
+  // IP literals answer at once and need no thread.
+  static std::optional<Addresses> parse_literal(const Name& name);
+
+  Resolver(std::vector<Name> names, Changed changed);
+  ~Resolver();
+  // Begins to resolve; returns when every name was tried once, or after `patience`. The names without an address.
+  std::vector<Name> start(std::chrono::milliseconds patience);
+  void stop();
+
+ private:
+  struct State;
+  // Shared with the thread, which may outlast this object: getaddrinfo cannot be interrupted.
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace sluice::upstream

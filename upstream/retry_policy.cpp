@@ -1,0 +1,12 @@
+#include "upstream/retry_policy.h"
+
+namespace sluice::upstream {
+
+bool may_retry(const config::Retries& rules, const Failure& failure, const AttemptFacts& facts) noexcept {
+  if (facts.attempt >= rules.attempts || failure.retryable == Retryable::no) return false;
+  if (failure.retryable == Retryable::always) return rules.on_connect;
+  if (!facts.idempotent || !facts.body_at_hand) return false;
+  return facts.reused ? rules.on_connect : rules.on_reset;
+}
+
+}  // namespace sluice::upstream
