@@ -1,0 +1,94 @@
+#include "gateway/admin/admin_server.h"
+
+#include <asio/redirect_error.hpp>
+#include <asio/write.hpp>
+
+#include "gateway/http1/request_parser.h"
+#include "gateway/http1/serializer.h"
+#include "metrics/log.h"
+
+namespace sluice::admin {
+namespace {
+
+constexpr std::chrono::milliseconds kRequestTime{10000};
+constexpr std::chrono::milliseconds kAcceptPause{100};
+
+std::string response_text(const AdminReply& reply, bool head_only) {
+  http::Headers headers;
+  headers.add_view("Content-Type", reply.content_type);
+  headers.add("Content-Length", std::to_string(reply.body.size()));
+  headers.add_view("Cache-Control", "no-store");
+  headers.add_view("X-Content-Type-Options", "nosniff");
+  if (reply.status == 401) headers.add_view("WWW-Authenticate", "Bearer");
+  headers.add_view("Connection", "close");
+  std::string text;
+  http1::append_response_head(text, reply.status, http::default_reason(reply.status), headers);
+  if (!head_only) text += reply.body;
+  return text;
+}
+
+}  // namespace
+
+AdminServer::AdminServer(IoContext& context, tls::TimerWheel& wheel, config::Admin settings, AdminSources sources,
+                         int descriptor)
+    : context_(context), wheel_(wheel), settings_(std::move(settings)), sources_(std::move(sources)), acceptor_(context) {
+  acceptor_.assign(settings_.address.v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), descriptor);
+}
+
+void AdminServer::start() { asio::co_spawn(context_.get_executor(), accept_loop(), asio::detached); }
+
+void AdminServer::close() {
+  ErrorCode ignored;
+  acceptor_.close(ignored);
+}
+
+Awaitable<> AdminServer::accept_loop() {
+  while (acceptor_.is_open()) {
+    ErrorCode error;
+    auto socket = co_await acceptor_.async_accept(asio::redirect_error(use_awaitable, error));
+    if (error == asio::error::operation_aborted) co_return;
+    if (error || open_ >= kMaxConnections) {  // no descriptors, or too many scrapers: a moment's rest, never a spin
+      Timer pause(context_, kAcceptPause);
+      co_await pause.async_wait(asio::redirect_error(use_awaitable, error));
+      continue;
+    }
+    asio::co_spawn(context_.get_executor(), serve(std::move(socket)), asio::detached);
+  }
+}
+
+Awaitable<> AdminServer::serve(AdminSocket socket) {
+  ++open_;
+  tls::Deadline deadline(
+      wheel_,
+      [](void* context) {
+        ErrorCode ignored;
+        static_cast<AdminSocket*>(context)->cancel(ignored);
+      },
+      &socket);
+  deadline.set_after(kRequestTime);
+  http1::RequestParser parser({});
+  http::RequestHead request;
+  http1::HeadResult head;
+  std::string received;
+  std::array<char, 4096> chunk;
+  ErrorCode error;
+  while (!error && head.state == http1::HeadResult::incomplete) {
+    const std::size_t n = co_await socket.async_read_some(asio::buffer(chunk), asio::redirect_error(use_awaitable, error));
+    received.append(chunk.data(), n);
+    if (!error) head = parser.parse(received, request);
+  }
+  std::string text;
+  if (head.state == http1::HeadResult::complete) {
+    text = response_text(answer(request, settings_, sources_), request.method == "HEAD");
+  } else if (head.state == http1::HeadResult::failed) {
+    text = response_text({http1::status_of(head.error), "text/plain; charset=utf-8",
+                          std::string(http1::describe(head.error)) + "\n"},
+                         false);
+  }
+  if (!error) co_await asio::async_write(socket, asio::buffer(text), asio::redirect_error(use_awaitable, error));
+  if (!error) socket.shutdown(asio::socket_base::shutdown_send, error);
+  while (!error) co_await socket.async_read_some(asio::buffer(chunk), asio::redirect_error(use_awaitable, error));
+  --open_;
+}
+
+}  // namespace sluice::admin

@@ -1,0 +1,56 @@
+// The admin listener: /metrics, /healthz, /readyz. Runs on the control thread, so that a stuck worker can be told of.
+// Small requests, small answers, one per connection; every wait is bounded.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "config/service_config.h"
+#include "gateway/http/message.h"
+#include "tls/deadline.h"
+#include "tls/io_types.h"
+
+namespace sluice::admin {
+
+struct AdminReply {
+  unsigned status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+};
+
+// What the endpoints report. Called on the control thread.
+struct AdminSources {
+  std::function<std::string()> metrics;
+  std::function<std::string()> unhealthy;  // why not; empty: healthy
+  std::function<bool()> ready;
+};
+
+// Which answer a request gets: pure but for the sources. `port`: of the listener, for the Origin check.
+// A request is refused when its Host is a name other than localhost (a web page may have bound its own name to this address),
+// or its Origin is another one; /metrics needs the token where one is set.
+AdminReply answer(const http::RequestHead& request, const config::Admin& settings, const AdminSources& sources);
+
+using AdminSocket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
+
+class AdminServer {
+ public:
+  // Takes over a listening descriptor.
+  AdminServer(IoContext& context, tls::TimerWheel& wheel, config::Admin settings, AdminSources sources, int descriptor);
+  void start();
+  void close();
+
+ private:
+  Awaitable<> accept_loop();
+  Awaitable<> serve(AdminSocket socket);
+
+  static constexpr std::size_t kMaxConnections = 64;
+  IoContext& context_;
+  tls::TimerWheel& wheel_;
+  const config::Admin settings_;
+  const AdminSources sources_;
+  asio::basic_socket_acceptor<asio::ip::tcp, Executor> acceptor_;
+  std::size_t open_ = 0;
+};
+
+}  // namespace sluice::admin

@@ -1,0 +1,205 @@
+#include "gateway/listener.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <system_error>
+
+#include "metrics/log.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kBacklog = 4096;
+// Per wake-up, so that a flood of connections does not keep the worker from those it has.
+constexpr int kAcceptsPerTurn = 64;
+constexpr std::chrono::milliseconds kPauseWithoutDescriptors{100};
+
+struct SocketAddressStorage {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+};
+
+SocketAddressStorage to_storage(const config::Address& address) {
+  SocketAddressStorage result;
+  if (address.v6) {
+    auto& v6 = reinterpret_cast<sockaddr_in6&>(result.storage);
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(address.port);
+    ::inet_pton(AF_INET6, address.host.c_str(), &v6.sin6_addr);
+    result.size = sizeof v6;
+  } else {
+    auto& v4 = reinterpret_cast<sockaddr_in&>(result.storage);
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(address.port);
+    ::inet_pton(AF_INET, address.host.c_str(), &v4.sin_addr);
+    result.size = sizeof v4;
+  }
+  return result;
+}
+
+[[noreturn]] void fail(const config::Address& address, const char* call) {
+  throw std::system_error(errno, std::system_category(), "cannot listen on " + address.text() + " (" + call + ")");
+}
+
+void set_option(int descriptor, int level, int option) {
+  const int on = 1;
+  ::setsockopt(descriptor, level, option, &on, sizeof on);
+}
+
+// The first socket of an address is bound without SO_REUSEPORT, so that a second gateway (or anybody else of the same
+// user) cannot slip in unnoticed and take half of the connections; the flag is set before it listens.
+OwnedDescriptor open_one(const config::Address& address, bool first) {
+  OwnedDescriptor descriptor(::socket(address.v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (descriptor.get() < 0) fail(address, "socket");
+  set_option(descriptor.get(), SOL_SOCKET, SO_REUSEADDR);
+  if (address.v6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+  if (!first) set_option(descriptor.get(), SOL_SOCKET, SO_REUSEPORT);
+  const SocketAddressStorage storage = to_storage(address);
+  if (::bind(descriptor.get(), reinterpret_cast<const sockaddr*>(&storage.storage), storage.size) != 0) {
+    fail(address, "bind");
+  }
+  set_option(descriptor.get(), SOL_SOCKET, SO_REUSEPORT);
+  // Accepted sockets inherit these.
+  set_option(descriptor.get(), IPPROTO_TCP, TCP_NODELAY);
+  set_option(descriptor.get(), SOL_SOCKET, SO_KEEPALIVE);
+  if (::listen(descriptor.get(), kBacklog) != 0) fail(address, "listen");
+  return descriptor;
+}
+
+std::uint16_t port_of(int descriptor) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&storage), &size);
+  return ntohs(storage.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(storage).sin6_port
+                                             : reinterpret_cast<const sockaddr_in&>(storage).sin_port);
+}
+
+// The peer's IP address as bytes and as text.
+struct PeerAddress {
+  std::uint8_t bytes[16] = {};
+  bool v6 = false;
+  std::string text;
+};
+
+PeerAddress peer_of(const sockaddr_storage& storage) {
+  PeerAddress peer;
+  char text[INET6_ADDRSTRLEN] = "";
+  if (storage.ss_family == AF_INET6) {
+    peer.v6 = true;
+    const in6_addr& address = reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr;
+    std::memcpy(peer.bytes, &address, 16);
+    ::inet_ntop(AF_INET6, &address, text, sizeof text);
+  } else {
+    const in_addr& address = reinterpret_cast<const sockaddr_in&>(storage).sin_addr;
+    std::memcpy(peer.bytes, &address, 4);
+    ::inet_ntop(AF_INET, &address, text, sizeof text);
+  }
+  peer.text = text;
+  return peer;
+}
+
+// A connection's place among max_connections, and its count in the worker's gauge.
+struct Slot final : tls::Stream::Attachment {
+  Slot(ConnectionLimit& connection_limit, metrics::Gauge& gauge) : limit(connection_limit), open(gauge) {}
+  ~Slot() override { limit.open.fetch_sub(1, std::memory_order_relaxed); }
+  ConnectionLimit& limit;
+  metrics::GaugeHold open;
+};
+
+}  // namespace
+
+OwnedDescriptor::~OwnedDescriptor() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+ListeningSockets open_listening_sockets(const config::Address& address, unsigned count) {
+  ListeningSockets listening;
+  listening.address = address;
+  for (unsigned i = 0; i < count; ++i) {
+    listening.sockets.push_back(open_one(listening.address, i == 0));
+    if (i == 0) listening.address.port = port_of(listening.sockets[0].get());
+  }
+  return listening;
+}
+
+Listener::Listener(proxy::Services& services, sessions::SessionSet& sessions, ConnectionLimit& limit,
+                   const config::Listener& config, std::unique_ptr<tls::ServerContext> tls_context, OwnedDescriptor socket)
+    : services_(services),
+      sessions_(sessions),
+      limit_(limit),
+      config_(config),
+      tls_context_(std::move(tls_context)),
+      acceptor_(services.io.context),
+      resume_(services.io.wheel, [](void* self) { static_cast<Listener*>(self)->wait(); }, this) {
+  acceptor_.assign(asio::generic::stream_protocol(config.address.v6 ? AF_INET6 : AF_INET, IPPROTO_TCP), socket.release());
+}
+
+void Listener::wait() {
+  acceptor_.async_wait(asio::socket_base::wait_read, [this](const ErrorCode& error) {
+    if (error) return;  // closed
+    accept_some() ? wait() : pause();
+  });
+}
+
+void Listener::pause() {
+  services_.io.metrics.accept_paused.add();
+  metrics::log().warn("listener {}: no descriptors left, accepting pauses for {} ms; raise the limit of open files or lower "
+                      "limits.max_connections",
+                      config_.name, kPauseWithoutDescriptors.count());
+  resume_.set_after(kPauseWithoutDescriptors);
+}
+
+bool Listener::accept_some() {
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    const int descriptor =
+        ::accept4(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (descriptor >= 0) {
+      serve(descriptor, peer);
+      continue;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return false;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return true;
+    // Anything else concerns the connection that was to be accepted (it is gone already).
+  }
+  return true;
+}
+
+void Listener::serve(int descriptor, const sockaddr_storage& peer) {
+  OwnedDescriptor owner(descriptor);
+  metrics::ConnectionMetrics& metrics = services_.io.metrics;
+  metrics.accepted.add();
+  auto slot = std::make_unique<Slot>(limit_, metrics.open);
+  if (limit_.open.fetch_add(1, std::memory_order_relaxed) >= limit_.max) {
+    metrics.refused_limit.add();
+    return;
+  }
+  const PeerAddress address = peer_of(peer);
+  sessions::Accepted accepted{Socket(services_.io.context.get_executor()), &config_, tls_context_.get(), address.text, false,
+                              std::move(slot)};
+  for (const config::Cidr& trusted : config_.trusted_proxies) {
+    if (trusted.contains(address.bytes, address.v6)) accepted.peer_trusted = true;
+  }
+  ErrorCode error;
+  accepted.socket.assign(asio::generic::stream_protocol(peer.ss_family, IPPROTO_TCP), owner.get(), error);
+  if (error) return;
+  owner.release();
+  asio::co_spawn(services_.io.context.get_executor(), sessions::serve_connection(services_, sessions_, std::move(accepted)),
+                 asio::detached);
+}
+
+void Listener::close() {
+  if (!acceptor_.is_open()) return;
+  resume_.clear();
+  accept_some();
+  ErrorCode ignored;
+  acceptor_.close(ignored);
+}
+
+}  // namespace sluice

@@ -1,0 +1,67 @@
+// The listening sockets of one address, and one worker's loop that accepts from its own.
+// Every worker has a socket of its own (SO_REUSEPORT): the kernel spreads new connections, and no lock is shared.
+#pragma once
+
+#include <atomic>
+
+#include "gateway/sessions/serve_connection.h"
+#include "metrics/connection_metrics.h"
+
+namespace sluice {
+
+// A descriptor that closes itself.
+class OwnedDescriptor {
+ public:
+  OwnedDescriptor() = default;
+  explicit OwnedDescriptor(int descriptor) : descriptor_(descriptor) {}
+  OwnedDescriptor(OwnedDescriptor&& other) noexcept : descriptor_(other.release()) {}
+  OwnedDescriptor& operator=(OwnedDescriptor&&) = delete;
+  ~OwnedDescriptor();
+  int get() const noexcept { return descriptor_; }
+  int release() noexcept { return std::exchange(descriptor_, -1); }
+
+ private:
+  int descriptor_ = -1;
+};
+
+// All sockets of one listener, bound and listening. `address.port` is the real one, also when port 0 was asked for.
+struct ListeningSockets {
+  config::Address address;
+  std::vector<OwnedDescriptor> sockets;  // one per worker
+};
+
+// Throws std::system_error when the address cannot be had, also when another gateway holds it.
+ListeningSockets open_listening_sockets(const config::Address& address, unsigned count);
+
+// Open client connections against limits.max_connections: process-wide.
+struct ConnectionLimit {
+  std::int64_t max = 0;
+  alignas(64) std::atomic<std::int64_t> open{0};
+};
+
+class Listener {
+ public:
+  Listener(proxy::Services& services, sessions::SessionSet& sessions, ConnectionLimit& limit, const config::Listener& config,
+           std::unique_ptr<tls::ServerContext> tls_context, OwnedDescriptor socket);
+
+  void start() { wait(); }
+  // Accepts what is queued already, since closing the socket would reset it, then closes.
+  void close();
+
+ private:
+  void wait();
+  // False: descriptors ran out.
+  bool accept_some();
+  void serve(int descriptor, const struct sockaddr_storage& peer);
+  void pause();
+
+  proxy::Services& services_;
+  sessions::SessionSet& sessions_;
+  ConnectionLimit& limit_;
+  const config::Listener& config_;
+  std::unique_ptr<tls::ServerContext> tls_context_;
+  asio::basic_socket_acceptor<asio::generic::stream_protocol, Executor> acceptor_;
+  tls::Deadline resume_;
+};
+
+}  // namespace sluice

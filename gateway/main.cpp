@@ -1,0 +1,117 @@
+// The command line. See --help; the exit codes are ExitCode's.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+
+#include "config/load.h"
+#include "config/proxy_config.h"
+#include "gateway/server.h"
+#include "metrics/log.h"
+
+namespace sluice {
+namespace {
+
+struct Options {
+  std::string config_file;
+  std::string to;
+  std::string http = "127.0.0.1:8080";
+  std::string https = "127.0.0.1:8443";
+  std::string admin = "127.0.0.1:9901";
+};
+
+// The given file, or the first default that exists.
+std::string find_config(const std::string& given) {
+  if (!given.empty()) return given;
+  for (const char* candidate : {"sluice.yaml", "/etc/sluice/sluice.yaml"}) {
+    if (::access(candidate, F_OK) == 0) return candidate;
+  }
+  return "sluice.yaml";
+}
+
+void print_problems(const config::ConfigError& error) {
+  for (const config::Problem& problem : error.problems()) std::cerr << problem.text() << "\n";
+}
+
+ExitCode serve(config::Config config, const std::string& source, const std::vector<std::string>& warnings) {
+  try {
+    metrics::start_logs(config.log, config.access_log);
+  } catch (const std::runtime_error& error) {
+    std::cerr << "sluice: " << error.what() << "\n";
+    return ExitCode::cannot_start;
+  }
+  for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
+  const ExitCode code = run_server(std::move(config), source);
+  metrics::shutdown_logs();
+  return code;
+}
+
+ExitCode serve_file(const Options& options) {
+  const std::string file = find_config(options.config_file);
+  std::vector<std::string> warnings;
+  config::Config config = config::load_file(file, warnings);
+  return serve(std::move(config), file, warnings);
+}
+
+ExitCode serve_proxy(const Options& options) {
+  config::Config config = config::proxy_config(options.to, options.http, options.https, options.admin);
+  return serve(std::move(config), "everything to " + options.to, {});
+}
+
+ExitCode check(const Options& options) {
+  const std::string file = find_config(options.config_file);
+  std::vector<std::string> warnings;
+  const config::Config config = config::load_file(file, warnings);
+  for (const std::string& warning : warnings) std::cerr << "warning: " << warning << "\n";
+  std::cout << file << ": ok (" << config.listeners.size() << " listeners, " << config.routes.size() << " routes, "
+            << config.upstreams.size() << " upstreams)\n";
+  return ExitCode::done;
+}
+
+ExitCode run(int argc, char** argv) {
+  Options options;
+  CLI::App app{"Sluice: an HTTP and WebSocket gateway"};
+  app.name("sluice");
+  app.require_subcommand(1);
+  app.footer("Exit codes: 0 done, 1 the input or configuration is wrong, 2 usage, 4 cannot start (a port is taken).\n"
+             "Signals: SIGTERM drains then exits, a second one exits at once; SIGUSR1 reopens the access log.");
+
+  CLI::App* serve_command = app.add_subcommand("serve", "Run the gateway with a configuration file");
+  CLI::App* proxy_command = app.add_subcommand("proxy", "Run without a file: everything to one backend, over http and https");
+  CLI::App* check_command = app.add_subcommand("check", "Validate a configuration file; print every error");
+  CLI::App* version_command = app.add_subcommand("version", "Print the version");
+  for (CLI::App* command : {serve_command, check_command}) {
+    command->add_option("--config", options.config_file,
+                        "The file (default: ./sluice.yaml, then /etc/sluice/sluice.yaml)");
+  }
+  proxy_command->add_option("--to", options.to, "The backend, e.g. http://127.0.0.1:8000")->required();
+  proxy_command->add_option("--http", options.http, "Address for http and ws, or off")->capture_default_str();
+  proxy_command->add_option("--https", options.https, "Address for https and wss (self-signed), or off")
+      ->capture_default_str();
+  proxy_command->add_option("--admin", options.admin, "Address for /metrics and /healthz, or off")->capture_default_str();
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? ExitCode::done : ExitCode::usage;
+  }
+  if (*version_command) {
+    std::cout << "sluice " << SLUICE_VERSION << "\n";
+    return ExitCode::done;
+  }
+  if (*check_command) return check(options);
+  return *proxy_command ? serve_proxy(options) : serve_file(options);
+}
+
+}  // namespace
+}  // namespace sluice
+
+int main(int argc, char** argv) {
+  try {
+    return static_cast<int>(sluice::run(argc, argv));
+  } catch (const sluice::config::ConfigError& error) {
+    sluice::print_problems(error);
+    return static_cast<int>(sluice::ExitCode::bad_input);
+  }
+}

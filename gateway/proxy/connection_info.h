@@ -1,0 +1,21 @@
+// What is known about a client connection before its first byte of HTTP. Lives as long as the connection; read only.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config/listener_config.h"
+
+namespace sluice::proxy {
+
+struct ConnectionInfo {
+  const config::Listener* listener = nullptr;  // of the snapshot that the connection was accepted under
+  std::string peer_address;                    // without port and brackets
+  bool peer_trusted = false;                   // in the listener's trusted_proxies
+  std::string tls_version;                     // "TLSv1.3"; empty on a plain connection
+  std::string sni;
+
+  std::string_view scheme() const noexcept { return listener->tls ? "https" : "http"; }
+};
+
+}  // namespace sluice::proxy

@@ -1,0 +1,68 @@
+#include "gateway/proxy/forward_headers.h"
+
+#include <array>
+
+#include "gateway/http/hop_by_hop.h"
+#include "gateway/proxy/header_rules.h"
+
+namespace sluice::proxy {
+namespace {
+
+http::Peer peer_of(const ClientExchange& exchange) {
+  http::Peer peer;
+  peer.address = exchange.connection.peer_address;
+  peer.scheme = exchange.connection.scheme();
+  peer.host = exchange.request.authority;
+  peer.trusted = exchange.connection.peer_trusted;
+  return peer;
+}
+
+std::string_view version_text(http::Version version) { return version == http::Version::http_1_0 ? "1.0" : "1.1"; }
+
+TemplateValues values_of(const ClientExchange& exchange, const RouteContext& route) {
+  return {exchange, route.path, route.route->name, route.origin.scheme};
+}
+
+void set_framing(http::Headers& headers, const http::BodyFraming& body) {
+  headers.remove("Content-Length");
+  if (body.kind == http::BodyKind::chunked) headers.add_view("Transfer-Encoding", "chunked");
+  if (body.kind == http::BodyKind::length) headers.add("Content-Length", std::to_string(body.content_length));
+}
+
+}  // namespace
+
+http::Origin origin_of(const ClientExchange& exchange, std::uint64_t random) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::array<char, 16> id;
+  for (char& digit : id) {
+    digit = kHex[random & 15];
+    random >>= 4;
+  }
+  return http::find_origin(exchange.request.headers, peer_of(exchange), exchange.connection.listener->trusted_proxies,
+                           {id.data(), id.size()});
+}
+
+void prepare_request_headers(ClientExchange& exchange, const RouteContext& route) {
+  http::RequestHead& request = exchange.request;
+  http::Headers& headers = request.headers;
+  http::remove_hop_by_hop(headers);
+  http::remove_underscored(headers);
+  if (request.form == http::TargetForm::absolute || !headers.contains("Host")) headers.set("Host", request.authority);
+  if (request.body.kind != http::BodyKind::none || headers.contains("Content-Length")) set_framing(headers, request.body);
+  http::set_forwarding_fields(headers, peer_of(exchange), route.origin, version_text(request.version));
+  if (route.websocket) {
+    headers.add_view("Connection", "Upgrade");
+    headers.add_view("Upgrade", "websocket");
+  }
+  apply(route.route->request_headers, values_of(exchange, route), headers);
+}
+
+void prepare_response_headers(ClientExchange& exchange, const RouteContext& route, http::ResponseHead& response) {
+  http::remove_hop_by_hop(response.headers);
+  // Without a body, Content-Length still says how long it would be (HEAD, 304).
+  if (response.body.kind != http::BodyKind::none) response.headers.remove("Content-Length");
+  http::add_via(response.headers, version_text(response.version));
+  apply(route.route->response_headers, values_of(exchange, route), response.headers);
+}
+
+}  // namespace sluice::proxy

@@ -1,0 +1,17 @@
+// The fields of a message as it goes on: what belongs to one connection is taken off, what the gateway says is put on.
+// Pure functions of their arguments.
+#pragma once
+
+#include "gateway/proxy/client_exchange.h"
+#include "gateway/proxy/route_context.h"
+
+namespace sluice::proxy {
+
+// Who the client is, told from the connection and, if the peer is trusted, from its forwarding fields.
+http::Origin origin_of(const ClientExchange& exchange, std::uint64_t random);
+// The request's fields, ready for append_request_head(): once per request, before the first attempt.
+void prepare_request_headers(ClientExchange& exchange, const RouteContext& route);
+// The response's fields, ready for start_response(), which frames the body itself.
+void prepare_response_headers(ClientExchange& exchange, const RouteContext& route, http::ResponseHead& response);
+
+}  // namespace sluice::proxy

@@ -1,0 +1,77 @@
+#include "gateway/proxy/forward_request.h"
+
+#include "gateway/proxy/upstream_exchange.h"
+#include "upstream/retry_policy.h"
+
+namespace sluice::proxy {
+namespace {
+
+// Connects, sends and reads the response head: all of an attempt that may be repeated.
+Awaitable<Failure> begin_attempt(UpstreamExchange& attempt, upstream::Picked picked, bool fresh, bool keep_body) {
+  Failure failure = co_await attempt.connect(std::move(picked), fresh);
+  if (failure.code == FailureCode::none) failure = co_await attempt.send_request(keep_body);
+  if (failure.code == FailureCode::none) failure = co_await attempt.read_response_head();
+  if (failure.code == FailureCode::none && attempt.response().status == 101) {
+    failure = {FailureCode::bad_upgrade, upstream::Retryable::no, "101 to a request that asked for no upgrade"};
+  }
+  co_return failure;
+}
+
+}  // namespace
+
+std::optional<upstream::Picked> pick_endpoint(ClientExchange& exchange, RouteContext& route,
+                                              std::vector<std::size_t>& tried) {
+  std::optional<upstream::Picked> picked = route.services->cluster->pick({tried});
+  if (!picked) return picked;
+  tried.push_back(picked->index);
+  exchange.record.endpoint = picked->endpoint->settings.url;
+  if (++exchange.record.attempts > 1) route.services->cluster->metrics().retries.add();
+  return picked;
+}
+
+void reply_to_failure(ClientExchange& exchange, RouteContext& route, const UpstreamExchange* attempt,
+                      const Failure& failure) {
+  exchange.record.failure_detail = failure.detail;
+  Reply reply = reply_for(failure.code);
+  const std::optional<Reply> client_problem = attempt != nullptr ? attempt->client_problem() : std::nullopt;
+  if (client_problem) {
+    reply = *client_problem;
+    exchange.record.failure_detail.clear();
+  } else {
+    route.services->cluster->metrics().count_failure(static_cast<std::size_t>(failure.code));
+  }
+  exchange.close_after();
+  if (reply.status == 499) {  // nobody is there to read an answer
+    exchange.record.status = 499;
+    exchange.record.failure = reply.error;
+    exchange.break_off();
+    return;
+  }
+  const bool too_late = exchange.response_started();
+  send_reply(exchange, reply);
+  if (too_late && exchange.response_started() && exchange.record.status != reply.status) exchange.break_off();
+}
+
+Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteContext& route) {
+  const config::Retries& retries = route.services->cluster->settings().retries;
+  upstream::AttemptFacts facts;
+  facts.idempotent = http::is_idempotent(exchange.request.method);
+  HeldBody held;
+  std::vector<std::size_t> tried;
+  for (facts.attempt = 1;; ++facts.attempt) {
+    std::optional<upstream::Picked> picked = pick_endpoint(exchange, route, tried);
+    if (!picked) co_return reply_to_failure(exchange, route, nullptr, {FailureCode::no_endpoint, {}, {}});
+    UpstreamExchange attempt(exchange, services, route, held);
+    Failure failure = co_await begin_attempt(attempt, std::move(*picked), facts.attempt > 1, facts.idempotent);
+    const bool answered = failure.code == FailureCode::none;
+    if (answered) failure = co_await attempt.relay_response();
+    co_await attempt.finish_upload();
+    if (failure.code == FailureCode::none) co_return;
+    facts.body_at_hand = held.whole;
+    facts.reused = attempt.reused();
+    const bool again = !answered && !attempt.client_problem() && upstream::may_retry(retries, failure, facts);
+    if (!again) co_return reply_to_failure(exchange, route, &attempt, failure);
+  }
+}
+
+}  // namespace sluice::proxy

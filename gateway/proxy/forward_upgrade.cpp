@@ -1,0 +1,113 @@
+#include "gateway/proxy/forward_upgrade.h"
+
+#include "gateway/http/hop_by_hop.h"
+#include "gateway/proxy/forward_headers.h"
+#include "gateway/proxy/forward_request.h"
+#include "gateway/proxy/tunnel_log.h"
+#include "gateway/proxy/upstream_exchange.h"
+#include "upstream/retry_policy.h"
+
+namespace sluice::proxy {
+namespace {
+
+using metrics::UpgradeResult;
+
+// Takes a place among the route's tunnels; null: there is none left.
+std::shared_ptr<TunnelCount> take_place(const RouteContext& route) {
+  const std::shared_ptr<TunnelCount>& count = route.services->open_tunnels;
+  const config::OptionalCount limit = route.route->websocket.max_tunnels;
+  const std::int64_t before = count->fetch_add(1, std::memory_order_relaxed);
+  if (limit && before >= static_cast<std::int64_t>(*limit)) {
+    count->fetch_sub(1, std::memory_order_relaxed);
+    return nullptr;
+  }
+  return count;
+}
+
+Awaitable<Failure> shake_hands(UpstreamExchange& attempt, upstream::Picked picked) {
+  Failure failure = co_await attempt.connect(std::move(picked), true);
+  if (failure.code == FailureCode::none) failure = co_await attempt.send_request(false);
+  if (failure.code == FailureCode::none) failure = co_await attempt.read_response_head();
+  co_return failure;
+}
+
+Failure check_switch(const ClientExchange& exchange, const http::ResponseHead& response) {
+  const websocket::HandshakeError error = websocket::check_response(exchange.request, response);
+  if (error == websocket::HandshakeError::none) return {};
+  return {FailureCode::bad_upgrade, upstream::Retryable::no, std::string(websocket::name_of(error))};
+}
+
+ErrorCode send_switch(ClientExchange& exchange, RouteContext& route, http::ResponseHead& response) {
+  prepare_response_headers(exchange, route, response);
+  response.headers.add_view("Connection", "Upgrade");
+  response.headers.add_view("Upgrade", "websocket");
+  exchange.record.status = 101;
+  return exchange.send_switching_protocols(response.headers);
+}
+
+std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, Services& services, RouteContext& route,
+                                               UpstreamExchange& attempt, TunnelPlace place) {
+  auto log = std::make_unique<TunnelLog>(exchange, services, attempt.take_picked(), std::move(place));
+  upstream::Connection connection = attempt.take_connection();
+  log->hold_connection(std::move(connection.open));
+  connection.stream->set_write_idle(services.snapshot->config.timeouts.client_write_idle);
+  const websocket::TunnelLimits limits{route.route->websocket.idle_timeout};
+  return std::make_unique<websocket::Tunnel>(exchange.take_stream(), std::move(connection.stream), limits,
+                                             route.services->websocket, std::move(log));
+}
+
+UpgradeResult result_of(const UpstreamExchange& attempt) {
+  return attempt.client_problem() ? UpgradeResult::client_left : UpgradeResult::failed_upstream;
+}
+
+}  // namespace
+
+Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& exchange, Services& services,
+                                                              RouteContext& route) {
+  metrics::WebSocketMetrics& metrics = route.services->websocket;
+  exchange.close_after();  // bytes that follow the head were meant for a tunnel, whatever is answered
+  TunnelPlace place(take_place(route));
+  if (!place) {
+    metrics.count_upgrade(UpgradeResult::rejected_limit);
+    send_reply(exchange, reply_for(Refusal::too_many_tunnels));
+    co_return nullptr;
+  }
+  HeldBody held;
+  std::vector<std::size_t> tried;
+  upstream::AttemptFacts facts;
+  for (facts.attempt = 1;; ++facts.attempt) {
+    std::optional<upstream::Picked> picked = pick_endpoint(exchange, route, tried);
+    if (!picked) {
+      metrics.count_upgrade(UpgradeResult::failed_upstream);
+      reply_to_failure(exchange, route, nullptr, {FailureCode::no_endpoint, {}, {}});
+      co_return nullptr;
+    }
+    UpstreamExchange attempt(exchange, services, route, held);
+    Failure failure = co_await shake_hands(attempt, std::move(*picked));
+    const bool answered = failure.code == FailureCode::none;
+    const bool switched = answered && attempt.response().status == 101;
+    if (switched) failure = check_switch(exchange, attempt.response());
+    if (answered && !switched) {
+      metrics.count_upgrade(UpgradeResult::refused_upstream);
+      failure = co_await attempt.relay_response();
+      if (failure.code != FailureCode::none) reply_to_failure(exchange, route, &attempt, failure);
+      co_return nullptr;
+    }
+    if (switched && failure.code == FailureCode::none) {
+      exchange.stop_watching();
+      if (!send_switch(exchange, route, attempt.response())) {
+        metrics.count_upgrade(UpgradeResult::accepted);
+        co_return make_tunnel(exchange, services, route, attempt, std::move(place));
+      }
+      failure.code = FailureCode::client_left;
+    }
+    const bool again = !attempt.client_problem() &&
+                       upstream::may_retry(route.services->cluster->settings().retries, failure, facts);
+    if (again) continue;
+    metrics.count_upgrade(result_of(attempt));
+    reply_to_failure(exchange, route, &attempt, failure);
+    co_return nullptr;
+  }
+}
+
+}  // namespace sluice::proxy

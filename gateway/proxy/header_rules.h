@@ -1,0 +1,23 @@
+// A route's header operations and ${variables}, applied to one request. Pure functions of their arguments.
+#pragma once
+
+#include <string>
+
+#include "config/route_config.h"
+#include "gateway/http/headers.h"
+#include "gateway/proxy/client_exchange.h"
+
+namespace sluice::proxy {
+
+struct TemplateValues {
+  const ClientExchange& exchange;
+  std::string_view path;   // normalised
+  std::string_view route;
+  std::string_view scheme; // what the client spoke, as far as it is believed
+};
+
+std::string expand(const config::Template& text, const TemplateValues& values);
+// remove, set, add.
+void apply(const config::HeaderOperations& operations, const TemplateValues& values, http::Headers& headers);
+
+}  // namespace sluice::proxy

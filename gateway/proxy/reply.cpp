@@ -1,0 +1,74 @@
+#include "gateway/proxy/reply.h"
+
+#include "gateway/proxy/http_date.h"
+
+namespace sluice::proxy {
+
+Reply reply_for(Refusal refusal) noexcept {
+  switch (refusal) {
+    case Refusal::no_route: return {404, "no_route", "No route matches this request."};
+    case Refusal::method_not_allowed: return {405, "method_not_allowed", "CONNECT and TRACE are not served here."};
+    case Refusal::upgrades_disabled: return {403, "upgrades_disabled", "WebSocket is not enabled here."};
+    case Refusal::too_many_tunnels: return {503, "too_many_tunnels", "Too many WebSockets are open here."};
+    case Refusal::request_too_large: return {413, "request_too_large", "The request's body is too large."};
+    case Refusal::request_head_timeout: return {408, "request_head_timeout", "The request's head did not come in time."};
+    case Refusal::request_body_timeout: return {408, "request_body_timeout", "The request's body did not come in time."};
+    case Refusal::internal_error: break;
+  }
+  return {500, "internal_error", "The gateway failed to handle this request."};
+}
+
+Reply reply_for(http1::ParseError error) noexcept {
+  return {http1::status_of(error), http1::name_of(error), http1::describe(error)};
+}
+
+Reply reply_for(http::PathError error) noexcept {
+  return {400, http::name_of(error), "The request's path is ambiguous or not valid."};
+}
+
+Reply reply_for(websocket::HandshakeError error) noexcept {
+  return {websocket::status_of(error), websocket::name_of(error), websocket::describe(error)};
+}
+
+Reply reply_for(upstream::FailureCode code) noexcept {
+  using upstream::FailureCode;
+  unsigned status = 502;
+  if (code == FailureCode::no_endpoint || code == FailureCode::resolve_failed) status = 503;
+  if (code == FailureCode::connect_timeout || code == FailureCode::response_timeout) status = 504;
+  if (code == FailureCode::client_left) status = 499;
+  return {status, upstream::name_of(code), upstream::describe(code)};
+}
+
+void send_response(ClientExchange& exchange, unsigned status, http::Headers& headers, std::string_view body) {
+  exchange.record.status = status;
+  headers.set("Date", http_date());
+  http::BodyFraming framing;
+  framing.kind = http::BodyKind::length;
+  framing.content_length = body.size();
+  if (status == 204 || status == 304 || status < 200) {
+    framing.kind = http::BodyKind::none;
+    body = {};
+  }
+  exchange.start_response(status, http::default_reason(status), headers, framing);
+  const bool head_only = exchange.request.method == "HEAD";
+  exchange.send_body(head_only ? std::string_view{} : body, true, nullptr);
+}
+
+void send_reply(ClientExchange& exchange, const Reply& reply) {
+  exchange.record.failure = reply.error;
+  if (exchange.response_started() && !exchange.take_back_response()) return;
+  std::string body = std::to_string(reply.status);
+  body.append(" ").append(http::default_reason(reply.status)).append(": ").append(reply.sentence).append("\n");
+  http::Headers headers;
+  headers.add_view("Content-Type", "text/plain; charset=utf-8");
+  headers.add_view("Sluice-Error", reply.error);
+  if (reply.status == 405) headers.add_view("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+  if (reply.status == 426) {
+    headers.add_view("Sec-WebSocket-Version", "13");
+    headers.add_view("Upgrade", "websocket");
+  }
+  if (reply.status == 503) headers.add_view("Retry-After", "5");
+  send_response(exchange, reply.status, headers, body);
+}
+
+}  // namespace sluice::proxy

@@ -1,0 +1,44 @@
+// Answers that the gateway gives itself: one place that turns every failure into a status, a `Sluice-Error` name and a sentence.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "gateway/http/uri.h"
+#include "gateway/http1/parse_error.h"
+#include "gateway/proxy/client_exchange.h"
+#include "gateway/websocket/handshake.h"
+#include "upstream/failure.h"
+
+namespace sluice::proxy {
+
+// Refusals that have no enum of their own elsewhere.
+enum class Refusal : std::uint8_t {
+  no_route,             // 404
+  method_not_allowed,   // 405: CONNECT and TRACE
+  upgrades_disabled,    // 403: websocket.enabled is false
+  too_many_tunnels,     // 503: websocket.max_tunnels
+  request_too_large,    // 413
+  request_head_timeout, // 408
+  request_body_timeout, // 408
+  internal_error,       // 500
+};
+
+struct Reply {
+  unsigned status = 500;
+  std::string_view error;     // the `Sluice-Error` value; static
+  std::string_view sentence;  // for people; static
+};
+
+Reply reply_for(Refusal refusal) noexcept;
+Reply reply_for(http1::ParseError error) noexcept;
+Reply reply_for(http::PathError error) noexcept;
+Reply reply_for(websocket::HandshakeError error) noexcept;
+Reply reply_for(upstream::FailureCode code) noexcept;
+
+// Sends it as a short text, and notes status and reason in the record. No effect once a response has begun.
+void send_reply(ClientExchange& exchange, const Reply& reply);
+// A whole response at once.
+void send_response(ClientExchange& exchange, unsigned status, http::Headers& headers, std::string_view body);
+
+}  // namespace sluice::proxy

@@ -1,0 +1,24 @@
+// What a matched request carries through the stages: its route, and the values that were made once from its head.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "config/route_config.h"
+#include "gateway/http/forwarded.h"
+#include "gateway/proxy/services.h"
+
+namespace sluice::proxy {
+
+struct RouteContext {
+  const config::Route* route = nullptr;
+  RouteServices* services = nullptr;
+  std::string_view path;         // normalised
+  bool websocket = false;        // a valid WebSocket handshake
+  http::Origin origin;           // the believed client
+  config::OptionalSize max_body;
+  config::OptionalDuration response_head_timeout;
+  config::OptionalDuration response_body_idle;
+};
+
+}  // namespace sluice::proxy

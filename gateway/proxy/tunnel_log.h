@@ -1,0 +1,46 @@
+// What outlives the request for a tunnel: its lines in the access log, at open and at close, and the counts that it holds (a place
+// among the route's tunnels, its endpoint in flight, its upstream connection). Copies what it logs, so that no configuration stays in
+// memory because of a tunnel. Owned by the tunnel.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "gateway/proxy/client_exchange.h"
+#include "gateway/proxy/services.h"
+#include "gateway/websocket/tunnel.h"
+
+namespace sluice::proxy {
+
+// One of a route's places for tunnels, given back at the end.
+class TunnelPlace {
+ public:
+  explicit TunnelPlace(std::shared_ptr<TunnelCount> count) : count_(std::move(count)) {}
+  TunnelPlace(TunnelPlace&&) noexcept = default;
+  TunnelPlace& operator=(TunnelPlace&&) = delete;
+  ~TunnelPlace() {
+    if (count_) count_->fetch_sub(1, std::memory_order_relaxed);
+  }
+  explicit operator bool() const noexcept { return count_ != nullptr; }
+
+ private:
+  std::shared_ptr<TunnelCount> count_;
+};
+
+class TunnelLog final : public websocket::TunnelObserver {
+ public:
+  // Logs the opening.
+  TunnelLog(const ClientExchange& exchange, const Services& services, upstream::Picked picked, TunnelPlace place);
+  ~TunnelLog() override;
+  void hold_connection(metrics::GaugeHold open) { connection_open_ = std::move(open); }
+  void tunnel_ended(const websocket::TunnelSummary& summary) override;
+
+ private:
+  struct Line;
+  std::unique_ptr<Line> line_;  // null when the access log is off
+  upstream::InFlight in_flight_;
+  TunnelPlace place_;
+  metrics::GaugeHold connection_open_;
+};
+
+}  // namespace sluice::proxy

@@ -1,0 +1,94 @@
+// One attempt to have a request answered by one endpoint: connects, sends head and body, reads the response head, relays the
+// response body. It owns the connection. Lives in the coroutine of forward_request or forward_upgrade, which join the upload
+// before they leave.
+//
+// The upload runs as a coroutine of its own beside the response, so that an early answer reaches the client; when the body is
+// at hand with the head (most requests), no second coroutine is made.
+#pragma once
+
+#include "gateway/http1/body_decoder.h"
+#include "gateway/proxy/client_exchange.h"
+#include "gateway/proxy/reply.h"
+#include "gateway/proxy/route_context.h"
+#include "tls/cancellation.h"
+#include "upstream/cluster.h"
+
+namespace sluice::proxy {
+
+using upstream::Failure;
+using upstream::FailureCode;
+
+// The part of a request's body that was sent already, kept while the attempt may be repeated.
+struct HeldBody {
+  static constexpr std::size_t kMax = 64 * 1024;
+  std::string bytes;
+  bool whole = true;       // nothing that was sent is missing
+  bool complete = false;   // and it is all of the body
+};
+
+class UpstreamExchange {
+ public:
+  UpstreamExchange(ClientExchange& client, Services& services, RouteContext& route, HeldBody& held);
+  UpstreamExchange(const UpstreamExchange&) = delete;
+  UpstreamExchange& operator=(const UpstreamExchange&) = delete;
+  ~UpstreamExchange();
+
+  // Picks nothing: the endpoint is given. `fresh`: not from the pool.
+  Awaitable<Failure> connect(upstream::Picked picked, bool fresh);
+  // The head, and the body as far as it is there; the rest goes on by itself.
+  Awaitable<Failure> send_request(bool keep_body);
+  // Skips and passes on 1xx; a 101 is returned like a final head.
+  Awaitable<Failure> read_response_head();
+  // Sends the head to the client, then the body as it comes. On success the connection goes back to the pool if it may.
+  Awaitable<Failure> relay_response();
+  // Stops the upload if it still runs. Must be awaited before destruction, whatever happened.
+  Awaitable<> finish_upload();
+
+  http::ResponseHead& response() noexcept { return response_; }
+  bool reused() const noexcept { return connection_.reused; }
+  // What went wrong on the client's side, if anything: then the upstream's failure is only its echo.
+  std::optional<Reply> client_problem() const noexcept { return client_problem_; }
+  // For a tunnel: the connection with the bytes that came behind the 101, and the hold on its endpoint.
+  upstream::Connection take_connection() noexcept { return std::move(connection_); }
+  upstream::Picked take_picked() noexcept { return std::move(picked_); }
+
+ private:
+  Failure failure_of(ErrorCode error, FailureCode otherwise) const;
+  Failure upload_now(std::string& head, bool keep_body);
+  ErrorCode send_piece(std::string_view head, std::string_view payload, bool last);
+  Awaitable<> upload();
+  Awaitable<> upload_rest();
+  bool take_piece(const BodyPiece& piece);  // false: the upload has failed
+  void refuse_client(const Reply& reply);
+  void hold(std::string_view payload, bool last);
+  void start_upload_task();
+
+  Failure relay_piece(http1::BodyDecoder& decoder, std::size_t size);
+  void release_connection(const http1::BodyDecoder& decoder);
+  void on_timeout();
+  void on_body_timeout();
+  static void on_client_left(void* exchange);
+
+  ClientExchange& client_;
+  Services& services_;
+  RouteContext& route_;
+  HeldBody& held_;
+  upstream::Cluster& cluster_;
+  upstream::Picked picked_;
+  upstream::Connection connection_;
+  tls::Cancellation cancellation_;
+  tls::Deadline upstream_deadline_;
+  tls::Deadline client_deadline_;
+
+  bool chunked_request_ = false;
+  bool upload_running_ = false;
+  bool upload_done_ = false;
+  bool stop_upload_ = false;
+  bool excess_ = false;              // the backend sent more than its response
+  std::uint64_t body_received_ = 0;
+  tls::Waiter upload_finished_;
+  std::optional<Reply> client_problem_;
+  http::ResponseHead response_;
+};
+
+}  // namespace sluice::proxy

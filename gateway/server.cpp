@@ -1,0 +1,317 @@
+#include "gateway/server.h"
+
+#include <sys/resource.h>
+
+#include <asio/signal_set.hpp>
+#include <csignal>
+#include <system_error>
+
+#include "gateway/admin/admin_server.h"
+#include "gateway/worker.h"
+#include "metrics/log.h"
+#include "metrics/process_metrics.h"
+#include "tls/load_error.h"
+#include "tls/trust_store.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::chrono::milliseconds kPingInterval{1000};
+constexpr std::chrono::milliseconds kStuckAfter{5000};
+constexpr std::chrono::milliseconds kDrainPoll{20};
+constexpr std::chrono::milliseconds kResolvePatience{3000};
+constexpr std::chrono::milliseconds kStopPatience{3000};
+// Descriptors that are not connections: listeners, logs, epoll, timers, libraries.
+constexpr std::uint64_t kReservedDescriptors = 64;
+
+// A client connection usually has one to a backend beside it.
+std::int64_t raise_descriptor_limit(std::uint64_t max_connections, unsigned workers) {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  const std::uint64_t reserved = kReservedDescriptors + 8ull * workers;
+  const std::uint64_t allowed = limit.rlim_cur > reserved ? (limit.rlim_cur - reserved) / 2 : 1;
+  if (allowed >= max_connections) return static_cast<std::int64_t>(max_connections);
+  metrics::log().warn("limits.max_connections is {}, but {} open files allow {} connections (two files each); raise the limit of "
+                      "open files (LimitNOFILE, ulimit -n) or lower max_connections",
+                      max_connections, limit.rlim_cur, allowed);
+  return static_cast<std::int64_t>(allowed);
+}
+
+unsigned worker_count(const config::Config& config) {
+  return config.workers > 0 ? config.workers : std::max(1u, std::thread::hardware_concurrency());
+}
+
+// Where a listener leads, for its start-up line.
+std::string destinations(const config::Config& config, const config::Listener& listener) {
+  std::string text;
+  for (const config::Route& route : config.routes) {
+    const std::vector<std::string>& only = route.match.listeners;
+    if (!only.empty() && std::find(only.begin(), only.end(), listener.name) == only.end()) continue;
+    if (!text.empty()) text += ", ";
+    text += route.name;
+    if (route.upstream) {
+      text += " (";
+      for (const config::Upstream& upstream : config.upstreams) {
+        if (upstream.name != *route.upstream) continue;
+        for (const config::Endpoint& endpoint : upstream.endpoints) {
+          if (&endpoint != &upstream.endpoints.front()) text += " ";
+          text += endpoint.url;
+        }
+      }
+      text += ")";
+    }
+    if (route.redirect) text += " (redirect)";
+    if (route.respond) text += " (fixed answer)";
+  }
+  return text.empty() ? "no route" : text;
+}
+
+class Server {
+ public:
+  Server(config::Config config, const std::string& source);
+  // May throw std::system_error (an address cannot be had) or TlsLoadError.
+  void start();
+  ExitCode run();
+
+ private:
+  void load_tls();
+  void make_workers(std::vector<ListeningSockets>& listening);
+  void start_resolver();
+  void start_admin(ListeningSockets& listening);
+  void wait_for_signal();
+  void on_signal(int number);
+  void ping_workers();
+  void begin_drain();
+  void poll_drain();
+  void stop_workers();
+  std::string unhealthy() const;
+
+  std::shared_ptr<const proxy::Snapshot> snapshot_;
+  const config::Config& config_;
+  const std::string source_;
+  const unsigned worker_count_;
+  IoContext context_;
+  tls::TimerWheel wheel_{context_};
+  asio::signal_set signals_;
+  Timer ping_timer_;
+  Timer drain_timer_;
+  metrics::Registry registry_;
+  tls::HeldBytes held_;
+  upstream::EndpointRegistry endpoints_;
+  ConnectionLimit connections_;
+  std::vector<std::shared_ptr<const tls::CertificateStore>> certificates_;  // parallel to the listeners; null: plain
+  std::vector<std::shared_ptr<tls::TicketKeys>> ticket_keys_;
+  std::vector<std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<upstream::Resolver> resolver_;
+  std::unique_ptr<admin::AdminServer> admin_;
+  bool draining_ = false;
+  Clock::time_point drain_ends_;
+};
+
+Server::Server(config::Config config, const std::string& source)
+    : snapshot_(std::make_shared<const proxy::Snapshot>(std::move(config))),
+      config_(snapshot_->config),
+      source_(source),
+      worker_count_(worker_count(config_)),
+      signals_(context_),
+      ping_timer_(context_),
+      drain_timer_(context_),
+      registry_(worker_count_),
+      held_(config_.limits.max_held_bytes) {}
+
+void Server::start() {
+  std::signal(SIGPIPE, SIG_IGN);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) signals_.add(number);
+  metrics::register_process_metrics(registry_, SLUICE_VERSION);
+  connections_.max = raise_descriptor_limit(config_.limits.max_connections, worker_count_);
+  load_tls();
+  std::vector<ListeningSockets> listening;
+  for (const config::Listener& listener : config_.listeners) {
+    listening.push_back(open_listening_sockets(listener.address, worker_count_));
+  }
+  std::optional<ListeningSockets> admin_sockets;
+  if (config_.admin) admin_sockets = open_listening_sockets(config_.admin->address, 1);
+  make_workers(listening);
+  start_resolver();
+  if (admin_sockets) start_admin(*admin_sockets);
+  for (std::size_t i = 0; i < listening.size(); ++i) {
+    const config::Listener& listener = config_.listeners[i];
+    metrics::log().info("listening on {} (listener {}, {}) -> {}", listening[i].address.text(), listener.name,
+                        listener.tls ? "https and wss" : "http and ws", destinations(config_, listener));
+  }
+  metrics::log().info("{} workers serve {}", worker_count_, source_);
+  wait_for_signal();
+  ping_workers();
+}
+
+void Server::load_tls() {
+  std::vector<std::string> warnings;
+  for (const config::Listener& listener : config_.listeners) {
+    certificates_.push_back(listener.tls ? tls::CertificateStore::load(*listener.tls, warnings) : nullptr);
+    ticket_keys_.push_back(listener.tls ? std::make_shared<tls::TicketKeys>() : nullptr);
+  }
+  for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
+}
+
+void Server::make_workers(std::vector<ListeningSockets>& listening) {
+  for (std::size_t i = 0; i < config_.routes.size(); ++i) {
+    tunnel_counts_.push_back(std::make_shared<proxy::TunnelCount>(0));
+  }
+  std::vector<std::shared_ptr<const tls::TrustStore>> trust;
+  std::vector<std::string> warnings;
+  for (const config::Upstream& upstream : config_.upstreams) {
+    const bool https = std::any_of(upstream.endpoints.begin(), upstream.endpoints.end(),
+                                   [](const config::Endpoint& endpoint) { return endpoint.https; });
+    trust.push_back(https ? tls::TrustStore::load(upstream.tls, warnings) : nullptr);
+  }
+  for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
+  for (unsigned index = 0; index < worker_count_; ++index) {
+    auto& worker = workers_.emplace_back(
+        std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, connections_}));
+    std::vector<std::shared_ptr<const tls::ClientContext>> clients;
+    for (std::size_t i = 0; i < config_.upstreams.size(); ++i) {
+      clients.push_back(trust[i] ? std::make_shared<const tls::ClientContext>(config_.upstreams[i].tls, *trust[i]) : nullptr);
+    }
+    worker->install(snapshot_, clients, tunnel_counts_);
+    std::vector<WorkerListener> listeners;
+    for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
+      const config::Listener& listener = config_.listeners[i];
+      std::unique_ptr<tls::ServerContext> context;
+      if (listener.tls) {
+        context = std::make_unique<tls::ServerContext>(*listener.tls, listener.protocols, certificates_[i], ticket_keys_[i]);
+      }
+      listeners.push_back({&listener, std::move(context), std::move(listening[i].sockets[index])});
+    }
+    worker->start(std::move(listeners));
+  }
+}
+
+void Server::start_resolver() {
+  std::vector<upstream::Resolver::Name> names;
+  const auto publish = [this](const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses) {
+    for (const std::unique_ptr<Worker>& worker : workers_) worker->set_addresses(name, addresses);
+  };
+  for (const config::Upstream& upstream : config_.upstreams) {
+    for (const config::Endpoint& endpoint : upstream.endpoints) {
+      const upstream::Resolver::Name name{endpoint.host, endpoint.port};
+      std::optional<upstream::Addresses> literal = upstream::Resolver::parse_literal(name);
+      if (literal) {
+        publish(name, std::make_shared<const upstream::Addresses>(std::move(*literal)));
+      } else if (std::find(names.begin(), names.end(), name) == names.end()) {
+        names.push_back(name);
+      }
+    }
+  }
+  resolver_ = std::make_unique<upstream::Resolver>(std::move(names), publish);
+  resolver_->start(kResolvePatience);
+}
+
+void Server::start_admin(ListeningSockets& listening) {
+  admin::AdminSources sources;
+  sources.metrics = [this] { return registry_.scrape(); };
+  sources.unhealthy = [this] { return unhealthy(); };
+  sources.ready = [this] { return !draining_; };
+  admin_ = std::make_unique<admin::AdminServer>(context_, wheel_, *config_.admin, std::move(sources),
+                                                listening.sockets[0].release());
+  admin_->start();
+  metrics::log().info("admin on {} -> /metrics /healthz /readyz", listening.address.text());
+}
+
+std::string Server::unhealthy() const {
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const std::chrono::milliseconds silent = workers_[i]->unanswered_for();
+    if (silent > kStuckAfter) {
+      return "worker " + std::to_string(i) + " has not answered for " + std::to_string(silent.count()) + " ms";
+    }
+  }
+  return {};
+}
+
+void Server::ping_workers() {
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->ping();
+  ping_timer_.expires_after(kPingInterval);
+  ping_timer_.async_wait([this](const ErrorCode& error) {
+    if (!error) ping_workers();
+  });
+}
+
+void Server::wait_for_signal() {
+  signals_.async_wait([this](const ErrorCode& error, int number) {
+    if (error) return;
+    on_signal(number);
+    wait_for_signal();
+  });
+}
+
+void Server::on_signal(int number) {
+  if (number == SIGUSR1) return metrics::reopen_logs();
+  if (number == SIGHUP) return metrics::log().warn("reloading is not supported yet: restart to use a new configuration");
+  if (!draining_) return begin_drain();
+  metrics::log().warn("second signal: leaving at once");
+  metrics::shutdown_logs();
+  std::_Exit(static_cast<int>(ExitCode::done));
+}
+
+void Server::begin_drain() {
+  draining_ = true;
+  drain_ends_ = Clock::now() + config_.timeouts.drain;
+  metrics::log().info("draining {} connections, at most {} ms", connections_.open.load(), config_.timeouts.drain.count());
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->drain(config_.timeouts.drain);
+  poll_drain();
+}
+
+void Server::poll_drain() {
+  drain_timer_.expires_after(kDrainPoll);
+  drain_timer_.async_wait([this](const ErrorCode& error) {
+    if (error) return;
+    const std::int64_t open = connections_.open.load();
+    if (open > 0 && Clock::now() < drain_ends_) return poll_drain();
+    if (open > 0) metrics::log().warn("cutting {} connections that did not end in time", open);
+    stop_workers();
+  });
+}
+
+void Server::stop_workers() {
+  resolver_->stop();
+  if (admin_) admin_->close();
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->stop();
+  const Clock::time_point patience = Clock::now() + kStopPatience;
+  for (const std::unique_ptr<Worker>& worker : workers_) {
+    while (!worker->stopped() && Clock::now() < patience) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (!worker->stopped()) {
+      metrics::log().error("a worker did not end in time; leaving without it");
+      metrics::shutdown_logs();
+      std::_Exit(static_cast<int>(ExitCode::done));
+    }
+    worker->join();
+  }
+  metrics::log().info("drained");
+  context_.stop();
+}
+
+ExitCode Server::run() {
+  context_.run();
+  return ExitCode::done;
+}
+
+}  // namespace
+
+ExitCode run_server(config::Config config, const std::string& source) {
+  try {
+    Server server(std::move(config), source);
+    server.start();
+    return server.run();
+  } catch (const std::system_error& error) {
+    metrics::log().error("{}; is another program, or another Sluice, using it?", error.what());
+    return ExitCode::cannot_start;
+  } catch (const tls::TlsLoadError& error) {
+    metrics::log().error("{}", error.what());
+    return ExitCode::bad_input;
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,111 @@
+#include "gateway/sessions/http1_exchange.h"
+
+#include <sys/socket.h>
+
+#include "gateway/http1/serializer.h"
+#include "tls/stream_error.h"
+
+namespace sluice::sessions {
+
+void Http1Exchange::reset() {
+  request_.clear();
+  record = {};
+  pending_head_.clear();
+  response_started_ = response_done_ = chunked_response_ = ends_by_close_ = false;
+  keep_alive_ = true;
+}
+
+void Http1Exchange::begin() {
+  body_ = http1::BodyDecoder(request_.body, max_trailers_);
+  keep_alive_ = request_.keep_alive;
+}
+
+proxy::BodyPiece Http1Exchange::read_body(char* memory, std::size_t size) {
+  proxy::BodyPiece piece;
+  while (!body_.done()) {
+    const tls::ReadResult read = stream_->read_some(memory, size);
+    if (read.error) {
+      piece.would_block = read.error == tls::StreamError::would_block;
+      piece.client_left = !piece.would_block;
+      return piece;
+    }
+    const http1::DecodeResult decoded = body_.decode(memory, read.size);
+    piece.error = decoded.error;
+    if (decoded.error != http1::ParseError::none) return piece;
+    stream_->unread({memory + decoded.consumed, read.size - decoded.consumed});  // the next request
+    piece.data = {memory, decoded.payload};
+    if (decoded.payload > 0) break;
+  }
+  piece.last = body_.done();
+  return piece;
+}
+
+void Http1Exchange::start_response(unsigned status, std::string_view reason, http::Headers& headers,
+                                   const http::BodyFraming& framing) {
+  const bool old_client = request_.version == http::Version::http_1_0;
+  const bool unframed = framing.kind == http::BodyKind::chunked || framing.kind == http::BodyKind::until_close;
+  chunked_response_ = unframed && !old_client;
+  ends_by_close_ = unframed && old_client;
+  if (ends_by_close_) keep_alive_ = false;
+  if (chunked_response_) headers.add_view("Transfer-Encoding", "chunked");
+  if (framing.kind == http::BodyKind::length) headers.set("Content-Length", std::to_string(framing.content_length));
+  if (!keep_alive_) headers.add_view("Connection", "close");
+  if (keep_alive_ && old_client) headers.add_view("Connection", "keep-alive");
+  pending_head_.clear();
+  http1::append_response_head(pending_head_, status, reason, headers);
+  response_started_ = true;
+}
+
+bool Http1Exchange::take_back_response() {
+  if (!response_started_ || pending_head_.empty()) return false;
+  pending_head_.clear();
+  response_started_ = chunked_response_ = ends_by_close_ = false;
+  return true;
+}
+
+ErrorCode Http1Exchange::flush_head() {
+  if (pending_head_.empty()) return {};
+  const ErrorCode error = stream_->write({pending_head_});
+  pending_head_.clear();
+  return error;
+}
+
+ErrorCode Http1Exchange::send_body(std::string_view payload, bool last, const http::Headers* trailers) {
+  if (last) response_done_ = true;
+  char room[http1::kChunkHeadRoom];
+  std::string_view chunk_head, chunk_end;
+  std::string last_chunk;
+  if (chunked_response_ && !payload.empty()) {
+    const std::size_t size = http1::write_chunk_head(room, payload.size());
+    chunk_head = {room + sizeof room - size, size};
+    chunk_end = http1::kChunkEnd;
+  }
+  if (chunked_response_ && last) {
+    static const http::Headers kNone;
+    http1::append_last_chunk(last_chunk, trailers != nullptr ? *trailers : kNone);
+  }
+  const ErrorCode error = stream_->write({pending_head_, chunk_head, payload, chunk_end, last_chunk});
+  pending_head_.clear();
+  return error;
+}
+
+ErrorCode Http1Exchange::send_interim(unsigned status, std::string_view reason, const http::Headers& headers) {
+  if (request_.version == http::Version::http_1_0) return {};  // RFC 9110 15.2: they do not know of 1xx
+  std::string head;
+  http1::append_response_head(head, status, reason, headers);
+  return stream_->write({head});
+}
+
+void Http1Exchange::break_off() {
+  broken_ = true;
+  keep_alive_ = false;
+}
+
+ErrorCode Http1Exchange::send_switching_protocols(const http::Headers& headers) {
+  response_started_ = true;
+  std::string head;
+  http1::append_response_head(head, 101, "Switching Protocols", headers);
+  return stream_->write({head});
+}
+
+}  // namespace sluice::sessions

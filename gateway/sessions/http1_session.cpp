@@ -1,0 +1,159 @@
+#include "gateway/sessions/http1_session.h"
+
+#include <sys/socket.h>
+
+#include "gateway/http1/request_parser.h"
+#include "gateway/proxy/access_log.h"
+#include "gateway/proxy/handle_request.h"
+#include "gateway/proxy/reply.h"
+#include "tls/stream_error.h"
+
+namespace sluice::sessions {
+namespace {
+
+using tls::StreamError;
+
+constexpr std::size_t kHeadRead = 16 * 1024;
+// After the last response, what the client still sends is read and thrown away for so long, or until it closes: closing a
+// socket with unread bytes resets it, and the reset can overtake the response (RFC 9112 9.6).
+constexpr std::chrono::milliseconds kLinger{2000};
+constexpr std::uint64_t kLingerBytes = 16 * 1024 * 1024;
+
+}  // namespace
+
+Http1Session::Http1Session(proxy::Services& services, SessionSet& sessions, const proxy::ConnectionInfo& connection,
+                           tls::StreamPtr stream)
+    : services_(services),
+      snapshot_(services.snapshot),
+      exchange_(connection, std::move(stream), snapshot_->config.limits.max_request_head),
+      entry_(sessions, exchange_.stream()),
+      deadline_(
+          services.io.wheel,
+          [](void* self) {
+            auto& session = *static_cast<Http1Session*>(self);
+            session.timed_out_ = true;
+            session.exchange_.stream().interrupt_wait();
+          },
+          this) {
+  exchange_.stream().set_write_idle(snapshot_->config.timeouts.client_write_idle);
+}
+
+Awaitable<std::unique_ptr<websocket::Tunnel>> Http1Session::run() {
+  for (;;) {
+    exchange_.reset();
+    const HeadState head = co_await read_request_head();
+    if (head == HeadState::ended) co_return nullptr;
+    if (head == HeadState::ready) {
+      if (services_.draining) exchange_.close_after();
+      std::unique_ptr<websocket::Tunnel> tunnel = co_await proxy::handle_request(exchange_, services_);
+      if (tunnel) co_return tunnel;
+    }
+    tls::Stream& stream = exchange_.stream();
+    if (exchange_.broken()) {
+      break_connection();
+      co_return nullptr;
+    }
+    while (!stream.flushed()) co_await stream.wait_flushed();
+    if (stream.write_error() == StreamError::write_idle) services_.io.metrics.timeout_client_write.add();
+    if (stream.write_error()) co_return nullptr;
+    if (!exchange_.reusable() || services_.draining) break;
+  }
+  co_await linger();
+  co_return nullptr;
+}
+
+Awaitable<Http1Session::HeadState> Http1Session::read_request_head() {
+  const config::Config& config = snapshot_->config;
+  const config::Limits& limits = config.limits;
+  http1::RequestParser parser({limits.max_request_line, limits.max_request_head, limits.max_headers});
+  std::string partial;
+  bool begun = false;
+  timed_out_ = false;
+  entry_.set_idle(true);
+  if (services_.draining) co_return HeadState::ended;
+  for (;;) {
+    char* scratch = services_.io.scratch();
+    const tls::ReadResult read = exchange_.stream().read_some(scratch, kHeadRead);
+    if (read.error == StreamError::would_block) {
+      if (timed_out_) co_return head_timed_out(begun);
+      // A new connection has request_head for its first request, silence included.
+      if (!deadline_.is_set()) deadline_.set_after(first_ ? config.timeouts.request_head : config.timeouts.keepalive_idle);
+      co_await exchange_.stream().wait_readable();
+      continue;
+    }
+    if (read.error) co_return HeadState::ended;
+    if (!begun) {
+      begun = true;
+      entry_.set_idle(false);
+      exchange_.record.stages.begin = Clock::now();
+      exchange_.record.time = std::chrono::system_clock::now();
+      if (!first_) deadline_.clear();
+    }
+    std::string_view bytes(scratch, read.size);
+    if (!partial.empty()) bytes = partial.append(bytes);
+    const http1::HeadResult result = parser.parse(bytes, exchange_.head());
+    if (result.state == http1::HeadResult::failed) {
+      services_.io.metrics.count_parse_error(static_cast<std::size_t>(result.error));
+      co_return refuse(proxy::reply_for(result.error));
+    }
+    if (result.state == http1::HeadResult::complete) {
+      exchange_.stream().unread(bytes.substr(result.consumed));
+      deadline_.clear();
+      first_ = false;
+      exchange_.begin();
+      exchange_.record.stages.head_read = Clock::now();
+      co_return HeadState::ready;
+    }
+    if (partial.empty()) partial.assign(bytes);
+    if (!deadline_.is_set()) deadline_.set_after(config.timeouts.request_head);
+  }
+}
+
+Http1Session::HeadState Http1Session::head_timed_out(bool begun) {
+  if (!begun) {
+    services_.io.metrics.timeout_keepalive.add();
+    return HeadState::ended;
+  }
+  services_.io.metrics.timeout_request_head.add();
+  return refuse(proxy::reply_for(proxy::Refusal::request_head_timeout));
+}
+
+// A request that could not be read: nothing in its head is believed.
+Http1Session::HeadState Http1Session::refuse(const proxy::Reply& reply) {
+  deadline_.clear();
+  exchange_.head().clear();
+  exchange_.close_after();
+  proxy::send_reply(exchange_, reply);
+  proxy::finish_request(exchange_, services_);
+  return HeadState::refused;
+}
+
+Awaitable<> Http1Session::linger() {
+  tls::Stream& stream = exchange_.stream();
+  stream.shutdown_write();
+  timed_out_ = false;
+  deadline_.set_after(kLinger);
+  std::uint64_t discarded = 0;
+  while (!timed_out_ && discarded < kLingerBytes) {
+    const tls::ReadResult read = stream.read_some(services_.io.scratch(), tls::kScratchSize);
+    if (read.error == StreamError::would_block) {
+      co_await stream.wait_readable();
+      continue;
+    }
+    if (read.error) co_return;
+    discarded += read.size;
+  }
+}
+
+// The response is not whole. Its framing shows that, and under TLS the missing close_notify; only where the end of the
+// connection is the end of the body must it be a reset, which may cost bytes that are still under way.
+void Http1Session::break_connection() {
+  tls::Stream& stream = exchange_.stream();
+  if (exchange_.ends_by_close()) {
+    const ::linger hard{1, 0};
+    ::setsockopt(stream.socket().native_handle(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+  }
+  stream.abort(StreamError::cancelled);
+}
+
+}  // namespace sluice::sessions

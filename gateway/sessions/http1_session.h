@@ -1,0 +1,40 @@
+// Serves HTTP/1.1 and 1.0 on one client connection: reads a head, has it handled, and again, until the connection ends or
+// becomes a tunnel. One coroutine on its worker's thread.
+#pragma once
+
+#include <memory>
+
+#include "gateway/proxy/reply.h"
+#include "gateway/proxy/services.h"
+#include "gateway/sessions/http1_exchange.h"
+#include "gateway/sessions/session_set.h"
+#include "gateway/websocket/tunnel.h"
+
+namespace sluice::sessions {
+
+class Http1Session {
+ public:
+  Http1Session(proxy::Services& services, SessionSet& sessions, const proxy::ConnectionInfo& connection,
+               tls::StreamPtr stream);
+
+  // Returns a tunnel if the connection became one.
+  Awaitable<std::unique_ptr<websocket::Tunnel>> run();
+
+ private:
+  enum class HeadState { ready, refused, ended };
+  Awaitable<HeadState> read_request_head();
+  HeadState refuse(const proxy::Reply& reply);
+  HeadState head_timed_out(bool begun);
+  Awaitable<> linger();
+  void break_connection();
+
+  proxy::Services& services_;
+  std::shared_ptr<const proxy::Snapshot> snapshot_;
+  Http1Exchange exchange_;
+  SessionEntry entry_;
+  tls::Deadline deadline_;
+  bool timed_out_ = false;
+  bool first_ = true;
+};
+
+}  // namespace sluice::sessions

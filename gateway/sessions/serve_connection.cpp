@@ -1,0 +1,85 @@
+#include "gateway/sessions/serve_connection.h"
+
+#include <openssl/ssl.h>
+
+#include "gateway/sessions/http1_session.h"
+#include "metrics/log.h"
+#include "tls/openssl_error.h"
+#include "tls/stream_error.h"
+
+namespace sluice::sessions {
+namespace {
+
+void note_tls(const tls::Stream& stream, proxy::ConnectionInfo& info, metrics::TlsMetrics& metrics) {
+  SSL* ssl = stream.ssl();
+  info.tls_version = SSL_get_version(ssl);
+  const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  if (name != nullptr) info.sni = name;
+  (SSL_version(ssl) == TLS1_3_VERSION ? metrics.ok_1_3 : metrics.ok_1_2).add();
+  if (SSL_session_reused(ssl)) metrics.resumed.add();
+}
+
+// False: the connection is over.
+Awaitable<bool> shake_hands(proxy::Services& services, SessionSet& sessions, tls::Stream& stream,
+                            proxy::ConnectionInfo& info) {
+  if (!stream.is_tls()) co_return true;
+  const SessionEntry entry(sessions, stream);
+  tls::Deadline deadline(
+      services.io.wheel, [](void* context) { static_cast<tls::Stream*>(context)->abort(tls::StreamError::timed_out); },
+      &stream);
+  deadline.set_after(services.snapshot->config.timeouts.tls_handshake);
+  const Clock::time_point start = Clock::now();
+  const ErrorCode error = co_await stream.handshake();
+  metrics::TlsMetrics& metrics = services.tls_metrics;
+  if (!error) {
+    metrics.handshake_seconds.observe(std::chrono::duration<double>(Clock::now() - start).count());
+    note_tls(stream, info, metrics);
+    co_return true;
+  }
+  if (error == tls::StreamError::timed_out) {
+    metrics.timeout.add();
+    services.io.metrics.timeout_tls_handshake.add();
+  } else {
+    metrics.failed.add();
+    metrics::log().debug("TLS handshake with {} failed: {} ({})", info.peer_address, error.message(),
+                         tls::take_openssl_error_text());
+  }
+  co_return false;
+}
+
+Awaitable<> serve(proxy::Services& services, SessionSet& sessions, Accepted accepted) {
+  proxy::ConnectionInfo info;
+  info.listener = accepted.listener;
+  info.peer_address = std::move(accepted.peer_address);
+  info.peer_trusted = accepted.peer_trusted;
+  tls::StreamPtr stream;
+  if (accepted.tls_context != nullptr) {
+    tls::SslPtr ssl = accepted.tls_context->new_session();
+    if (!ssl) co_return;
+    stream = tls::Stream::secure(services.io, std::move(accepted.socket), std::move(ssl));
+  } else {
+    stream = tls::Stream::plain(services.io, std::move(accepted.socket));
+  }
+  stream->attach(std::move(accepted.slot));
+  const std::shared_ptr<const proxy::Snapshot> snapshot = services.snapshot;  // `listener` is part of it
+  if (!co_await shake_hands(services, sessions, *stream, info)) co_return;
+  std::unique_ptr<websocket::Tunnel> tunnel;
+  {
+    Http1Session session(services, sessions, info, std::move(stream));
+    tunnel = co_await session.run();
+  }
+  // The tunnel starts when nothing of the session is left: it lives for days.
+  if (tunnel) services.tunnels.add(std::move(tunnel));
+}
+
+}  // namespace
+
+Awaitable<> serve_connection(proxy::Services& services, SessionSet& sessions, Accepted accepted) {
+  try {
+    co_await serve(services, sessions, std::move(accepted));
+  } catch (const std::exception& error) {
+    metrics::log().error("a connection failed: {}", error.what());
+  }
+}
+
+}  // namespace sluice::sessions

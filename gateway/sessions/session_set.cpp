@@ -1,0 +1,34 @@
+#include "gateway/sessions/session_set.h"
+
+#include "tls/stream_error.h"
+
+namespace sluice::sessions {
+
+SessionEntry::SessionEntry(SessionSet& set, tls::Stream& stream) : set_(set), stream_(stream), next_(set.first_) {
+  if (next_ != nullptr) next_->previous_ = this;
+  set.first_ = this;
+}
+
+SessionEntry::~SessionEntry() {
+  if (previous_ != nullptr) {
+    previous_->next_ = next_;
+  } else {
+    set_.first_ = next_;
+  }
+  if (next_ != nullptr) next_->previous_ = previous_;
+}
+
+// abort() only cancels: no session unwinds, and no entry goes, before its coroutine runs again.
+void SessionSet::close_idle() {
+  for (SessionEntry* entry = first_; entry != nullptr; entry = entry->next_) {
+    if (entry->idle_) entry->stream_.abort(tls::StreamError::draining);
+  }
+}
+
+void SessionSet::cut_all() {
+  for (SessionEntry* entry = first_; entry != nullptr; entry = entry->next_) {
+    entry->stream_.abort(tls::StreamError::draining);
+  }
+}
+
+}  // namespace sluice::sessions

@@ -1,0 +1,203 @@
+#include "gateway/websocket/tunnel.h"
+
+#include <random>
+
+#include "gateway/websocket/tunnel_set.h"
+#include "tls/stream_error.h"
+
+namespace sluice::websocket {
+namespace {
+
+// One tunnel's share of a turn of the event loop.
+constexpr std::size_t kBytesPerTurn = 256 * 1024;
+// After both sides have said Close, the connections have this long to end by themselves.
+constexpr std::chrono::milliseconds kCloseGrace{5000};
+constexpr std::uint16_t kGoingAway = 1001;
+
+std::uint32_t random_mask() {
+  thread_local std::mt19937 generator{std::random_device{}()};
+  return static_cast<std::uint32_t>(generator());
+}
+
+DirectionTotals totals_of(const FrameCounts& counts, std::uint64_t bytes) {
+  return {counts.data_frames + counts.control_frames, counts.messages, bytes};
+}
+
+}  // namespace
+
+std::string_view name_of(Party party) noexcept {
+  switch (party) {
+    case Party::client: return "client";
+    case Party::upstream: return "upstream";
+    case Party::gateway: break;
+  }
+  return "gateway";
+}
+
+Tunnel::Tunnel(tls::StreamPtr client, tls::StreamPtr upstream, const TunnelLimits& limits,
+               metrics::WebSocketMetrics& metrics, std::unique_ptr<TunnelObserver> observer)
+    : client_(std::move(client)),
+      upstream_(std::move(upstream)),
+      metrics_(metrics),
+      observer_(std::move(observer)),
+      idle_timeout_(limits.idle_timeout),
+      deadline_(client_->io().wheel, [](void* tunnel) { static_cast<Tunnel*>(tunnel)->on_idle(); }, this) {
+  to_upstream_ = {this, client_.get(), upstream_.get(), &to_client_, &metrics_.to_upstream, Party::client, {}, 0, false, false};
+  to_client_ = {this, upstream_.get(), client_.get(), &to_upstream_, &metrics_.to_client, Party::upstream, {}, 0, false, false};
+  metrics_.tunnels_open.add(1);
+}
+
+Tunnel::~Tunnel() {
+  if (!done_) metrics_.tunnels_open.add(-1);
+}
+
+void Tunnel::start(TunnelSet& owner) {
+  owner_ = &owner;
+  deadline_.set_after(idle_timeout_);
+  pump(to_client_);
+  if (!done_) pump(to_upstream_);
+}
+
+void Tunnel::on_event(void* direction) {
+  Direction& ready = *static_cast<Direction*>(direction);
+  ready.tunnel->pump(ready);
+}
+
+// Carries what is there, until there is nothing, or the receiver takes no more, or this turn's share is used up.
+void Tunnel::pump(Direction& direction) {
+  const std::uint64_t turn_ends = direction.bytes + kBytesPerTurn;
+  while (!done_ && !direction.ended) {
+    if (!direction.to->flushed()) return direction.to->on_flushed(&Tunnel::on_event, &direction);
+    if (direction.bytes >= turn_ends) return direction.from->yield(&Tunnel::on_event, &direction);
+    if (!read_once(direction)) return;
+  }
+}
+
+bool Tunnel::read_once(Direction& direction) {
+  char* scratch = direction.from->io().scratch();
+  const tls::ReadResult result = direction.from->read_some(scratch, tls::kScratchSize);
+  if (result.error == tls::StreamError::would_block) {
+    direction.from->on_readable(&Tunnel::on_event, &direction);
+    return false;
+  }
+  if (result.error) {
+    if (result.error == tls::StreamError::eof) {
+      sender_ended(direction);
+    } else {
+      finish();
+    }
+    return false;
+  }
+  direction.bytes += result.size;
+  direction.metrics->bytes.add(result.size);
+  forward(direction, scratch, result.size);
+  return !done_;
+}
+
+void Tunnel::forward(Direction& direction, const char* data, std::size_t size) {
+  FrameWalker& walker = direction.walker;
+  const FrameCounts before = walker.counts();
+  // While we wait to put our Close in, only what completes the frame that is under way may still pass.
+  std::size_t pass = size;
+  const bool close_due = close_code_ != 0 && !direction.own_close && !walker.close_seen();
+  if (close_due) {
+    const std::size_t boundary = walker.boundary_within(data, size);
+    if (boundary > 0) pass = boundary;
+  }
+  const bool was_closed = walker.close_seen();
+  std::size_t walked = was_closed ? 0 : walker.walk(data, pass);
+  const bool discard = direction.own_close || was_closed;
+  if (!discard && walked > 0 && direction.to->write({std::string_view(data, walked)})) return finish();
+  if (walker.close_seen() && !was_closed) note_close(direction);
+  if (close_due && !walker.close_seen() && walker.at_boundary()) put_close(direction);
+  if (walked < size && !walker.close_seen()) walker.walk(data + walked, size - walked);  // only to find the sender's Close
+  const FrameCounts& after = walker.counts();
+  direction.metrics->frames.add(after.data_frames + after.control_frames - before.data_frames - before.control_frames);
+  direction.metrics->messages.add(after.messages - before.messages);
+  if (after.payload_bytes != before.payload_bytes || after.data_frames != before.data_frames) last_data_ = Clock::now();
+  if (!done_ && finished()) finish();
+}
+
+void Tunnel::sender_ended(Direction& direction) {
+  direction.ended = true;
+  direction.to->shutdown_write();
+  if (finished()) return finish();
+  // One side is gone for good: the other has this long to end as well, if it has been told to.
+  if (direction.walker.close_seen() || direction.other->walker.close_seen()) deadline_.set_after(kCloseGrace);
+}
+
+void Tunnel::note_close(Direction& direction) {
+  if (first_close_code_ == 0) {
+    first_close_code_ = direction.walker.close_code().value_or(1005);
+    first_closer_ = direction.sender;
+  }
+  if (!closing_ && direction.other->walker.close_seen()) {
+    closing_ = true;  // both have said Close: only the grace time is left
+    deadline_.set_after(kCloseGrace);
+  }
+}
+
+void Tunnel::close(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace) {
+  if (done_ || closing_) return;
+  closing_ = true;
+  close_code_ = code;
+  close_reason_ = reason;
+  if (first_close_code_ == 0) {
+    first_close_code_ = code;
+    first_closer_ = Party::gateway;
+  }
+  deadline_.set_after(grace);
+  for (Direction* direction : {&to_client_, &to_upstream_}) {
+    if (!done_ && direction->walker.at_boundary() && !direction->walker.close_seen()) put_close(*direction);
+  }
+  if (!done_ && finished()) finish();
+}
+
+// Frames to the backend are masked, as any client's are (RFC 6455 5.3).
+void Tunnel::put_close(Direction& direction) {
+  if (direction.own_close || direction.ended) return;
+  direction.own_close = true;
+  std::optional<std::uint32_t> mask;
+  if (direction.to == upstream_.get()) mask = random_mask();
+  if (direction.to->write({make_close_frame(close_code_, close_reason_, mask)})) finish();
+}
+
+// Both directions have ended, or each side has answered the Close that we gave it.
+bool Tunnel::finished() const noexcept {
+  if (to_client_.ended && to_upstream_.ended) return true;
+  if (close_code_ == 0 || first_closer_ != Party::gateway) return false;
+  const auto settled = [](const Direction& direction) { return direction.ended || direction.walker.close_seen(); };
+  return settled(to_client_) && settled(to_upstream_);
+}
+
+void Tunnel::on_idle() {
+  if (closing_ || to_client_.ended || to_upstream_.ended) return finish();
+  const auto quiet = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_data_);
+  if (idle_timeout_ && quiet < *idle_timeout_) return deadline_.set_after(*idle_timeout_ - quiet);
+  close(kGoingAway, "idle timeout", kCloseGrace);
+}
+
+void Tunnel::cut() { finish(); }
+
+void Tunnel::finish() {
+  if (done_) return;
+  done_ = true;
+  deadline_.clear();
+  const auto duration = Clock::now() - opened_;
+  metrics_.tunnels_open.add(-1);
+  metrics_.tunnel_seconds.observe(std::chrono::duration<double>(duration).count());
+  metrics_.count_close(static_cast<metrics::WebSocketMetrics::Initiator>(first_closer_), first_close_code_);
+  TunnelSummary summary;
+  summary.duration = std::chrono::duration_cast<std::chrono::milliseconds>(duration);
+  summary.to_client = totals_of(to_client_.walker.counts(), to_client_.bytes);
+  summary.to_upstream = totals_of(to_upstream_.walker.counts(), to_upstream_.bytes);
+  summary.close_code = first_close_code_;
+  summary.close_initiator = first_closer_;
+  observer_->tunnel_ended(summary);
+  observer_.reset();
+  client_.reset();
+  upstream_.reset();
+  owner_->remove(*this);
+}
+
+}  // namespace sluice::websocket

@@ -1,0 +1,111 @@
+// An established WebSocket pair: carries bytes both ways between a client and a backend, with back-pressure and half-close, and
+// knows where frames begin and end, so that it can count, see idleness, and put a Close of its own in between.
+//
+// A state machine on the streams' events, not a coroutine: tunnels live for days in their thousands, and this is all that one
+// costs while it is idle. It owns both streams. It is owned by its worker's TunnelSet and used by that thread alone.
+// It is handed values only, so that no configuration stays in memory because of it.
+#pragma once
+
+#include <memory>
+
+#include "gateway/websocket/frame.h"
+#include "metrics/websocket_metrics.h"
+#include "tls/deadline.h"
+#include "tls/stream.h"
+
+namespace sluice::websocket {
+
+enum class Party : std::uint8_t { client, upstream, gateway };
+std::string_view name_of(Party party) noexcept;
+
+struct DirectionTotals {
+  std::uint64_t frames = 0;
+  std::uint64_t messages = 0;
+  std::uint64_t bytes = 0;  // on the wire
+};
+
+struct TunnelSummary {
+  std::chrono::milliseconds duration{0};
+  DirectionTotals to_client, to_upstream;
+  unsigned close_code = 0;  // of the first Close; 0: none was seen
+  Party close_initiator = Party::gateway;
+};
+
+// Told once, when the tunnel has ended; gauges and leases that it holds end with it.
+class TunnelObserver {
+ public:
+  virtual ~TunnelObserver() = default;
+  virtual void tunnel_ended(const TunnelSummary& summary) = 0;
+};
+
+struct TunnelLimits {
+  std::optional<std::chrono::milliseconds> idle_timeout;  // no data frames either way; pings do not count
+};
+
+class TunnelSet;
+
+class Tunnel {
+ public:
+  Tunnel(tls::StreamPtr client, tls::StreamPtr upstream, const TunnelLimits& limits, metrics::WebSocketMetrics& metrics,
+         std::unique_ptr<TunnelObserver> observer);
+  Tunnel(const Tunnel&) = delete;
+  Tunnel& operator=(const Tunnel&) = delete;
+  ~Tunnel();
+
+  // Begins to carry. Called once by the set, which then owns it.
+  void start(TunnelSet& owner);
+  // Ends it politely: a Close on a frame boundary to each side that has not had one, then waits for the peers' Closes for
+  // at most `grace`.
+  void close(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace);
+  // Ends it at once.
+  void cut();
+
+ private:
+  friend class TunnelSet;
+
+  struct Direction {
+    Tunnel* tunnel = nullptr;
+    tls::Stream* from = nullptr;
+    tls::Stream* to = nullptr;
+    Direction* other = nullptr;
+    metrics::WebSocketMetrics::Direction* metrics = nullptr;
+    Party sender = Party::client;
+    FrameWalker walker;
+    std::uint64_t bytes = 0;
+    bool ended = false;       // the sender's end was seen and passed on
+    bool own_close = false;   // our Close was put in: nothing of the sender's follows it
+  };
+
+  void pump(Direction& direction);
+  bool read_once(Direction& direction);  // false: nothing more now, or the tunnel has ended
+  void forward(Direction& direction, const char* data, std::size_t size);
+  void put_close(Direction& direction);
+  void sender_ended(Direction& direction);
+  void note_close(Direction& direction);
+  bool finished() const noexcept;
+  void finish();
+  void on_idle();
+  static void on_event(void* direction);
+
+  tls::StreamPtr client_;
+  tls::StreamPtr upstream_;
+  metrics::WebSocketMetrics& metrics_;
+  std::unique_ptr<TunnelObserver> observer_;
+  TunnelSet* owner_ = nullptr;
+  Direction to_upstream_;
+  Direction to_client_;
+  const std::optional<std::chrono::milliseconds> idle_timeout_;
+  Clock::time_point opened_ = Clock::now();
+  Clock::time_point last_data_ = opened_;
+  tls::Deadline deadline_;      // idleness; once closing, the grace time
+  bool closing_ = false;        // both sides said Close, or we do: nothing but the end is awaited
+  std::uint16_t close_code_ = 0;       // of our own Close; 0: we give none
+  std::string close_reason_;
+  unsigned first_close_code_ = 0;
+  Party first_closer_ = Party::gateway;
+  bool done_ = false;
+  Tunnel* previous_ = nullptr;  // in the set
+  Tunnel* next_ = nullptr;
+};
+
+}  // namespace sluice::websocket

@@ -1,0 +1,45 @@
+#include "gateway/websocket/tunnel_set.h"
+
+#include "gateway/websocket/tunnel.h"
+
+namespace sluice::websocket {
+
+TunnelSet::~TunnelSet() {
+  while (first_ != nullptr) {
+    Tunnel* tunnel = first_;
+    first_ = tunnel->next_;
+    delete tunnel;
+  }
+}
+
+void TunnelSet::add(std::unique_ptr<Tunnel> tunnel) {
+  Tunnel* added = tunnel.release();
+  added->next_ = first_;
+  if (first_ != nullptr) first_->previous_ = added;
+  first_ = added;
+  added->start(*this);
+}
+
+void TunnelSet::remove(Tunnel& tunnel) {
+  if (tunnel.previous_ != nullptr) {
+    tunnel.previous_->next_ = tunnel.next_;
+  } else {
+    first_ = tunnel.next_;
+  }
+  if (tunnel.next_ != nullptr) tunnel.next_->previous_ = tunnel.previous_;
+  asio::post(context_, [ended = std::unique_ptr<Tunnel>(&tunnel)] {});
+}
+
+void TunnelSet::close_all(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace) {
+  for (Tunnel* tunnel = first_; tunnel != nullptr;) {
+    Tunnel* next = tunnel->next_;  // closing may end it at once
+    tunnel->close(code, reason, grace);
+    tunnel = next;
+  }
+}
+
+void TunnelSet::cut_all() {
+  while (first_ != nullptr) first_->cut();
+}
+
+}  // namespace sluice::websocket

@@ -1,0 +1,36 @@
+// Owns the tunnels of one worker. Used by that thread alone.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "tls/io_types.h"
+
+namespace sluice::websocket {
+
+class Tunnel;
+
+class TunnelSet {
+ public:
+  explicit TunnelSet(IoContext& context) : context_(context) {}
+  TunnelSet(const TunnelSet&) = delete;
+  TunnelSet& operator=(const TunnelSet&) = delete;
+  ~TunnelSet();
+
+  // Takes it over and starts it.
+  void add(std::unique_ptr<Tunnel> tunnel);
+  // Closes all of them politely, waiting for each at most `grace`.
+  void close_all(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace);
+  void cut_all();
+  bool empty() const noexcept { return first_ == nullptr; }
+
+ private:
+  friend class Tunnel;
+  // From the tunnel, when it has ended: destroys it once its own functions have returned.
+  void remove(Tunnel& tunnel);
+
+  IoContext& context_;
+  Tunnel* first_ = nullptr;
+};
+
+}  // namespace sluice::websocket

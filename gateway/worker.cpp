@@ -1,0 +1,139 @@
+#include "gateway/worker.h"
+
+#include <pthread.h>
+
+#include <csignal>
+
+#include "gateway/http1/parse_error.h"
+#include "metrics/log.h"
+
+namespace sluice {
+namespace {
+
+template <typename Enum, typename NameOf>
+std::vector<std::string_view> names_of_all(NameOf name_of) {
+  std::vector<std::string_view> names;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(Enum::count_); ++i) names.push_back(name_of(static_cast<Enum>(i)));
+  return names;
+}
+
+std::vector<std::string_view> parse_error_names() {
+  return names_of_all<http1::ParseError>([](http1::ParseError error) { return http1::name_of(error); });
+}
+
+std::vector<std::string_view> failure_names() {
+  return names_of_all<upstream::FailureCode>([](upstream::FailureCode code) { return upstream::name_of(code); });
+}
+
+}  // namespace
+
+// UNSAFE_IO: the reactor is used by this worker's thread alone, while post() from other threads stays safe.
+Worker::Worker(unsigned index, Shared shared)
+    : index_(index),
+      shared_(shared),
+      context_(ASIO_CONCURRENCY_HINT_UNSAFE_IO),
+      work_(asio::make_work_guard(context_)),
+      connection_metrics_(shared.registry, index, parse_error_names()),
+      tls_metrics_(shared.registry, index),
+      io_(context_, shared.held, connection_metrics_),
+      services_{io_, tls_metrics_, nullptr, {}, {}, {}, nullptr, websocket::TunnelSet(context_)} {}
+
+Worker::~Worker() = default;
+
+void Worker::install(std::shared_ptr<const proxy::Snapshot> snapshot,
+                     const std::vector<std::shared_ptr<const tls::ClientContext>>& clients,
+                     const std::vector<std::shared_ptr<proxy::TunnelCount>>& tunnel_counts) {
+  services_.snapshot = std::move(snapshot);
+  const config::Config& config = services_.snapshot->config;
+  for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
+    const config::Upstream& upstream = config.upstreams[i];
+    auto& metrics = services_.upstream_metrics.emplace_back(
+        std::make_unique<metrics::UpstreamMetrics>(shared_.registry, index_, upstream.name));
+    metrics->register_failures(shared_.registry, index_, upstream.name, failure_names());
+    services_.clusters.push_back(
+        std::make_unique<upstream::Cluster>(io_, upstream, shared_.endpoints, clients[i], *metrics));
+  }
+  for (std::size_t i = 0; i < config.routes.size(); ++i) add_route(config.routes[i], tunnel_counts[i]);
+  services_.no_route = std::make_unique<proxy::RouteServices>(shared_.registry, index_, "none");
+}
+
+proxy::RouteServices& Worker::add_route(const config::Route& route, std::shared_ptr<proxy::TunnelCount> count) {
+  auto& added =
+      services_.routes.emplace_back(std::make_unique<proxy::RouteServices>(shared_.registry, index_, route.name));
+  added->open_tunnels = std::move(count);
+  for (const std::unique_ptr<upstream::Cluster>& cluster : services_.clusters) {
+    if (route.upstream && cluster->settings().name == *route.upstream) added->cluster = cluster.get();
+  }
+  return *added;
+}
+
+void Worker::set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses) {
+  asio::post(context_, [this, name, addresses = std::move(addresses)] {
+    for (const std::unique_ptr<upstream::Cluster>& cluster : services_.clusters) {
+      cluster->set_addresses(name.first, name.second, addresses);
+    }
+  });
+}
+
+void Worker::start(std::vector<WorkerListener> listeners) {
+  for (WorkerListener& listener : listeners) {
+    listeners_.push_back(std::make_unique<Listener>(services_, sessions_, shared_.connections, *listener.config,
+                                                    std::move(listener.tls_context), std::move(listener.socket)));
+    listeners_.back()->start();
+  }
+  thread_ = std::thread([this] { run(); });
+}
+
+void Worker::run() {
+  const std::string name = "worker-" + std::to_string(index_);
+  ::pthread_setname_np(::pthread_self(), name.c_str());
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the control thread's
+  context_.run();
+  stopped_.store(true, std::memory_order_release);
+}
+
+void Worker::drain(std::chrono::milliseconds grace) {
+  asio::post(context_, [this, grace] {
+    services_.draining = true;
+    for (const std::unique_ptr<Listener>& listener : listeners_) listener->close();
+    sessions_.close_idle();
+    services_.tunnels.close_all(1001, "the gateway is shutting down", grace);
+  });
+}
+
+void Worker::stop() {
+  asio::post(context_, [this] {
+    services_.draining = true;
+    for (const std::unique_ptr<Listener>& listener : listeners_) listener->close();
+    sessions_.cut_all();
+    services_.tunnels.cut_all();
+    for (const std::unique_ptr<upstream::Cluster>& cluster : services_.clusters) cluster->drain();
+    io_.wheel.stop();
+    work_.reset();
+  });
+}
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::ping() {
+  Clock::rep none = 0;
+  const Clock::rep now = Clock::now().time_since_epoch().count();
+  if (!asked_at_.compare_exchange_strong(none, now)) return;  // the last one is still open
+  asio::post(context_, [this, now] {
+    const Clock::duration waited = Clock::now().time_since_epoch() - Clock::duration(now);
+    connection_metrics_.loop_lag.observe(std::chrono::duration<double>(waited).count());
+    asked_at_.store(0);
+  });
+}
+
+std::chrono::milliseconds Worker::unanswered_for() const {
+  const Clock::rep asked = asked_at_.load();
+  if (asked == 0) return {};
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch() - Clock::duration(asked));
+}
+
+}  // namespace sluice
