@@ -1,0 +1,100 @@
+"""The configuration of each proxy, as a careful administrator would write it for this work."""
+
+NGINX = """\
+daemon off;
+{user}
+pid {folder}/nginx.pid;
+error_log stderr crit;
+worker_processes 1;
+worker_rlimit_nofile {descriptors};
+events {{ use epoll; multi_accept on; worker_connections {connections}; }}
+http {{
+  access_log off;
+  tcp_nodelay on;
+  keepalive_timeout 75s;
+  keepalive_requests 1000000000;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
+  upstream origin {{
+    server 127.0.0.1:{origin};
+    keepalive 256;
+    keepalive_requests 1000000000;
+  }}
+  server {{
+    listen 127.0.0.1:{plain} backlog=4096;
+    listen 127.0.0.1:{tls} ssl backlog=4096;
+    ssl_certificate {folder}/cert.pem;
+    ssl_certificate_key {folder}/key.pem;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    location / {{
+      proxy_pass http://origin;
+      proxy_http_version 1.1;
+      proxy_max_temp_file_size 0;
+      proxy_read_timeout 1h;
+      proxy_send_timeout 1h;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection $connection_upgrade;
+      {options}
+    }}
+  }}
+}}
+"""
+NGINX_FORWARDED = """\
+proxy_set_header Host $host;
+      proxy_set_header X-Real-IP $remote_addr;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;
+"""
+
+HAPROXY = """\
+global
+  nbthread 1
+  maxconn {connections}
+  ssl-default-bind-options ssl-min-ver TLSv1.2
+  {global_options}
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 1m
+  timeout server 1m
+  timeout tunnel 1h
+  timeout http-keep-alive 75s
+frontend web
+  bind 127.0.0.1:{plain} backlog 4096
+  bind 127.0.0.1:{tls} backlog 4096 ssl crt {folder}/combined.pem alpn http/1.1
+  {options}
+  default_backend origin
+backend origin
+  http-reuse always
+  server origin 127.0.0.1:{origin}
+"""
+HAPROXY_FORWARDED = """\
+option forwardfor
+  http-request set-header X-Forwarded-Proto https if { ssl_fc }
+  http-request set-header X-Forwarded-Proto http unless { ssl_fc }
+"""
+
+SLUICE = """\
+workers: 1
+listeners:
+  - name: plain
+    address: 127.0.0.1:0
+  - name: secure
+    address: 127.0.0.1:0
+    protocols: [http/1.1]
+    tls:
+      certificates:
+        - {{ certificate: cert.pem, private_key: key.pem }}
+upstreams:
+  - name: origin
+    endpoints:
+      - http://127.0.0.1:{origin}
+routes:
+  - name: all
+    upstream: origin
+access_log: {{ format: "off" }}
+"""

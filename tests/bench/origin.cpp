@@ -1,0 +1,255 @@
+// A fast HTTP/1.1 origin on a free loopback port: /1k, /1m, /ws (echo). Prints its port; ends with its stdin.
+
+#include <strings.h>
+
+#include <csignal>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "arguments.h"
+#include "transport.h"
+#include "websocket.h"
+
+namespace sluice::bench {
+namespace {
+
+constexpr size_t kScratch = 256 * 1024;
+constexpr uint64_t kMaxFrame = 256u << 20;
+
+// Bytes without the zero-filling that a vector's resize costs.
+class Buffer {
+ public:
+  char* data() { return data_.get(); }
+  char* tail() { return data_.get() + size_; }
+  size_t size() const { return size_; }
+  size_t room() const { return capacity_ - size_; }
+  void add(size_t count) { size_ += count; }
+  void clear() { size_ = 0; }
+
+  void ensure_room(size_t count) {
+    if (room() >= count) return;
+    capacity_ = std::max(capacity_ * 2, size_ + count);
+    auto grown = std::make_unique_for_overwrite<char[]>(capacity_);
+    if (size_ > 0) std::memcpy(grown.get(), data_.get(), size_);
+    data_ = std::move(grown);
+  }
+  void append(const char* from, size_t count) {
+    ensure_room(count);
+    std::memcpy(tail(), from, count);
+    size_ += count;
+  }
+  void drop_front(size_t count) {
+    size_ -= count;
+    std::memmove(data_.get(), data_.get() + count, size_);
+  }
+
+ private:
+  std::unique_ptr<char[]> data_;
+  size_t size_ = 0;
+  size_t capacity_ = 0;
+};
+
+struct Connection {
+  explicit Connection(Fd fd) : transport(std::move(fd), nullptr, Transport::Role::server) {}
+  Transport transport;
+  std::unique_ptr<Buffer> held;  // an incomplete head or frame
+  bool websocket = false;
+  bool closing = false;
+};
+
+std::string make_response(size_t length) {
+  return "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: " +
+         std::to_string(length) + "\r\n\r\n" + std::string(length, 'x');
+}
+
+std::string_view field(std::string_view head, std::string_view name) {
+  for (size_t line = head.find("\r\n"); line != std::string_view::npos; line = head.find("\r\n", line + 2)) {
+    std::string_view rest = head.substr(line + 2);
+    if (rest.size() <= name.size() || rest[name.size()] != ':' ||
+        ::strncasecmp(rest.data(), name.data(), name.size()) != 0) {
+      continue;
+    }
+    rest.remove_prefix(name.size() + 1);
+    rest = rest.substr(0, rest.find("\r\n"));
+    while (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
+    while (!rest.empty() && rest.back() == ' ') rest.remove_suffix(1);
+    return rest;
+  }
+  return {};
+}
+
+class Origin {
+ public:
+  Origin() : listener_(listen_on_loopback(port_)), scratch_(std::make_unique<char[]>(kScratch)) {}
+
+  void run();
+
+ private:
+  void accept_all();
+  void serve(Connection& connection);
+  bool serve_ready(Connection& connection);
+  // Answers what is complete and returns how many bytes that were; sets `wanted` to the room the rest needs.
+  size_t answer(Connection& connection, char* data, size_t size, size_t& wanted);
+  size_t answer_request(Connection& connection, std::string_view data);
+  size_t answer_frame(Connection& connection, const char* data, size_t size, size_t& wanted);
+
+  std::unique_ptr<Buffer> take_buffer();
+  void give_back(std::unique_ptr<Buffer> buffer);
+
+  uint16_t port_ = 0;
+  Fd listener_;
+  Poller poller_;
+  std::unique_ptr<char[]> scratch_;
+  Buffer out_;
+  std::vector<std::unique_ptr<Buffer>> spare_;
+  const std::string small_ = make_response(1024);
+  const std::string large_ = make_response(1024 * 1024);
+};
+
+void Origin::run() {
+  poller_.add_listener(listener_.get(), this);
+  poller_.add_standard_input(nullptr);
+  std::printf("%u\n", port_);
+  std::fflush(stdout);
+  for (;;) {
+    for (const epoll_event& event : poller_.wait(-1)) {
+      if (event.data.ptr == nullptr) return;
+      if (event.data.ptr == this) {
+        accept_all();
+        continue;
+      }
+      // Only this event's own connection is ever deleted, and each appears once per wait.
+      auto& connection = *static_cast<Connection*>(event.data.ptr);
+      connection.transport.on_ready(event.events);
+      serve(connection);
+    }
+  }
+}
+
+void Origin::accept_all() {
+  while (Fd fd = accept_connection(listener_.get())) {
+    int number = fd.get();
+    poller_.add_connection(number, new Connection(std::move(fd)));
+  }
+}
+
+void Origin::serve(Connection& connection) {
+  if (serve_ready(connection)) return;
+  if (connection.held) give_back(std::move(connection.held));
+  delete &connection;
+}
+
+bool Origin::serve_ready(Connection& connection) {
+  Transport& transport = connection.transport;
+  if (!transport.flush()) return false;
+  while (!transport.has_unsent()) {
+    if (connection.closing) return false;
+    Buffer* held = connection.held.get();
+    ptrdiff_t got =
+        held ? transport.read(held->tail(), held->room()) : transport.read(scratch_.get(), kScratch);
+    if (got == Transport::kNothing) return true;
+    if (got <= 0) return false;
+    if (held) held->add(static_cast<size_t>(got));
+    char* data = held ? held->data() : scratch_.get();
+    size_t size = held ? held->size() : static_cast<size_t>(got);
+    size_t wanted = 0;
+    out_.clear();
+    size_t used = answer(connection, data, size, wanted);
+    if (out_.size() > 0 && !transport.write(out_.data(), out_.size())) return false;
+    if (used == size) {
+      if (held) give_back(std::move(connection.held));
+      continue;
+    }
+    if (held) {
+      held->drop_front(used);
+    } else {
+      connection.held = take_buffer();
+      connection.held->append(data + used, size - used);
+    }
+    connection.held->ensure_room(std::max<size_t>(wanted, 16 * 1024));
+  }
+  return true;
+}
+
+size_t Origin::answer(Connection& connection, char* data, size_t size, size_t& wanted) {
+  size_t used = 0;
+  while (used < size && !connection.closing) {
+    size_t step = connection.websocket ? answer_frame(connection, data + used, size - used, wanted)
+                                       : answer_request(connection, {data + used, size - used});
+    if (step == 0) break;
+    used += step;
+  }
+  return used;
+}
+
+size_t Origin::answer_request(Connection& connection, std::string_view data) {
+  size_t end = data.find("\r\n\r\n");
+  if (end == std::string_view::npos) return 0;
+  std::string_view head = data.substr(0, end + 4);
+  if (head.starts_with("GET /1k ")) {
+    out_.append(small_.data(), small_.size());
+  } else if (head.starts_with("GET /1m ")) {
+    out_.append(large_.data(), large_.size());
+  } else if (std::string_view key = field(head, "sec-websocket-key");
+             head.starts_with("GET /ws ") && !key.empty()) {
+    std::string answer =
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Accept: " +
+        accept_for(key) + "\r\n\r\n";
+    out_.append(answer.data(), answer.size());
+    connection.websocket = true;
+  } else {
+    static constexpr std::string_view kNotFound = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+    out_.append(kNotFound.data(), kNotFound.size());
+  }
+  return head.size();
+}
+
+// Echoes whole frames, as an application would: an answer never starts before its question is complete.
+size_t Origin::answer_frame(Connection& connection, const char* data, size_t size, size_t& wanted) {
+  FrameHead head = parse_frame_head(data, size);
+  if (head.head_size == 0) return 0;
+  if (!head.masked || head.payload_size > kMaxFrame) {
+    connection.closing = true;
+    return 0;
+  }
+  size_t payload = static_cast<size_t>(head.payload_size);
+  if (size < head.head_size + payload) {
+    wanted = head.head_size + payload - size;
+    return 0;
+  }
+  uint8_t opcode = head.first & 0x0f;
+  uint8_t first = opcode == kPing ? kFinal | kPong : head.first;
+  if (opcode == kClose) connection.closing = true;
+  if (opcode != kPong) {
+    out_.ensure_room(payload + 10);
+    out_.add(write_frame_head(out_.tail(), first, 0, payload));
+    mask_copy(out_.tail(), data + head.head_size, payload, head.mask);
+    out_.add(payload);
+  }
+  return head.head_size + payload;
+}
+
+std::unique_ptr<Buffer> Origin::take_buffer() {
+  if (spare_.empty()) return std::make_unique<Buffer>();
+  auto buffer = std::move(spare_.back());
+  spare_.pop_back();
+  return buffer;
+}
+
+void Origin::give_back(std::unique_ptr<Buffer> buffer) {
+  buffer->clear();
+  spare_.push_back(std::move(buffer));
+}
+
+}  // namespace
+}  // namespace sluice::bench
+
+int main(int argc, char** argv) {
+  sluice::bench::Arguments(argc, argv, "usage: bench_origin\n").finish();
+  std::signal(SIGPIPE, SIG_IGN);
+  sluice::bench::Origin().run();
+}

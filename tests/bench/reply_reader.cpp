@@ -1,0 +1,101 @@
+#include "reply_reader.h"
+
+#include <strings.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+#include "websocket.h"
+
+namespace sluice::bench {
+
+namespace {
+constexpr size_t kMaxHead = 64 * 1024;
+}  // namespace
+
+ReplyReader ReplyReader::http(uint64_t length) {
+  ReplyReader reader;
+  reader.length_ = length;
+  return reader;
+}
+
+ReplyReader ReplyReader::websocket(std::string_view payload) {
+  ReplyReader reader;
+  reader.websocket_ = true;
+  reader.length_ = payload.size();
+  reader.payload_ = payload;
+  return reader;
+}
+
+int ReplyReader::consume(const char* data, size_t size) {
+  int replies = 0;
+  while (size > 0) {
+    if (remaining_ == 0) {
+      if (consume_head(data, size) == kWrong) return kWrong;
+      if (!head_.empty()) return replies;
+      if (remaining_ == 0) ++replies;
+      continue;
+    }
+    size_t part = static_cast<size_t>(std::min<uint64_t>(remaining_, size));
+    if (websocket_ && std::memcmp(payload_.data() + (length_ - remaining_), data, part) != 0) return kWrong;
+    remaining_ -= part;
+    data += part;
+    size -= part;
+    if (remaining_ == 0) ++replies;
+  }
+  return replies;
+}
+
+int ReplyReader::skipped(size_t size) {
+  remaining_ -= size;
+  return remaining_ == 0 ? 1 : 0;
+}
+
+// Takes a head from the front of the bytes; leaves head_ non-empty when it is still incomplete.
+int ReplyReader::consume_head(const char*& data, size_t& size) {
+  size_t held = head_.size();
+  std::string_view bytes(data, size);
+  if (held > 0) bytes = head_.append(data, size);
+  size_t used = websocket_ ? parse_frame(bytes) : parse_http_head(bytes);
+  if (wrong_) return kWrong;
+  if (used == 0) {
+    if (held == 0) head_.assign(data, size);
+    size = 0;
+    return head_.size() > kMaxHead ? kWrong : 0;
+  }
+  data += used - held;
+  size -= used - held;
+  head_.clear();
+  remaining_ = length_;
+  return 0;
+}
+
+size_t ReplyReader::parse_http_head(std::string_view bytes) {
+  static constexpr std::string_view kName = "\r\ncontent-length:";
+  size_t end = bytes.find("\r\n\r\n");
+  if (end == std::string_view::npos) return 0;
+  wrong_ = true;
+  if (!bytes.starts_with("HTTP/1.1 200")) return 0;
+  std::string_view head = bytes.substr(0, end + 2);
+  for (size_t line = head.find("\r\n"); line + kName.size() < head.size();
+       line = head.find("\r\n", line + 2)) {
+    if (::strncasecmp(head.data() + line, kName.data(), kName.size()) != 0) continue;
+    const char* digits = head.data() + line + kName.size();
+    while (*digits == ' ') ++digits;
+    uint64_t value = 0;
+    std::from_chars(digits, head.data() + head.size(), value);
+    wrong_ = value != length_;
+    return end + 4;
+  }
+  return 0;
+}
+
+size_t ReplyReader::parse_frame(std::string_view bytes) {
+  FrameHead head = parse_frame_head(bytes.data(), bytes.size());
+  if (head.head_size == 0) return 0;
+  wrong_ = head.masked || head.first != (kFinal | kBinary) || head.payload_size != length_;
+  return head.head_size;
+}
+
+}  // namespace sluice::bench
