@@ -1,0 +1,44 @@
+"""A certificate authority for one test run."""
+
+import ssl
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "support"))
+from make_certs import CertificateFactory  # noqa: E402  (beside the other test programs, not in a package)
+
+
+@dataclass
+class Certificate:
+    certificate: Path
+    private_key: Path
+
+    def as_config(self):
+        return {"certificate": str(self.certificate), "private_key": str(self.private_key)}
+
+    def server_context(self, **settings):
+        """For a TLS backend."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.private_key)
+        for name, value in settings.items():
+            setattr(context, name, value)
+        return context
+
+
+class Authority:
+    def __init__(self, folder):
+        self._factory = CertificateFactory(folder)
+        self._factory.authority("ca")
+        self._issued = {}
+        self.certificate = self._factory.folder / "ca.pem"
+
+    def issue(self, *names, key="ec"):
+        """A server certificate for these names (IP addresses too); made once per set of names."""
+        if (names, key) not in self._issued:
+            stem = f"{key}-" + "-".join(name.replace("*", "any").replace(":", ".") for name in names)
+            alternatives = [("IP:" if name[0].isdigit() or ":" in name else "DNS:") + name for name in names]
+            self._factory.leaf(stem, alternatives, "ca", rsa=key == "rsa")
+            folder = self._factory.folder
+            self._issued[names, key] = Certificate(folder / f"{stem}.pem", folder / f"{stem}.key")
+        return self._issued[names, key]

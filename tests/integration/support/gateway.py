@@ -1,0 +1,182 @@
+"""The real binary as a child process: started on free ports, watched for sanitizer reports, always stopped."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+from support import binary
+from support.config_text import to_yaml
+from support.http_message import read_response, request_bytes
+from support.metrics_text import Metrics
+from support.raw_client import RawClient
+from support.waiting import seconds, wait_until
+
+LISTENER_LINE = re.compile(r"listening on (\S+):(\d+) \(listener (\w+)")
+ADMIN_LINE = re.compile(r"admin on (\S+):(\d+)")
+SANITIZER_REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "detect_leaks=1:quarantine_size_mb=8:malloc_context_size=12",
+    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
+    "TSAN_OPTIONS": "second_deadlock_stack=1",
+}
+
+
+def environment(extra=None):
+    """The child's environment: no token or proxy of the caller's may leak into a test."""
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    for name, options in SANITIZER_OPTIONS.items():
+        kept[name] = f"{options}:{kept[name]}" if name in kept else options
+    return {**kept, **(extra or {})}
+
+
+def run_sluice(*arguments, cwd=None, timeout=10, env=None):
+    """Runs a command that ends by itself."""
+    result = subprocess.run([binary.path(), *map(str, arguments)], cwd=cwd, env=environment(env), capture_output=True,
+                            text=True, timeout=seconds(timeout), stdin=subprocess.DEVNULL, check=False)
+    assert not SANITIZER_REPORT.search(result.stderr), result.stderr
+    return result
+
+
+class Gateway:
+    def __init__(self, folder, config=None, arguments=None, env=None, text=None, wrapper=()):
+        """`config` is a mapping, `text` a whole file instead, `arguments` a whole command line instead of `serve`;
+        `wrapper` is a command that executes the one given to it."""
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.access_log_file = self.folder / "access.log"
+        self.stderr_file = self.folder / "stderr"
+        self.config_file = self.folder / "sluice.yaml"
+        if arguments is None:
+            if text is None:
+                config = dict(config)
+                config.setdefault("access_log", {"file": str(self.access_log_file), "format": "json"})
+                text = to_yaml(config) + "\n"
+            self.config_file.write_text(text)
+            arguments = ["serve", "--config", str(self.config_file)]
+        self.ports, self.hosts, self.admin_port = {}, {}, None
+        self.expected_stop = 0  # the exit code that teardown accepts
+        with open(self.stderr_file, "wb") as stderr, open(self.folder / "stdout", "wb") as stdout:
+            # setpriv: the child dies with this process, even when that is killed.
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *wrapper, binary.path(), *arguments], cwd=self.folder,
+                env=environment(env), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+
+    # starting
+
+    def wait_started(self, listeners, admin):
+        def started():
+            if self.process.poll() is not None:
+                raise AssertionError(f"the gateway exited with {self.process.returncode}:\n{self.stderr()}")
+            for host, port, name in LISTENER_LINE.findall(self.stderr()):
+                self.hosts[name], self.ports[name] = host.strip("[]"), int(port)
+            found = ADMIN_LINE.search(self.stderr())
+            self.admin_port = int(found[2]) if found else None
+            return len(self.ports) >= listeners and (found or not admin)
+
+        wait_until(started, lambda: f"start-up lines, stderr so far:\n{self.stderr()}", timeout=10)
+        return self
+
+    @property
+    def port(self):
+        """The first listener's."""
+        return next(iter(self.ports.values()))
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    # looking inside
+
+    def stderr(self):
+        return self.stderr_file.read_text(errors="replace")
+
+    def admin(self, path, headers=(), method="GET", host=None):
+        client = RawClient(self.admin_port)
+        try:
+            authority = f"127.0.0.1:{self.admin_port}" if host is None else host
+            client.send(request_bytes(method, path, list(headers), host=authority))
+            return read_response(client, method)
+        finally:
+            client.close()
+
+    def metrics(self, headers=()):
+        response = self.admin("/metrics", headers)
+        assert response.status == 200, response
+        return Metrics(response.body.decode())
+
+    def metric(self, name, **labels):
+        return self.metrics().value(name, **labels)
+
+    def wait_metric(self, name, expected, timeout=5.0, **labels):
+        """Waits until a metric has that value: counting happens just after the last byte was sent."""
+        wait_until(lambda: self.metric(name, **labels) == expected,
+                   lambda: f"{name}{labels} == {expected}; now:\n{self.metrics().family(name)}", timeout)
+
+    def access_log(self):
+        """The lines of the JSON access log, parsed."""
+        if not self.access_log_file.exists():
+            return []
+        text = self.access_log_file.read_text()
+        return [json.loads(line) for line in text.splitlines() if text.endswith("\n") or line != text.splitlines()[-1]]
+
+    def wait_log(self, count=1, **fields):
+        """Waits for that many lines that have these fields; returns the last of them."""
+        def matching():
+            lines = [line for line in self.access_log()
+                     if all(line.get(name) == value for name, value in fields.items())]
+            return lines if len(lines) >= count else None
+
+        return wait_until(matching, lambda: f"log line with {fields}; log: {self.access_log()}")[-1]
+
+    def rss_mib(self):
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGESIZE") / 2**20
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def cpu_seconds(self):
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    # ending
+
+    def signal(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+
+    def wait_exit(self, timeout=10.0):
+        try:
+            return self.process.wait(seconds(timeout))
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"the gateway did not exit within {seconds(timeout)}s:\n{self.stderr()}") from None
+
+    def stop(self, timeout=10.0):
+        """SIGTERM unless it has ended; the exit code. Always leaves no process behind."""
+        try:
+            if self.process.poll() is None:
+                self.signal(signal.SIGTERM)
+            return self.wait_exit(timeout)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+
+    close = stop
+
+    def check(self):
+        """After stop(): no crash, no sanitizer report."""
+        report = SANITIZER_REPORT.search(self.stderr())
+        assert not report, f"sanitizer report:\n{self.stderr()[max(0, report.start() - 2000):]}"
+        code = self.process.returncode
+        assert code == self.expected_stop, f"exit code {code}, expected {self.expected_stop}:\n{self.stderr()}"
+
+    def report(self):
+        """What one needs to see when a test fails."""
+        parts = [f"files in {self.folder}, exit code {self.process.poll()}"]
+        for file in (self.config_file, self.stderr_file, self.access_log_file):
+            if file.exists():
+                parts.append(f"--- {file.name}\n{file.read_text(errors='replace')[-6000:]}")
+        return "\n".join(parts)

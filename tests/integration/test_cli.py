@@ -1,0 +1,170 @@
+"""The command line: commands, exit codes, start-up lines."""
+
+import re
+import socket
+
+import pytest
+
+from support.config_text import config_for, to_yaml
+from support.gateway import run_sluice
+from support.raw_client import blind
+
+
+def write_config(folder, config):
+    file = folder / "sluice.yaml"
+    file.write_text(to_yaml(config) + "\n")
+    return file
+
+
+def test_version():
+    result = run_sluice("version")
+    assert result.returncode == 0
+    assert re.search(r"\b\d+\.\d+\.\d+\b", result.stdout), result.stdout
+
+
+def test_help_lists_the_commands():
+    result = run_sluice("--help")
+    assert result.returncode == 0
+    for command in ("serve", "proxy", "check", "version"):
+        assert command in result.stdout
+
+
+@pytest.mark.parametrize("command,options", [
+    ("serve", ["--config"]),
+    ("check", ["--config"]),
+    ("proxy", ["--to", "--http", "--https", "--admin"]),
+    ("version", []),
+])
+def test_help_of_each_command(command, options):
+    result = run_sluice(command, "--help")
+    assert result.returncode == 0
+    for option in options:
+        assert option in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["nonsense"], ["serve", "--nonsense"], ["check", "--config"], ["proxy"], ["version", "extra"],
+])
+def test_wrong_usage_exits_2(arguments, tmp_path):
+    result = run_sluice(*arguments, cwd=tmp_path)
+    assert result.returncode == 2, result
+    assert result.stderr or result.stdout
+
+
+def test_check_of_a_good_file(tmp_path):
+    result = run_sluice("check", "--config", write_config(tmp_path, config_for("http://127.0.0.1:1")))
+    assert result.returncode == 0, result.stderr
+
+
+def test_check_finds_sluice_yaml_in_the_folder(tmp_path):
+    write_config(tmp_path, config_for("http://127.0.0.1:1"))
+    assert run_sluice("check", cwd=tmp_path).returncode == 0
+
+
+def test_check_reports_every_error_with_its_place(tmp_path):
+    file = tmp_path / "sluice.yaml"
+    file.write_text("""\
+listeners:
+  - name: web
+    address: 127.0.0.1:0
+limits:
+  max_headers: many
+timeouts:
+  conect: 5s
+routes:
+  - name: all
+    upstream: nowhere
+""")
+    result = run_sluice("check", "--config", file)
+    assert result.returncode == 1
+    for line, place in ((5, "limits.max_headers"), (7, "timeouts.conect"), (10, "upstream")):
+        assert re.search(rf"sluice\.yaml:{line}: .*{re.escape(place)}", result.stderr), (place, result.stderr)
+    assert "connect" in result.stderr, "the nearest known key is named"
+
+
+def test_a_key_of_a_later_version_is_refused(tmp_path):
+    config = config_for("http://127.0.0.1:1", upstream={"balance": "hash"})
+    result = run_sluice("check", "--config", write_config(tmp_path, config))
+    assert result.returncode == 1
+    assert "not supported yet" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_wrong_or_missing_configuration_exits_1(command, tmp_path):
+    assert run_sluice(command, "--config", tmp_path / "absent.yaml").returncode == 1
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("listeners: [")
+    result = run_sluice(command, "--config", broken)
+    assert result.returncode == 1
+    assert "broken.yaml" in result.stderr
+
+
+def test_the_environment_fills_in_the_file(lab):
+    backend = lab.backend()
+    config = config_for("http://${BACKEND_HOST:-127.0.0.1}:${BACKEND_PORT}")
+    gateway = lab.gateway_from(config, env={"BACKEND_PORT": str(backend.port)})
+    assert lab.request(gateway).status == 200
+
+
+def test_an_unset_environment_variable_is_an_error(tmp_path):
+    file = write_config(tmp_path, config_for("http://127.0.0.1:${SURELY_NOT_SET}"))
+    result = run_sluice("check", "--config", file)
+    assert result.returncode == 1
+    assert "SURELY_NOT_SET" in result.stderr
+
+
+def test_a_port_taken_by_a_plain_socket_exits_4(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        config = config_for("http://127.0.0.1:1", listeners=[{"name": "web", "address": f"127.0.0.1:{port}"}])
+        result = run_sluice("serve", "--config", write_config(tmp_path, config))
+    assert result.returncode == 4, result.stderr
+    assert str(port) in result.stderr
+
+
+def test_a_port_taken_by_another_gateway_exits_4(lab, tmp_path):
+    backend = lab.backend()
+    first = lab.gateway(backend)
+    taken = config_for(backend, listeners=[{"name": "web", "address": f"127.0.0.1:{first.port}"}])
+    result = run_sluice("serve", "--config", write_config(tmp_path, taken))
+    assert result.returncode == 4, result.stderr
+    assert str(first.port) in result.stderr
+    for _ in range(20):  # nothing went to the one that gave up
+        assert lab.request(first).status == 200
+
+
+def test_a_taken_admin_port_exits_4(lab, tmp_path):
+    first = lab.gateway(lab.backend())
+    taken = config_for("http://127.0.0.1:1", admin={"address": f"127.0.0.1:{first.admin_port}"})
+    assert run_sluice("serve", "--config", write_config(tmp_path, taken)).returncode == 4
+
+
+def test_start_up_lines_say_where_each_listener_leads(lab):
+    gateway = lab.gateway(lab.backend(), listeners=[
+        {"name": "web", "address": "127.0.0.1:0"}, {"name": "other", "address": "127.0.0.1:0"}])
+    lines = [line for line in gateway.stderr().splitlines() if "listening on" in line]
+    assert len(lines) == 2, "one line per listener"
+    assert len(set(gateway.ports.values())) == 2 and 0 not in gateway.ports.values()
+
+
+def test_proxy_needs_no_file(lab):
+    backend = lab.backend()
+    gateway = lab.start(arguments=["proxy", "--to", backend.url, "--http", "127.0.0.1:0", "--https", "127.0.0.1:0",
+                                   "--admin", "127.0.0.1:0"])
+    gateway.wait_started(listeners=2, admin=True)
+    statuses = []
+    for name in gateway.ports:
+        tls = {"tls": blind(), "server_name": "localhost"} if "https" in name else {}
+        statuses.append(lab.client(gateway, name, **tls).request("GET", "/somewhere").status)
+    assert statuses == [200, 200]
+    assert [request.target for request in backend.requests] == ["/somewhere"] * 2
+    assert {request.header("X-Forwarded-Proto") for request in backend.requests} == {"http", "https"}
+    assert gateway.admin("/healthz").status == 200
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://127.0.0.1:1", "http://", "http://127.0.0.1:99999"])
+def test_proxy_refuses_a_wrong_url(url):
+    result = run_sluice("proxy", "--to", url, "--http", "127.0.0.1:0", "--https", "127.0.0.1:0", "--admin",
+                        "127.0.0.1:0")
+    assert result.returncode in (1, 2), result
+    assert result.stderr

@@ -1,0 +1,132 @@
+"""Memory stays bounded, whoever does not read."""
+
+import threading
+import time
+
+import pytest
+
+from support.binary import is_sanitized
+from support.http_message import request_bytes
+from support.waiting import seconds, wait_until
+
+MIB = 2**20
+
+
+def bound(mib):
+    """Sanitizers keep shadow memory and freed blocks: there the figure only has to be finite."""
+    return mib * (5 if is_sanitized() else 1)
+
+
+@pytest.mark.slow
+@pytest.mark.deadline(120)
+def test_500_clients_that_read_nothing_of_100_mib(lab):
+    size, block = 100 * MIB, bytes(MIB)
+
+    def script(connection):
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        connection.socket.settimeout(seconds(100))
+        for _ in range(size // len(block)):
+            connection.socket.sendall(block)
+
+    backend = lab.backend(script)
+    gateway = lab.gateway(backend, workers=2)
+    before = gateway.rss_mib()
+    clients = [lab.client(gateway, receive_buffer=4096) for _ in range(500)]
+    for client in clients:
+        client.send(request_bytes())
+    wait_until(lambda: len(backend.requests) == 500, "all requests at the backend", 30)
+    highest = settle(gateway)
+    assert highest - before < bound(200), f"{before:.0f} MiB before, {highest:.0f} MiB with 500 clients"
+    held = gateway.metric("sluice_held_bytes")
+    assert held <= 256 * MIB
+    for client in clients:
+        client.close()
+    gateway.wait_metric("sluice_connections_open", 0, timeout=20)
+    assert gateway.metric("sluice_held_bytes") == 0
+
+
+def settle(gateway):
+    """The highest residence until it has not moved for a while."""
+    highest, steady_since = gateway.rss_mib(), time.monotonic()
+    while time.monotonic() - steady_since < 1:
+        now = gateway.rss_mib()
+        if now > highest + 0.5:
+            highest, steady_since = now, time.monotonic()
+        time.sleep(0.05)
+    return highest
+
+
+@pytest.mark.slow
+@pytest.mark.deadline(60)
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_a_backend_that_reads_nothing_of_a_1_gib_upload(lab, framing):
+    total, leave = 1024 * MIB, threading.Event()
+
+    def hold(connection):
+        connection.read_request_head()
+        connection.wait(leave, 60)
+
+    gateway = lab.gateway(lab.backend(hold, receive_buffer=65536), limits={"max_request_body": "2GiB"})
+    before = gateway.rss_mib()
+    client = lab.client(gateway)
+    if framing == "length":
+        client.send(request_bytes("POST", "/", [("Content-Length", str(total))]))
+        block = bytes(MIB)
+    else:
+        client.send(request_bytes("POST", "/", [("Transfer-Encoding", "chunked")]))
+        block = b"%x\r\n%s\r\n" % (MIB, bytes(MIB))
+    sent = client.send_until_blocked(block, total, quiet=1)
+    leave.set()
+    assert sent < 64 * MIB, f"{sent / MIB:.0f} MiB were taken"
+    assert gateway.rss_mib() - before < bound(20)
+
+
+@pytest.mark.slow
+@pytest.mark.deadline(60)
+def test_pipelined_requests_whose_answers_nobody_reads(lab):
+    """A client that only sends: its requests must wait in its own socket."""
+    backend = lab.backend(lambda peer: endless(peer, bytes(100_000)), record=False)
+    gateway = lab.gateway(backend)
+    before = gateway.rss_mib()
+    client = lab.client(gateway, receive_buffer=4096)
+    sent = client.send_until_blocked(request_bytes() * 1000, 100 * MIB, quiet=0.5)
+    assert sent < 32 * MIB
+    assert gateway.rss_mib() - before < bound(20)
+
+
+def endless(peer, body):
+    while True:
+        peer.read_request()
+        peer.respond(body=body)
+
+
+@pytest.mark.slow
+@pytest.mark.deadline(60)
+def test_many_idle_connections_cost_little(lab):
+    gateway = lab.gateway(lab.backend(), workers=2)
+    before = gateway.rss_mib()
+    clients = [lab.client(gateway) for _ in range(2000)]
+    for client in clients[::20]:
+        assert client.request().status == 200
+    wait_until(lambda: gateway.metric("sluice_connections_open") == 2000, "all connections")
+    grown = gateway.rss_mib() - before
+    assert grown < bound(40), f"{grown * 1024 / 2000:.1f} KiB per idle connection"
+
+
+@pytest.mark.slow
+@pytest.mark.deadline(60)
+def test_connections_that_come_and_go_leave_nothing(lab):
+    gateway = lab.gateway(lab.backend(), workers=1)
+
+    def wave(number):
+        for _ in range(number):
+            assert lab.request(gateway).status == 200
+        for client in lab.clients:
+            client.close()
+        lab.clients.clear()
+
+    wave(500)
+    before = gateway.rss_mib()
+    wave(3000)
+    assert gateway.rss_mib() - before < bound(4)
