@@ -21,7 +21,7 @@ namespace {
 // Lines that may wait. At some 400 bytes a place the queues take about 4 MiB.
 constexpr std::size_t kProcessQueue = 2048;
 constexpr std::size_t kAccessQueue = 8192;
-constexpr std::chrono::seconds kShutdownLimit{1};
+constexpr std::chrono::milliseconds kShutdownLimit{500};  // for each of the two
 
 // The log threads take no signals: those belong to the control thread, and SIGPIPE of a closed pipe to
 // nobody.
@@ -143,16 +143,14 @@ void shutdown_logs() {
   const std::lock_guard lock(all.mutex);
   all.current_process = &all.fallback;
   all.current_access = nullptr;
-  const auto deadline = std::chrono::steady_clock::now() + kShutdownLimit;
-  std::vector<std::future<void>> closing;
+  // One after the other: the access log's thread may still be reporting an error to the process log.
   for (Channel* channel : {&all.access, &all.process}) {
     if (!channel->logger) continue;
     all.dropped_before += channel->dropped();
     all.ended.push_back(channel->logger);
-    closing.push_back(close_channel(*channel));
+    close_channel(*channel).wait_for(kShutdownLimit);
     *channel = {};
   }
-  for (const auto& each : closing) each.wait_until(deadline);
 }
 
 void reopen_logs() {
