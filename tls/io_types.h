@@ -37,6 +37,10 @@ inline constexpr asio::use_awaitable_t<Executor> use_awaitable{};
 
 using ErrorCode = std::error_code;
 using Clock = std::chrono::steady_clock;
+// Asio has a system category of its own that does not compare with std::errc.
+inline ErrorCode plain_error(const ErrorCode& error) {
+  return error.category() == asio::error::get_system_category() ? ErrorCode(error.value(), std::system_category()) : error;
+}
 // TCP of either family, and later unix sockets, behind one type.
 using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, Executor>;
 using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;

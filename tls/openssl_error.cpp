@@ -1,6 +1,7 @@
 #include "tls/openssl_error.h"
 
 #include <openssl/err.h>
+#include <openssl/ssl.h>
 
 #include <system_error>
 
@@ -19,6 +20,7 @@ std::string reason_text(unsigned long code) {
 }  // namespace
 
 std::string take_openssl_error_text() {
+  OPENSSL_init_ssl(OPENSSL_INIT_LOAD_SSL_STRINGS, nullptr);  // loads the texts once
   std::string text;
   std::string last_reason;
   const char* data = nullptr;

@@ -192,7 +192,7 @@ void Stream::on_read(const ErrorCode& error, std::size_t size) {
   } else if (error == asio::error::eof) {
     socket_eof_ = true;
   } else if (!error_) {
-    error_ = error;
+    error_ = plain_error(error);
   }
   wake_reader();
 }
@@ -209,22 +209,29 @@ void Stream::wake_reader() {
   if (read_waiter_.waiting()) return read_waiter_.wake_now();
   if (readable_.callback != nullptr) return readable_.fire();
   if (on_end_ == nullptr) return;
-  if (error_ || (ssl_ ? tls_end_seen() : socket_eof_)) std::exchange(on_end_, nullptr)(on_end_context_);
+  const bool ended = error_ || (ssl_ ? tls_end_seen() : socket_eof_ || watch_data_);
+  if (ended) std::exchange(on_end_, nullptr)(on_end_context_);
 }
 
 void Stream::watch_end(Callback on_end, void* context) {
   on_end_ = on_end;
   on_end_context_ = context;
+  watch_data_ = false;
   if (!readable_now()) arm_read();
 }
 
-// Whether a read would find the end now; reads on underneath while only TLS's own records come.
+void Stream::watch_idle(Callback on_event, void* context) {
+  watch_end(on_event, context);
+  watch_data_ = true;
+}
+
+// Whether a read would find the end (or what else is watched for) now; waits on while only TLS's own records come.
 bool Stream::tls_end_seen() {
   char byte;
   std::size_t n = 0;
   ERR_clear_error();
   const int ok = SSL_peek_ex(ssl_.get(), &byte, 1, &n);
-  if (ok > 0) return false;
+  if (ok > 0) return watch_data_;
   if (tls_error(ok) != StreamError::would_block) return true;
   arm_read();
   return false;
@@ -324,13 +331,17 @@ ErrorCode Stream::keep(const iovec* parts, std::size_t count, std::size_t skip) 
   if (write_pending_) return {};
   if (write_idle_limit_) {
     if (!write_deadline_) {
-      write_deadline_.emplace(
-          io_.wheel, [](void* stream) { static_cast<Stream*>(stream)->abort(StreamError::write_idle); }, this);
+      write_deadline_.emplace(io_.wheel, [](void* stream) { static_cast<Stream*>(stream)->on_write_idle(); }, this);
     }
     write_deadline_->set_after(*write_idle_limit_);
   }
   start_flush();
   return {};
+}
+
+void Stream::on_write_idle() {
+  if (write_idle_count_ != nullptr) write_idle_count_->add();
+  abort(StreamError::write_idle);
 }
 
 void Stream::start_flush() {
@@ -344,7 +355,7 @@ void Stream::on_write(const ErrorCode& error, std::size_t size) {
   write_pending_ = false;
   if (!operation_done()) return;
   if (error) {
-    if (!write_error_) write_error_ = error;
+    if (!write_error_) write_error_ = plain_error(error);
     return flush_done();
   }
   bytes_written_ += size;

@@ -71,8 +71,11 @@ class Stream {
   Awaitable<> wait_flushed();
   // A peer that takes no more bytes may still have sent some: reading goes on after a failed write.
   const ErrorCode& write_error() const noexcept { return write_error_; }
-  // Cuts the stream when the peer takes no bytes for so long while some are kept. Absent: never.
-  void set_write_idle(std::optional<std::chrono::milliseconds> limit) noexcept { write_idle_limit_ = limit; }
+  // Cuts the stream when the peer takes no bytes for so long while some are kept. Absent: never. `count` is told.
+  void set_write_idle(std::optional<std::chrono::milliseconds> limit, metrics::Counter* count = nullptr) noexcept {
+    write_idle_limit_ = limit;
+    write_idle_count_ = count;
+  }
   // No more writes: sends close_notify under TLS, then FIN, both after what is kept.
   void shutdown_write();
 
@@ -80,6 +83,8 @@ class Stream {
   // come that the owner has to read first.
   using Callback = void (*)(void* context);
   void watch_end(Callback on_end, void* context);
+  // The same for a connection on which nothing at all is expected: bytes count as well.
+  void watch_idle(Callback on_event, void* context);
   void stop_watching() noexcept { on_end_ = nullptr; }
 
   // The event interface that a state machine uses instead of the coroutine waits: each is called once per call.
@@ -133,6 +138,7 @@ class Stream {
   ErrorCode transmit(const struct iovec* parts, std::size_t count);  // sends at once, keeps the rest
   ErrorCode keep(const struct iovec* parts, std::size_t count, std::size_t skip);  // all but the first `skip` bytes
   void start_flush();
+  void on_write_idle();
   void on_write(const ErrorCode& error, std::size_t size);
   void flush_done();
   void send_fin();
@@ -151,6 +157,7 @@ class Stream {
   Interest readable_;
   Callback on_end_ = nullptr;
   void* on_end_context_ = nullptr;
+  bool watch_data_ = false;
   std::uint16_t inline_size_ = 0;
   std::uint16_t inline_used_ = 0;
   bool read_pending_ = false;
@@ -172,6 +179,7 @@ class Stream {
   Waiter flush_waiter_;
   Interest flushed_interest_;
   std::optional<std::chrono::milliseconds> write_idle_limit_;
+  metrics::Counter* write_idle_count_ = nullptr;
   std::optional<Deadline> write_deadline_;  // made on the first stall
   std::uint64_t bytes_written_ = 0;
   std::unique_ptr<Attachment> attachment_;

@@ -29,7 +29,12 @@ std::optional<Connection> ConnectionPool::take() {
 }
 
 void ConnectionPool::put(Connection connection) {
-  if (settings_.max_lifetime && Clock::now() - connection.created > *settings_.max_lifetime) return;
+  config::OptionalDuration keep_for = settings_.idle_timeout;
+  if (settings_.max_lifetime) {
+    const auto age = std::chrono::duration_cast<config::Duration>(Clock::now() - connection.created);
+    if (age >= *settings_.max_lifetime) return;
+    keep_for = std::min(keep_for.value_or(config::Duration::max()), *settings_.max_lifetime - age);
+  }
   if (connection.stream->readable_now() || connection.stream->write_error()) return;
   if (state_->idle.fetch_add(1, std::memory_order_relaxed) >= settings_.max_idle) {
     state_->idle.fetch_sub(1, std::memory_order_relaxed);
@@ -37,8 +42,9 @@ void ConnectionPool::put(Connection connection) {
   }
   Idle& idle = idle_.emplace_front(*this, std::move(connection));
   idle.self = idle_.begin();
-  idle.deadline.set_after(settings_.idle_timeout);
-  idle.connection.stream->watch_end(
+  idle.deadline.set_after(keep_for);
+  // Bytes that nobody asked for would be taken for the next request's answer.
+  idle.connection.stream->watch_idle(
       [](void* context) { auto& ended = *static_cast<Idle*>(context); ended.pool.drop(ended); }, &idle);
 }
 

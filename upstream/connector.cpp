@@ -84,7 +84,7 @@ Awaitable<ErrorCode> connect_any(Socket& socket, Endpoint& endpoint, Attempt& at
     co_await socket.async_connect(address, asio::redirect_error(use_awaitable, error));
     if (!error) break;
   }
-  co_return attempt.stopped ? attempt.stopped : error;
+  co_return attempt.stopped ? attempt.stopped : plain_error(error);
 }
 
 }  // namespace

@@ -29,18 +29,20 @@ std::optional<upstream::Picked> pick_endpoint(ClientExchange& exchange, RouteCon
   return picked;
 }
 
-void reply_to_failure(ClientExchange& exchange, RouteContext& route, const UpstreamExchange* attempt,
-                      const Failure& failure) {
+void count_failure(RouteContext& route, const UpstreamExchange* attempt, const Failure& failure) {
+  if (attempt != nullptr && attempt->client_problem()) return;
+  route.services->cluster->metrics().count_failure(static_cast<std::size_t>(failure.code));
+}
+
+void reply_to_failure(ClientExchange& exchange, const UpstreamExchange* attempt, const Failure& failure) {
   exchange.record.failure_detail = failure.detail;
   Reply reply = reply_for(failure.code);
   const std::optional<Reply> client_problem = attempt != nullptr ? attempt->client_problem() : std::nullopt;
   if (client_problem) {
     reply = *client_problem;
     exchange.record.failure_detail.clear();
-  } else {
-    route.services->cluster->metrics().count_failure(static_cast<std::size_t>(failure.code));
   }
-  exchange.close_after();
+  if (client_problem || !exchange.body_complete()) exchange.close_after();
   if (reply.status == 499) {  // nobody is there to read an answer
     exchange.record.status = 499;
     exchange.record.failure = reply.error;
@@ -52,6 +54,12 @@ void reply_to_failure(ClientExchange& exchange, RouteContext& route, const Upstr
   if (too_late && exchange.response_started() && exchange.record.status != reply.status) exchange.break_off();
 }
 
+void reply_to_no_endpoint(ClientExchange& exchange, RouteContext& route) {
+  const Failure failure{FailureCode::no_endpoint, upstream::Retryable::no, {}};
+  count_failure(route, nullptr, failure);
+  reply_to_failure(exchange, nullptr, failure);
+}
+
 Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteContext& route) {
   const config::Retries& retries = route.services->cluster->settings().retries;
   upstream::AttemptFacts facts;
@@ -60,17 +68,18 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
   std::vector<std::size_t> tried;
   for (facts.attempt = 1;; ++facts.attempt) {
     std::optional<upstream::Picked> picked = pick_endpoint(exchange, route, tried);
-    if (!picked) co_return reply_to_failure(exchange, route, nullptr, {FailureCode::no_endpoint, {}, {}});
+    if (!picked) co_return reply_to_no_endpoint(exchange, route);
     UpstreamExchange attempt(exchange, services, route, held);
     Failure failure = co_await begin_attempt(attempt, std::move(*picked), facts.attempt > 1, facts.idempotent);
     const bool answered = failure.code == FailureCode::none;
     if (answered) failure = co_await attempt.relay_response();
     co_await attempt.finish_upload();
     if (failure.code == FailureCode::none) co_return;
+    count_failure(route, &attempt, failure);
     facts.body_at_hand = held.whole;
     facts.reused = attempt.reused();
     const bool again = !answered && !attempt.client_problem() && upstream::may_retry(retries, failure, facts);
-    if (!again) co_return reply_to_failure(exchange, route, &attempt, failure);
+    if (!again) co_return reply_to_failure(exchange, &attempt, failure);
   }
 }
 

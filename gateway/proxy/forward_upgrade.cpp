@@ -79,7 +79,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     std::optional<upstream::Picked> picked = pick_endpoint(exchange, route, tried);
     if (!picked) {
       metrics.count_upgrade(UpgradeResult::failed_upstream);
-      reply_to_failure(exchange, route, nullptr, {FailureCode::no_endpoint, {}, {}});
+      reply_to_no_endpoint(exchange, route);
       co_return nullptr;
     }
     UpstreamExchange attempt(exchange, services, route, held);
@@ -90,7 +90,10 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     if (answered && !switched) {
       metrics.count_upgrade(UpgradeResult::refused_upstream);
       failure = co_await attempt.relay_response();
-      if (failure.code != FailureCode::none) reply_to_failure(exchange, route, &attempt, failure);
+      if (failure.code != FailureCode::none) {
+        count_failure(route, &attempt, failure);
+        reply_to_failure(exchange, &attempt, failure);
+      }
       co_return nullptr;
     }
     if (switched && failure.code == FailureCode::none) {
@@ -101,11 +104,12 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
       }
       failure.code = FailureCode::client_left;
     }
+    count_failure(route, &attempt, failure);
     const bool again = !attempt.client_problem() &&
                        upstream::may_retry(route.services->cluster->settings().retries, failure, facts);
     if (again) continue;
     metrics.count_upgrade(result_of(attempt));
-    reply_to_failure(exchange, route, &attempt, failure);
+    reply_to_failure(exchange, &attempt, failure);
     co_return nullptr;
   }
 }

@@ -319,7 +319,7 @@ Failure UpstreamExchange::relay_piece(http1::BodyDecoder& decoder, std::size_t s
 
 void UpstreamExchange::release_connection(const http1::BodyDecoder& decoder) {
   if (!response_.keep_alive || !decoder.done() || excess_ || upload_running_ || !upload_done_) return;
-  if (response_.body.kind == http::BodyKind::until_close) return;
+  if (response_.body.kind == http::BodyKind::until_close || route_.websocket) return;
   cluster_.release(picked_.index, std::move(connection_));
 }
 

@@ -9,8 +9,13 @@ namespace sluice::sessions {
 
 class Http1Exchange final : public proxy::ClientExchange {
  public:
-  Http1Exchange(const proxy::ConnectionInfo& connection_info, tls::StreamPtr stream, std::size_t max_trailers)
-      : ClientExchange(connection_info, request_), stream_(std::move(stream)), max_trailers_(max_trailers) {}
+  // `draining` is looked at when a response begins: its client is told then that the connection will close.
+  Http1Exchange(const proxy::ConnectionInfo& connection_info, tls::StreamPtr stream, std::size_t max_trailers,
+                const bool& draining)
+      : ClientExchange(connection_info, request_),
+        stream_(std::move(stream)),
+        max_trailers_(max_trailers),
+        draining_(draining) {}
 
   tls::Stream& stream() noexcept { return *stream_; }
   http::RequestHead& head() noexcept { return request_; }
@@ -51,6 +56,7 @@ class Http1Exchange final : public proxy::ClientExchange {
  private:
   tls::StreamPtr stream_;
   const std::size_t max_trailers_;
+  const bool& draining_;
   http::RequestHead request_;
   http1::BodyDecoder body_{http::BodyFraming{}};
   std::string pending_head_;     // made, not sent yet

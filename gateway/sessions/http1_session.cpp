@@ -25,7 +25,7 @@ Http1Session::Http1Session(proxy::Services& services, SessionSet& sessions, cons
                            tls::StreamPtr stream)
     : services_(services),
       snapshot_(services.snapshot),
-      exchange_(connection, std::move(stream), snapshot_->config.limits.max_request_head),
+      exchange_(connection, std::move(stream), snapshot_->config.limits.max_request_head, services.draining),
       entry_(sessions, exchange_.stream()),
       deadline_(
           services.io.wheel,
@@ -35,7 +35,7 @@ Http1Session::Http1Session(proxy::Services& services, SessionSet& sessions, cons
             session.exchange_.stream().interrupt_wait();
           },
           this) {
-  exchange_.stream().set_write_idle(snapshot_->config.timeouts.client_write_idle);
+  exchange_.stream().set_write_idle(snapshot_->config.timeouts.client_write_idle, &services.io.metrics.timeout_client_write);
 }
 
 Awaitable<std::unique_ptr<websocket::Tunnel>> Http1Session::run() {
@@ -44,7 +44,6 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> Http1Session::run() {
     const HeadState head = co_await read_request_head();
     if (head == HeadState::ended) co_return nullptr;
     if (head == HeadState::ready) {
-      if (services_.draining) exchange_.close_after();
       std::unique_ptr<websocket::Tunnel> tunnel = co_await proxy::handle_request(exchange_, services_);
       if (tunnel) co_return tunnel;
     }
@@ -54,9 +53,8 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> Http1Session::run() {
       co_return nullptr;
     }
     while (!stream.flushed()) co_await stream.wait_flushed();
-    if (stream.write_error() == StreamError::write_idle) services_.io.metrics.timeout_client_write.add();
     if (stream.write_error()) co_return nullptr;
-    if (!exchange_.reusable() || services_.draining) break;
+    if (!exchange_.reusable()) break;
   }
   co_await linger();
   co_return nullptr;
