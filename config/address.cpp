@@ -102,13 +102,14 @@ Fault parse_address(const std::string& text, Address& address) {
 Fault parse_cidr(const std::string& text, Cidr& cidr) {
   const std::size_t slash = text.find('/');
   Cidr parsed;
-  const auto length = slash == std::string::npos ? std::nullopt : parse_whole_number(text.substr(slash + 1));
   const bool is_ip = parse_ip(text.substr(0, slash), parsed.bytes, parsed.v6);
-  const unsigned bits = parsed.v6 ? 128 : 32;
-  if (!is_ip || (slash != std::string::npos && (!length || *length > bits))) {
+  const std::uint64_t bits = parsed.v6 ? 128 : 32;
+  const std::uint64_t length =
+      slash == std::string::npos ? bits : parse_whole_number(text.substr(slash + 1)).value_or(bits + 1);
+  if (!is_ip || length > bits) {
     return in_quotes(text) + " is not a CIDR block; expected one such as 10.0.0.0/8, fd00::/8 or 192.0.2.7";
   }
-  parsed.prefix_length = length ? static_cast<unsigned>(*length) : bits;
+  parsed.prefix_length = static_cast<unsigned>(length);
   if (parsed.v6 && parsed.prefix_length >= 96 && is_mapped_v4(parsed.bytes)) {
     std::rotate(std::begin(parsed.bytes), std::begin(parsed.bytes) + 12, std::end(parsed.bytes));
     parsed.v6 = false;

@@ -63,7 +63,10 @@ ExitCode check(const Options& options) {
   const std::string file = find_config(options.config_file);
   std::vector<std::string> warnings;
   const config::Config config = config::load_file(file, warnings);
+  const std::vector<std::string> problems = check_tls(config, warnings);
   for (const std::string& warning : warnings) std::cerr << "warning: " << warning << "\n";
+  for (const std::string& problem : problems) std::cerr << file << ": " << problem << "\n";
+  if (!problems.empty()) return ExitCode::bad_input;
   std::cout << file << ": ok (" << config.listeners.size() << " listeners, " << config.routes.size() << " routes, "
             << config.upstreams.size() << " upstreams)\n";
   return ExitCode::done;

@@ -69,6 +69,11 @@ std::string destinations(const config::Config& config, const config::Listener& l
   return text.empty() ? "no route" : text;
 }
 
+bool uses_https(const config::Upstream& upstream) {
+  return std::any_of(upstream.endpoints.begin(), upstream.endpoints.end(),
+                     [](const config::Endpoint& endpoint) { return endpoint.https; });
+}
+
 class Server {
  public:
   Server(config::Config config, const std::string& source);
@@ -164,9 +169,7 @@ void Server::make_workers(std::vector<ListeningSockets>& listening) {
   std::vector<std::shared_ptr<const tls::TrustStore>> trust;
   std::vector<std::string> warnings;
   for (const config::Upstream& upstream : config_.upstreams) {
-    const bool https = std::any_of(upstream.endpoints.begin(), upstream.endpoints.end(),
-                                   [](const config::Endpoint& endpoint) { return endpoint.https; });
-    trust.push_back(https ? tls::TrustStore::load(upstream.tls, warnings) : nullptr);
+    trust.push_back(uses_https(upstream) ? tls::TrustStore::load(upstream.tls, warnings) : nullptr);
   }
   for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
   for (unsigned index = 0; index < worker_count_; ++index) {
@@ -299,6 +302,32 @@ ExitCode Server::run() {
 }
 
 }  // namespace
+
+std::vector<std::string> check_tls(const config::Config& config, std::vector<std::string>& warnings) {
+  std::vector<std::string> problems;
+  const auto attempt = [&problems](const std::string& what, const auto& load) {
+    try {
+      load();
+    } catch (const tls::TlsLoadError& error) {
+      problems.push_back(what + ": " + error.what());
+    }
+  };
+  for (const config::Listener& listener : config.listeners) {
+    if (!listener.tls) continue;
+    attempt("listener " + listener.name, [&] {
+      const auto keys = std::make_shared<tls::TicketKeys>();
+      const tls::ServerContext context(*listener.tls, listener.protocols, tls::CertificateStore::load(*listener.tls, warnings),
+                                       keys);
+    });
+  }
+  for (const config::Upstream& upstream : config.upstreams) {
+    if (!uses_https(upstream)) continue;
+    attempt("upstream " + upstream.name, [&] {
+      const tls::ClientContext context(upstream.tls, *tls::TrustStore::load(upstream.tls, warnings));
+    });
+  }
+  return problems;
+}
 
 ExitCode run_server(config::Config config, const std::string& source) {
   try {

@@ -65,6 +65,7 @@ void send_reply(ClientExchange& exchange, const Reply& reply) {
   if (reply.status == 405) headers.add_view("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
   if (reply.status == 426) {
     headers.add_view("Sec-WebSocket-Version", "13");
+    headers.add_view("Connection", "Upgrade");
     headers.add_view("Upgrade", "websocket");
   }
   if (reply.status == 503) headers.add_view("Retry-After", "5");
