@@ -18,6 +18,7 @@ constexpr int kBacklog = 4096;
 // Per wake-up, so that a flood of connections does not keep the worker from those it has.
 constexpr int kAcceptsPerTurn = 64;
 constexpr std::chrono::milliseconds kPauseWithoutDescriptors{100};
+constexpr std::chrono::seconds kQuietAfterWarning{10};
 
 struct SocketAddressStorage {
   sockaddr_storage storage{};
@@ -141,21 +142,28 @@ Listener::Listener(proxy::Services& services, sessions::SessionSet& sessions, Co
 
 void Listener::wait() {
   acceptor_.async_wait(asio::socket_base::wait_read, [this](const ErrorCode& error) {
-    if (error) return;  // closed
-    accept_some() ? wait() : pause();
+    if (error || !acceptor_.is_open()) return;
+    try {
+      accept_some(kAcceptsPerTurn) ? wait() : pause();
+    } catch (const std::exception& failure) {  // memory ran out: whoever was to be accepted is gone, the listener stays
+      metrics::log().error("listener {}: {}", config_.name, failure.what());
+      pause();
+    }
   });
 }
 
 void Listener::pause() {
   services_.io.metrics.accept_paused.add();
+  resume_.set_after(kPauseWithoutDescriptors);
+  if (Clock::now() < quiet_until_) return;
+  quiet_until_ = Clock::now() + kQuietAfterWarning;
   metrics::log().warn("listener {}: no descriptors left, accepting pauses for {} ms; raise the limit of open files or lower "
                       "limits.max_connections",
                       config_.name, kPauseWithoutDescriptors.count());
-  resume_.set_after(kPauseWithoutDescriptors);
 }
 
-bool Listener::accept_some() {
-  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+bool Listener::accept_some(int most) {
+  for (int i = 0; i < most; ++i) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
     const int descriptor =
@@ -197,7 +205,7 @@ void Listener::serve(int descriptor, const sockaddr_storage& peer) {
 void Listener::close() {
   if (!acceptor_.is_open()) return;
   resume_.clear();
-  accept_some();
+  accept_some(kBacklog);
   ErrorCode ignored;
   acceptor_.close(ignored);
 }

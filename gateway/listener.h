@@ -51,7 +51,7 @@ class Listener {
  private:
   void wait();
   // False: descriptors ran out.
-  bool accept_some();
+  bool accept_some(int most);
   void serve(int descriptor, const struct sockaddr_storage& peer);
   void pause();
 
@@ -62,6 +62,7 @@ class Listener {
   std::unique_ptr<tls::ServerContext> tls_context_;
   asio::basic_socket_acceptor<asio::generic::stream_protocol, Executor> acceptor_;
   tls::Deadline resume_;
+  Clock::time_point quiet_until_{};  // no further warning about descriptors
 };
 
 }  // namespace sluice

@@ -141,7 +141,8 @@ void Server::start() {
   std::optional<ListeningSockets> admin_sockets;
   if (config_.admin) admin_sockets = open_listening_sockets(config_.admin->address, 1);
   make_workers(listening);
-  start_resolver();
+  start_resolver();  // before anybody asks for an address
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->start();
   if (admin_sockets) start_admin(*admin_sockets);
   for (std::size_t i = 0; i < listening.size(); ++i) {
     const config::Listener& listener = config_.listeners[i];
@@ -189,7 +190,7 @@ void Server::make_workers(std::vector<ListeningSockets>& listening) {
       }
       listeners.push_back({&listener, std::move(context), std::move(listening[i].sockets[index])});
     }
-    worker->start(std::move(listeners));
+    worker->add_listeners(std::move(listeners));
   }
 }
 
@@ -271,8 +272,9 @@ void Server::poll_drain() {
   drain_timer_.expires_after(kDrainPoll);
   drain_timer_.async_wait([this](const ErrorCode& error) {
     if (error) return;
+    const bool told = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->drained(); });
     const std::int64_t open = connections_.open.load();
-    if (open > 0 && Clock::now() < drain_ends_) return poll_drain();
+    if ((open > 0 || !told) && Clock::now() < drain_ends_) return poll_drain();
     if (open > 0) metrics::log().warn("cutting {} connections that did not end in time", open);
     stop_workers();
   });

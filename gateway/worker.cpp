@@ -75,13 +75,12 @@ void Worker::set_addresses(const upstream::Resolver::Name& name, std::shared_ptr
   });
 }
 
-void Worker::start(std::vector<WorkerListener> listeners) {
+void Worker::add_listeners(std::vector<WorkerListener> listeners) {
   for (WorkerListener& listener : listeners) {
     listeners_.push_back(std::make_unique<Listener>(services_, sessions_, shared_.connections, *listener.config,
                                                     std::move(listener.tls_context), std::move(listener.socket)));
     listeners_.back()->start();
   }
-  thread_ = std::thread([this] { run(); });
 }
 
 void Worker::run() {
@@ -90,7 +89,13 @@ void Worker::run() {
   sigset_t all;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the control thread's
-  context_.run();
+  while (!context_.stopped()) {
+    try {
+      context_.run();
+    } catch (const std::exception& error) {  // what it belonged to is lost; everybody else goes on
+      metrics::log().error("worker {}: {}", index_, error.what());
+    }
+  }
   stopped_.store(true, std::memory_order_release);
 }
 
@@ -98,8 +103,9 @@ void Worker::drain(std::chrono::milliseconds grace) {
   asio::post(context_, [this, grace] {
     services_.draining = true;
     for (const std::unique_ptr<Listener>& listener : listeners_) listener->close();
-    sessions_.close_idle();
+    sessions_.drain();
     services_.tunnels.close_all(1001, "the gateway is shutting down", grace);
+    drained_.store(true, std::memory_order_release);
   });
 }
 

@@ -37,14 +37,17 @@ class Worker {
   void install(std::shared_ptr<const proxy::Snapshot> snapshot,
                const std::vector<std::shared_ptr<const tls::ClientContext>>& clients,
                const std::vector<std::shared_ptr<proxy::TunnelCount>>& tunnel_counts);
+  // Any thread; what comes before start() is done first.
   void set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses);
-  void start(std::vector<WorkerListener> listeners);
+  void add_listeners(std::vector<WorkerListener> listeners);
+  void start() { thread_ = std::thread([this] { run(); }); }
 
   // From the control thread, at any time.
   // Stops accepting, ends what is idle, says Close to tunnels; each has at most `grace`.
   void drain(std::chrono::milliseconds grace);
   // Cuts what is left and lets the thread end.
   void stop();
+  bool drained() const noexcept { return drained_.load(std::memory_order_acquire); }  // drain() has been carried out
   bool stopped() const noexcept { return stopped_.load(std::memory_order_acquire); }
   void join();
   // Asks for a sign of life; unanswered_for() tells how long the oldest question waits.
@@ -66,6 +69,7 @@ class Worker {
   sessions::SessionSet sessions_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::thread thread_;
+  std::atomic<bool> drained_{false};
   std::atomic<bool> stopped_{false};
   std::atomic<Clock::rep> asked_at_{0};  // 0: no question is open
 };

@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cerrno>
 #include <cstring>
 
@@ -16,7 +17,8 @@ namespace {
 
 constexpr std::size_t kRecordSize = 16 * 1024;
 // Over this, reading stops until the peer takes what TLS itself wants to send.
-constexpr std::size_t kMaxOverflowWhileReading = 64 * 1024;
+// More than one write of the owner's leaves, which must not stop the reading.
+constexpr std::size_t kMaxOverflowWhileReading = 2 * kScratchSize;
 
 ErrorCode system_error(int number) { return {number, std::system_category()}; }
 
@@ -29,6 +31,7 @@ void StreamClose::operator()(Stream* stream) const noexcept { stream->close(); }
 StreamPtr Stream::plain(WorkerIo& io, Socket socket) { return StreamPtr(new Stream(io, std::move(socket), nullptr)); }
 
 StreamPtr Stream::secure(WorkerIo& io, Socket socket, SslPtr ssl) {
+  assert(ssl && "without a session the stream would be plain");
   return StreamPtr(new Stream(io, std::move(socket), std::move(ssl)));
 }
 
@@ -108,13 +111,16 @@ ReadResult Stream::receive(char* data, std::size_t size) {
     return {n + static_cast<std::size_t>(got), {}};
   }
   if (got == 0) {
+    // A send may have been told of the reset first: then this is no orderly end.
+    if (write_error_ == std::errc::connection_reset) return {0, write_error_};
     socket_eof_ = true;
   } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
     drained_ = true;
   } else {
     const ErrorCode error = system_error(errno);
-    if (n > 0) return {n, {}};  // the socket reports it again
-    return {0, error};
+    if (n == 0) return {0, error};
+    error_ = error;  // the socket reports it only once
+    return {n, {}};
   }
   if (n > 0) return {n, {}};
   return {0, socket_eof_ ? StreamError::eof : StreamError::would_block};
@@ -361,6 +367,7 @@ void Stream::on_write(const ErrorCode& error, std::size_t size) {
   bytes_written_ += size;
   overflow_sent_ += size;
   if (write_deadline_ && write_idle_limit_) write_deadline_->set_after(*write_idle_limit_);
+  if (write_error_) return flush_done();  // aborted meanwhile
   if (overflow_sent_ == overflow_.size()) {
     io_.held.give_back(overflow_.size());
     io_.metrics.held_bytes.add(-static_cast<std::int64_t>(overflow_.size()));
@@ -456,7 +463,7 @@ void Stream::abort(ErrorCode error) {
   if (!write_error_) write_error_ = error;
   ErrorCode ignored;
   socket_.cancel(ignored);  // what is pending comes back and wakes whoever waits
-  if (std::exchange(read_waits_flush_, false)) wake_reader_later();
+  if (std::exchange(read_waits_flush_, false) || (on_end_ != nullptr && !read_pending_)) wake_reader_later();
 }
 
 }  // namespace sluice::tls

@@ -113,7 +113,7 @@ class Stream {
   struct Interest {
     Callback callback = nullptr;
     void* context = nullptr;
-    void fire() noexcept {
+    void fire() {
       if (callback != nullptr) std::exchange(callback, nullptr)(context);
     }
   };

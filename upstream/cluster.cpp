@@ -47,7 +47,7 @@ void Cluster::set_addresses(const std::string& host, std::uint16_t port,
 }
 
 void Cluster::drain() {
-  for (const std::unique_ptr<ConnectionPool>& pool : pools_) pool->clear();
+  for (const std::unique_ptr<ConnectionPool>& pool : pools_) pool->close();
 }
 
 }  // namespace sluice::upstream

@@ -40,7 +40,7 @@ class Cluster {
 
   // From the resolver: new addresses for every endpoint of that host and port.
   void set_addresses(const std::string& host, std::uint16_t port, const std::shared_ptr<const Addresses>& addresses);
-  // Closes what is idle.
+  // Closes what is idle, for good.
   void drain();
 
   const config::Upstream& settings() const noexcept { return settings_; }

@@ -1,5 +1,7 @@
 #include "upstream/connection_pool.h"
 
+#include "tls/stream_error.h"
+
 namespace sluice::upstream {
 
 ConnectionPool::Idle::Idle(ConnectionPool& owner, Connection idle_connection)
@@ -13,9 +15,10 @@ ConnectionPool::ConnectionPool(tls::WorkerIo& io, std::shared_ptr<EndpointState>
                                metrics::UpstreamMetrics& metrics)
     : io_(io), state_(std::move(state)), settings_(settings), metrics_(metrics) {}
 
-ConnectionPool::~ConnectionPool() { clear(); }
+ConnectionPool::~ConnectionPool() { close(); }
 
 std::optional<Connection> ConnectionPool::take() {
+  while (!idle_.empty() && idle_.front().connection.stream->readable_now()) drop(idle_.front());
   if (idle_.empty()) {
     metrics_.pool_misses.add();
     return std::nullopt;
@@ -35,7 +38,9 @@ void ConnectionPool::put(Connection connection) {
     if (age >= *settings_.max_lifetime) return;
     keep_for = std::min(keep_for.value_or(config::Duration::max()), *settings_.max_lifetime - age);
   }
-  if (connection.stream->readable_now() || connection.stream->write_error()) return;
+  if (closed_ || connection.stream->write_error()) return;
+  char byte;  // anything that is there already would be taken for the next request's answer
+  if (connection.stream->read_some(&byte, 1).error != tls::StreamError::would_block) return;
   if (state_->idle.fetch_add(1, std::memory_order_relaxed) >= settings_.max_idle) {
     state_->idle.fetch_sub(1, std::memory_order_relaxed);
     return;
@@ -53,7 +58,8 @@ void ConnectionPool::drop(Idle& idle) {
   idle_.erase(idle.self);
 }
 
-void ConnectionPool::clear() {
+void ConnectionPool::close() {
+  closed_ = true;
   while (!idle_.empty()) drop(idle_.front());
 }
 

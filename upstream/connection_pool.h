@@ -30,9 +30,10 @@ class ConnectionPool {
 
   // An idle connection, or nothing. Counts a hit or a miss.
   std::optional<Connection> take();
-  // Keeps it if there is room and it is not too old. It must have nothing left to read.
+  // Keeps it if there is room, it is not too old, and nothing is left to read.
   void put(Connection connection);
-  void clear();
+  // Closes what is idle; nothing is kept any more.
+  void close();
 
  private:
   struct Idle {
@@ -51,6 +52,7 @@ class ConnectionPool {
   const config::Pool settings_;
   metrics::UpstreamMetrics& metrics_;
   std::list<Idle> idle_;  // newest first
+  bool closed_ = false;
 };
 
 }  // namespace sluice::upstream

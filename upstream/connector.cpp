@@ -110,7 +110,9 @@ Awaitable<Result<tls::StreamPtr>> connect(tls::WorkerIo& io, Endpoint& endpoint,
     tls::StreamPtr stream = tls::Stream::plain(io, std::move(socket));
     co_return Result<tls::StreamPtr>(std::move(stream));
   }
-  tls::StreamPtr stream = tls::Stream::secure(io, std::move(socket), tls_context->new_session(endpoint.settings.host));
+  tls::SslPtr ssl = tls_context->new_session(endpoint.settings.host);
+  if (!ssl) co_return Failure{FailureCode::tls_failed, Retryable::no, "no TLS session could be made"};
+  tls::StreamPtr stream = tls::Stream::secure(io, std::move(socket), std::move(ssl));
   attempt.stream = stream.get();
   const ErrorCode handshake_error = co_await stream->handshake();
   if (handshake_error) co_return handshake_failure(handshake_error, *stream);

@@ -26,6 +26,7 @@ constexpr std::array<Texts, static_cast<std::size_t>(FailureCode::count_)> kText
     {"body_truncated", "The backend closed the connection in the middle of its answer."},
     {"body_timeout", "The backend fell silent in the middle of its answer."},
     {"bad_body", "The backend's answer was not framed correctly."},
+    {"overloaded", "The gateway holds too much for slow peers."},
     {"client_left", "The client left before the answer."},
 }};
 

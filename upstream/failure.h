@@ -26,6 +26,7 @@ enum class FailureCode : std::uint8_t {
   body_truncated,        // closed or reset in the middle of the body
   body_timeout,          // silence in the middle of the body
   bad_body,              // the body's framing is wrong
+  overloaded,            // limits.max_held_bytes is reached and the backend is slow
   client_left,           // not the upstream's fault: the exchange was called off
   count_,
 };

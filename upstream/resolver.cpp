@@ -44,12 +44,12 @@ struct Resolver::State {
   std::mutex mutex;
   std::condition_variable wake;
   bool stopping = false;
-  bool tried_all = false;
+  std::size_t tried = 0;  // names that were looked up at least once
   std::vector<Name> names;
   std::map<Name, Addresses> known;
   Changed changed;
 
-  static void run(const std::shared_ptr<State>& state);
+  static void run(const std::shared_ptr<State>& state, const Name& name);
   void resolve(const Name& name);
 };
 
@@ -70,11 +70,11 @@ void Resolver::State::resolve(const Name& name) {
   changed(name, std::make_shared<const Addresses>(std::move(found)));
 }
 
-void Resolver::State::run(const std::shared_ptr<State>& state) {
-  for (;;) {
-    for (const Name& name : state->names) state->resolve(name);
+void Resolver::State::run(const std::shared_ptr<State>& state, const Name& name) {
+  for (bool first = true;; first = false) {
+    state->resolve(name);
     std::unique_lock lock(state->mutex);
-    state->tried_all = true;
+    if (first) ++state->tried;
     state->wake.notify_all();
     if (state->wake.wait_for(lock, kRefresh, [&state] { return state->stopping; })) return;
   }
@@ -96,9 +96,9 @@ Resolver::~Resolver() { stop(); }
 
 std::vector<Resolver::Name> Resolver::start(std::chrono::milliseconds patience) {
   if (state_->names.empty()) return {};
-  std::thread(&State::run, state_).detach();
+  for (const Name& name : state_->names) std::thread(&State::run, state_, name).detach();
   std::unique_lock lock(state_->mutex);
-  state_->wake.wait_for(lock, patience, [this] { return state_->tried_all; });
+  state_->wake.wait_for(lock, patience, [this] { return state_->tried == state_->names.size(); });
   std::vector<Name> missing;
   for (const Name& name : state_->names) {
     if (!state_->known.contains(name)) missing.push_back(name);

@@ -1,5 +1,6 @@
-// Turns endpoint names into addresses on a thread of its own: at start, and again every 30 s. A failure keeps the last answer.
-// start() may be called from any thread; `changed` is called on the resolver's thread and posts to whoever needs it.
+// Turns endpoint names into addresses: at start, and again every 30 s. Every name has a thread of its own, so that a slow one
+// delays no other. A failure keeps the last answer. `changed` is called on those threads, one call at a time, and posts to
+// whoever needs it.
 #pragma once
 
 #include <condition_variable>
@@ -31,7 +32,7 @@ class Resolver {
 
  private:
   struct State;
-  // Shared with the thread, which may outlast this object: getaddrinfo cannot be interrupted.
+  // Shared with the threads, which may outlast this object: getaddrinfo cannot be interrupted.
   std::shared_ptr<State> state_;
 };
 

@@ -49,9 +49,7 @@ void reply_to_failure(ClientExchange& exchange, const UpstreamExchange* attempt,
     exchange.break_off();
     return;
   }
-  const bool too_late = exchange.response_started();
-  send_reply(exchange, reply);
-  if (too_late && exchange.response_started() && exchange.record.status != reply.status) exchange.break_off();
+  if (!send_reply(exchange, reply)) exchange.break_off();
 }
 
 void reply_to_no_endpoint(ClientExchange& exchange, RouteContext& route) {
@@ -70,10 +68,18 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
     std::optional<upstream::Picked> picked = pick_endpoint(exchange, route, tried);
     if (!picked) co_return reply_to_no_endpoint(exchange, route);
     UpstreamExchange attempt(exchange, services, route, held);
-    Failure failure = co_await begin_attempt(attempt, std::move(*picked), facts.attempt > 1, facts.idempotent);
-    const bool answered = failure.code == FailureCode::none;
-    if (answered) failure = co_await attempt.relay_response();
+    Failure failure;
+    bool answered = false;
+    std::exception_ptr exception;
+    try {
+      failure = co_await begin_attempt(attempt, std::move(*picked), facts.attempt > 1, facts.idempotent);
+      answered = failure.code == FailureCode::none;
+      if (answered) failure = co_await attempt.relay_response();
+    } catch (...) {
+      exception = std::current_exception();  // the upload must be joined first
+    }
     co_await attempt.finish_upload();
+    if (exception) std::rethrow_exception(exception);
     if (failure.code == FailureCode::none) co_return;
     count_failure(route, &attempt, failure);
     facts.body_at_hand = held.whole;

@@ -102,7 +102,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
         metrics.count_upgrade(UpgradeResult::accepted);
         co_return make_tunnel(exchange, services, route, attempt, std::move(place));
       }
-      failure.code = FailureCode::client_left;
+      attempt.client_left();
     }
     count_failure(route, &attempt, failure);
     const bool again = !attempt.client_problem() &&

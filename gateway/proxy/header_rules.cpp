@@ -1,5 +1,6 @@
 #include "gateway/proxy/header_rules.h"
 
+#include "gateway/http/characters.h"
 #include "gateway/http/uri.h"
 
 namespace sluice::proxy {
@@ -36,7 +37,7 @@ std::string expand(const config::Template& text, const TemplateValues& values) {
   for (const config::TemplatePart& part : text) {
     out.append(part.variable ? value_of(*part.variable, values) : std::string_view(part.text));
   }
-  return out;
+  return http::all_of(http::kFieldValue, out) ? out : std::string();
 }
 
 void apply(const config::HeaderOperations& operations, const TemplateValues& values, http::Headers& headers) {

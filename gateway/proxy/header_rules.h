@@ -16,6 +16,7 @@ struct TemplateValues {
   std::string_view scheme; // what the client spoke, as far as it is believed
 };
 
+// Empty when the result could not stand in a header field: no value of a variable can break out of one.
 std::string expand(const config::Template& text, const TemplateValues& values);
 // remove, set, add.
 void apply(const config::HeaderOperations& operations, const TemplateValues& values, http::Headers& headers);

@@ -33,7 +33,10 @@ Reply reply_for(websocket::HandshakeError error) noexcept {
 Reply reply_for(upstream::FailureCode code) noexcept {
   using upstream::FailureCode;
   unsigned status = 502;
-  if (code == FailureCode::no_endpoint || code == FailureCode::resolve_failed) status = 503;
+  if (code == FailureCode::no_endpoint || code == FailureCode::resolve_failed ||
+      code == FailureCode::overloaded) {
+    status = 503;
+  }
   if (code == FailureCode::connect_timeout || code == FailureCode::response_timeout) status = 504;
   if (code == FailureCode::client_left) status = 499;
   return {status, upstream::name_of(code), upstream::describe(code)};
@@ -54,9 +57,9 @@ void send_response(ClientExchange& exchange, unsigned status, http::Headers& hea
   exchange.send_body(head_only ? std::string_view{} : body, true, nullptr);
 }
 
-void send_reply(ClientExchange& exchange, const Reply& reply) {
+bool send_reply(ClientExchange& exchange, const Reply& reply) {
   exchange.record.failure = reply.error;
-  if (exchange.response_started() && !exchange.take_back_response()) return;
+  if (exchange.response_started() && !exchange.take_back_response()) return false;
   std::string body = std::to_string(reply.status);
   body.append(" ").append(http::default_reason(reply.status)).append(": ").append(reply.sentence).append("\n");
   http::Headers headers;
@@ -70,6 +73,7 @@ void send_reply(ClientExchange& exchange, const Reply& reply) {
   }
   if (reply.status == 503) headers.add_view("Retry-After", "5");
   send_response(exchange, reply.status, headers, body);
+  return true;
 }
 
 }  // namespace sluice::proxy

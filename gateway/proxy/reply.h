@@ -36,8 +36,8 @@ Reply reply_for(http::PathError error) noexcept;
 Reply reply_for(websocket::HandshakeError error) noexcept;
 Reply reply_for(upstream::FailureCode code) noexcept;
 
-// Sends it as a short text, and notes status and reason in the record. No effect once a response has begun.
-void send_reply(ClientExchange& exchange, const Reply& reply);
+// Sends it as a short text, and notes status and reason in the record. False: another response has left already.
+bool send_reply(ClientExchange& exchange, const Reply& reply);
 // A whole response at once.
 void send_response(ClientExchange& exchange, unsigned status, http::Headers& headers, std::string_view body);
 

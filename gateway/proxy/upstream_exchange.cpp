@@ -25,6 +25,7 @@ UpstreamExchange::UpstreamExchange(ClientExchange& client, Services& services, R
       route_(route),
       held_(held),
       cluster_(*route.services->cluster),
+      body_received_(held.bytes.size()),
       upstream_deadline_(
           services.io.wheel, [](void* self) { static_cast<UpstreamExchange*>(self)->on_timeout(); }, this),
       client_deadline_(
@@ -43,10 +44,9 @@ void UpstreamExchange::on_body_timeout() {
   refuse_client(reply_for(Refusal::request_body_timeout));
 }
 
-void UpstreamExchange::on_client_left(void* exchange) {
-  auto& self = *static_cast<UpstreamExchange*>(exchange);
-  self.refuse_client(reply_for(FailureCode::client_left));
-}
+void UpstreamExchange::on_client_left(void* exchange) { static_cast<UpstreamExchange*>(exchange)->client_left(); }
+
+void UpstreamExchange::client_left() { refuse_client(reply_for(FailureCode::client_left)); }
 
 // Ends the attempt for a reason that lies with the client.
 void UpstreamExchange::refuse_client(const Reply& reply) {
@@ -62,6 +62,8 @@ Failure UpstreamExchange::failure_of(ErrorCode error, FailureCode otherwise) con
   Failure failure{otherwise, upstream::Retryable::no, error.message()};
   if (client_problem_) {
     failure.code = FailureCode::client_left;
+  } else if (error == StreamError::held_limit) {
+    failure.code = FailureCode::overloaded;
   } else if (otherwise == FailureCode::reset) {
     failure.retryable = upstream::Retryable::if_idempotent;
   }
@@ -74,7 +76,7 @@ Failure UpstreamExchange::failure_of(ErrorCode error, FailureCode otherwise) con
 
 Awaitable<Failure> UpstreamExchange::connect(upstream::Picked picked, bool fresh) {
   picked_ = std::move(picked);
-  if (client_.body_complete()) client_.watch_client(&UpstreamExchange::on_client_left, this);
+  client_.watch_client(&UpstreamExchange::on_client_left, this);
   upstream::Result<upstream::Connection> connection = co_await cluster_.acquire(
       picked_.index, fresh, services_.snapshot->config.timeouts.connect, cancellation_);
   if (!connection) co_return std::move(connection.failure());
@@ -126,7 +128,7 @@ Failure UpstreamExchange::upload_now(std::string& head, bool keep_body) {
 
 bool UpstreamExchange::take_piece(const BodyPiece& piece) {
   if (piece.client_left) {
-    refuse_client(reply_for(FailureCode::client_left));
+    client_left();
     return false;
   }
   if (piece.error != http1::ParseError::none) {
@@ -186,10 +188,18 @@ Awaitable<> UpstreamExchange::upload() {
 
 Awaitable<> UpstreamExchange::upload_rest() {
   tls::Stream& upstream = *connection_.stream;
+  std::size_t turn = 0;
   while (!stop_upload_ && !upload_done_) {
     if (upstream.write_error()) break;  // the response tells why, or its absence
     if (!upstream.flushed()) {
+      client_.watch_client(&UpstreamExchange::on_client_left, this);  // it is not read meanwhile
       co_await upstream.wait_flushed();
+      turn = 0;
+      continue;
+    }
+    if (turn > kBytesPerTurn) {
+      turn = 0;
+      co_await asio::post(services_.io.context.get_executor(), use_awaitable);
       continue;
     }
     const BodyPiece piece = client_.read_body(services_.io.scratch(), tls::kScratchSize);
@@ -197,15 +207,17 @@ Awaitable<> UpstreamExchange::upload_rest() {
       client_deadline_.set_after(services_.snapshot->config.timeouts.request_body_idle);
       co_await client_.wait_body();
       client_deadline_.clear();
+      turn = 0;
       continue;
     }
+    turn += piece.data.size();
     if (!take_piece(piece)) break;
     if (send_piece({}, piece.data, piece.last)) break;
     upload_done_ = piece.last;
   }
   if (!upload_done_ || stop_upload_) co_return;
   client_.watch_client(&UpstreamExchange::on_client_left, this);
-  upstream_deadline_.set_after(route_.response_head_timeout);
+  if (!answered_) upstream_deadline_.set_after(route_.response_head_timeout);
 }
 
 Awaitable<> UpstreamExchange::finish_upload() {
@@ -254,6 +266,7 @@ Awaitable<Failure> UpstreamExchange::read_response_head() {
     parser.reset();
     response_.clear();
   }
+  answered_ = true;
   upstream_deadline_.clear();
   StageTimes& stages = client_.record.stages;
   stages.answered = Clock::now();
@@ -266,7 +279,7 @@ Awaitable<Failure> UpstreamExchange::relay_response() {
   client_.record.status = response_.status;
   client_.start_response(response_.status, response_.reason, response_.headers, response_.body);
   http1::BodyDecoder decoder(response_.body);
-  if (decoder.done() && client_.send_body({}, true, nullptr)) refuse_client(reply_for(FailureCode::client_left));
+  if (decoder.done() && client_.send_body({}, true, nullptr)) client_left();
   std::size_t turn = 0;
   while (!decoder.done() && !client_problem_) {
     if (!client_.flushed()) {
@@ -294,7 +307,7 @@ Awaitable<Failure> UpstreamExchange::relay_response() {
     Failure failure = relay_piece(decoder, read.size);
     if (failure.code != FailureCode::none) co_return failure;
   }
-  if (client_.write_error()) refuse_client(reply_for(FailureCode::client_left));
+  if (client_.write_error()) client_left();
   if (client_problem_) co_return failure_of(StreamError::cancelled, FailureCode::client_left);
   release_connection(decoder);
   co_return Failure{};
@@ -312,7 +325,7 @@ Failure UpstreamExchange::relay_piece(http1::BodyDecoder& decoder, std::size_t s
   if (decoded.payload == 0 && !decoder.done()) return {};
   const http::Headers* trailers = decoder.done() && response_.body.kind == http::BodyKind::chunked ? &decoder.trailers() : nullptr;
   if (client_.send_body({scratch, decoded.payload}, decoder.done(), trailers)) {
-    refuse_client(reply_for(FailureCode::client_left));
+    client_left();
   }
   return {};
 }

@@ -46,6 +46,8 @@ class UpstreamExchange {
 
   http::ResponseHead& response() noexcept { return response_; }
   bool reused() const noexcept { return connection_.reused; }
+  // The client cannot be reached any more.
+  void client_left();
   // What went wrong on the client's side, if anything: then the upstream's failure is only its echo.
   std::optional<Reply> client_problem() const noexcept { return client_problem_; }
   // For a tunnel: the connection with the bytes that came behind the 101, and the hold on its endpoint.
@@ -74,6 +76,7 @@ class UpstreamExchange {
   RouteContext& route_;
   HeldBody& held_;
   upstream::Cluster& cluster_;
+  std::uint64_t body_received_;      // also what an earlier attempt has read
   upstream::Picked picked_;
   upstream::Connection connection_;
   tls::Cancellation cancellation_;
@@ -81,11 +84,11 @@ class UpstreamExchange {
   tls::Deadline client_deadline_;
 
   bool chunked_request_ = false;
+  bool answered_ = false;            // the response head is there
   bool upload_running_ = false;
   bool upload_done_ = false;
   bool stop_upload_ = false;
   bool excess_ = false;              // the backend sent more than its response
-  std::uint64_t body_received_ = 0;
   tls::Waiter upload_finished_;
   std::optional<Reply> client_problem_;
   http::ResponseHead response_;

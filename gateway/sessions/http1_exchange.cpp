@@ -46,7 +46,8 @@ void Http1Exchange::start_response(unsigned status, std::string_view reason, htt
   const bool unframed = framing.kind == http::BodyKind::chunked || framing.kind == http::BodyKind::until_close;
   chunked_response_ = unframed && !old_client;
   ends_by_close_ = unframed && old_client;
-  if (ends_by_close_ || draining_) keep_alive_ = false;
+  // A response that overtakes its request leaves the connection out of step.
+  if (ends_by_close_ || draining_ || !body_.done()) keep_alive_ = false;
   if (chunked_response_) headers.add_view("Transfer-Encoding", "chunked");
   if (framing.kind == http::BodyKind::length) headers.set("Content-Length", std::to_string(framing.content_length));
   if (!keep_alive_) headers.add_view("Connection", "close");

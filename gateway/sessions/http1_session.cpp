@@ -18,6 +18,8 @@ constexpr std::size_t kHeadRead = 16 * 1024;
 // socket with unread bytes resets it, and the reset can overtake the response (RFC 9112 9.6).
 constexpr std::chrono::milliseconds kLinger{2000};
 constexpr std::uint64_t kLingerBytes = 16 * 1024 * 1024;
+constexpr unsigned kRequestsPerTurn = 16;
+constexpr std::uint64_t kBytesPerTurn = 256 * 1024;
 
 }  // namespace
 
@@ -26,7 +28,6 @@ Http1Session::Http1Session(proxy::Services& services, SessionSet& sessions, cons
     : services_(services),
       snapshot_(services.snapshot),
       exchange_(connection, std::move(stream), snapshot_->config.limits.max_request_head, services.draining),
-      entry_(sessions, exchange_.stream()),
       deadline_(
           services.io.wheel,
           [](void* self) {
@@ -34,7 +35,8 @@ Http1Session::Http1Session(proxy::Services& services, SessionSet& sessions, cons
             session.timed_out_ = true;
             session.exchange_.stream().interrupt_wait();
           },
-          this) {
+          this),
+      entry_(sessions, exchange_.stream(), &deadline_) {
   exchange_.stream().set_write_idle(snapshot_->config.timeouts.client_write_idle, &services.io.metrics.timeout_client_write);
 }
 
@@ -54,7 +56,11 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> Http1Session::run() {
     }
     while (!stream.flushed()) co_await stream.wait_flushed();
     if (stream.write_error()) co_return nullptr;
-    if (!exchange_.reusable()) break;
+    if (!exchange_.reusable() || services_.draining) break;
+    if (++served_in_turn_ >= kRequestsPerTurn) {  // a client that pipelines must not keep the others waiting
+      served_in_turn_ = 0;
+      co_await asio::post(services_.io.context.get_executor(), use_awaitable);
+    }
   }
   co_await linger();
   co_return nullptr;
@@ -67,22 +73,23 @@ Awaitable<Http1Session::HeadState> Http1Session::read_request_head() {
   std::string partial;
   bool begun = false;
   timed_out_ = false;
-  entry_.set_idle(true);
-  if (services_.draining) co_return HeadState::ended;
+  if (services_.draining && !first_) co_return HeadState::ended;
+  entry_.set_state(first_ ? SessionEntry::State::fresh : SessionEntry::State::idle);
   for (;;) {
     char* scratch = services_.io.scratch();
     const tls::ReadResult read = exchange_.stream().read_some(scratch, kHeadRead);
     if (read.error == StreamError::would_block) {
       if (timed_out_) co_return head_timed_out(begun);
       // A new connection has request_head for its first request, silence included.
-      if (!deadline_.is_set()) deadline_.set_after(first_ ? config.timeouts.request_head : config.timeouts.keepalive_idle);
+      if (!deadline_.is_set()) deadline_.set_after(wait_for_head());
+      served_in_turn_ = 0;
       co_await exchange_.stream().wait_readable();
       continue;
     }
     if (read.error) co_return HeadState::ended;
     if (!begun) {
       begun = true;
-      entry_.set_idle(false);
+      entry_.set_state(SessionEntry::State::busy);
       exchange_.record.stages.begin = Clock::now();
       exchange_.record.time = std::chrono::system_clock::now();
       if (!first_) deadline_.clear();
@@ -107,9 +114,15 @@ Awaitable<Http1Session::HeadState> Http1Session::read_request_head() {
   }
 }
 
+config::OptionalDuration Http1Session::wait_for_head() const {
+  const config::Timeouts& timeouts = snapshot_->config.timeouts;
+  if (services_.draining) return kFirstRequestWhileDraining;
+  return first_ ? timeouts.request_head : timeouts.keepalive_idle;
+}
+
 Http1Session::HeadState Http1Session::head_timed_out(bool begun) {
   if (!begun) {
-    services_.io.metrics.timeout_keepalive.add();
+    (first_ ? services_.io.metrics.timeout_request_head : services_.io.metrics.timeout_keepalive).add();
     return HeadState::ended;
   }
   services_.io.metrics.timeout_request_head.add();
@@ -132,6 +145,7 @@ Awaitable<> Http1Session::linger() {
   timed_out_ = false;
   deadline_.set_after(kLinger);
   std::uint64_t discarded = 0;
+  std::uint64_t turn_ends = kBytesPerTurn;
   while (!timed_out_ && discarded < kLingerBytes) {
     const tls::ReadResult read = stream.read_some(services_.io.scratch(), tls::kScratchSize);
     if (read.error == StreamError::would_block) {
@@ -140,6 +154,9 @@ Awaitable<> Http1Session::linger() {
     }
     if (read.error) co_return;
     discarded += read.size;
+    if (discarded < turn_ends) continue;
+    turn_ends = discarded + kBytesPerTurn;
+    co_await asio::post(services_.io.context.get_executor(), use_awaitable);
   }
 }
 

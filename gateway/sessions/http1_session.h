@@ -23,6 +23,7 @@ class Http1Session {
  private:
   enum class HeadState { ready, refused, ended };
   Awaitable<HeadState> read_request_head();
+  config::OptionalDuration wait_for_head() const;
   HeadState refuse(const proxy::Reply& reply);
   HeadState head_timed_out(bool begun);
   Awaitable<> linger();
@@ -31,10 +32,11 @@ class Http1Session {
   proxy::Services& services_;
   std::shared_ptr<const proxy::Snapshot> snapshot_;
   Http1Exchange exchange_;
-  SessionEntry entry_;
   tls::Deadline deadline_;
+  SessionEntry entry_;
   bool timed_out_ = false;
-  bool first_ = true;
+  bool first_ = true;              // no request was read yet
+  unsigned served_in_turn_ = 0;
 };
 
 }  // namespace sluice::sessions

@@ -2,6 +2,7 @@
 
 #include <openssl/ssl.h>
 
+#include "gateway/http/uri.h"
 #include "gateway/sessions/http1_session.h"
 #include "metrics/log.h"
 #include "tls/openssl_error.h"
@@ -14,7 +15,9 @@ void note_tls(const tls::Stream& stream, proxy::ConnectionInfo& info, metrics::T
   SSL* ssl = stream.ssl();
   info.tls_version = SSL_get_version(ssl);
   const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-  if (name != nullptr) info.sni = name;
+  // The client may send anything: only a host name goes on to headers and logs.
+  const std::optional<http::Authority> host = http::parse_authority(name != nullptr ? name : "");
+  if (host && !host->port && !host->ipv6_literal) info.sni = name;
   (SSL_version(ssl) == TLS1_3_VERSION ? metrics.ok_1_3 : metrics.ok_1_2).add();
   if (SSL_session_reused(ssl)) metrics.resumed.add();
 }
@@ -23,7 +26,7 @@ void note_tls(const tls::Stream& stream, proxy::ConnectionInfo& info, metrics::T
 Awaitable<bool> shake_hands(proxy::Services& services, SessionSet& sessions, tls::Stream& stream,
                             proxy::ConnectionInfo& info) {
   if (!stream.is_tls()) co_return true;
-  const SessionEntry entry(sessions, stream);
+  const SessionEntry entry(sessions, stream, nullptr);  // bounded by its own deadline, also while draining
   tls::Deadline deadline(
       services.io.wheel, [](void* context) { static_cast<tls::Stream*>(context)->abort(tls::StreamError::timed_out); },
       &stream);
@@ -55,7 +58,7 @@ Awaitable<> serve(proxy::Services& services, SessionSet& sessions, Accepted acce
   tls::StreamPtr stream;
   if (accepted.tls_context != nullptr) {
     tls::SslPtr ssl = accepted.tls_context->new_session();
-    if (!ssl) co_return;
+    if (!ssl) co_return;  // out of memory
     stream = tls::Stream::secure(services.io, std::move(accepted.socket), std::move(ssl));
   } else {
     stream = tls::Stream::plain(services.io, std::move(accepted.socket));

@@ -7,22 +7,31 @@ namespace sluice::sessions {
 
 class SessionSet;
 
+// A connection that was accepted as the drain began may have a request under way.
+inline constexpr std::chrono::milliseconds kFirstRequestWhileDraining{1000};
+
 // A session's entry: lives in its coroutine, from its first request to its end.
 class SessionEntry {
  public:
-  SessionEntry(SessionSet& set, tls::Stream& stream);
+  // `first_request`: the deadline that a drain may shorten while the session is fresh; null: there is none.
+  SessionEntry(SessionSet& set, tls::Stream& stream, tls::Deadline* first_request);
   SessionEntry(const SessionEntry&) = delete;
   SessionEntry& operator=(const SessionEntry&) = delete;
   ~SessionEntry();
 
-  // Between requests, with nothing of the next one received: it may be ended without loss.
-  void set_idle(bool idle) noexcept { idle_ = idle; }
+  enum class State : std::uint8_t {
+    fresh,  // nothing of a first request was received: one may be under way
+    idle,   // between requests, with nothing of the next one received: it may be ended without loss
+    busy,
+  };
+  void set_state(State state) noexcept { state_ = state; }
 
  private:
   friend class SessionSet;
   SessionSet& set_;
   tls::Stream& stream_;
-  bool idle_ = true;
+  tls::Deadline* first_request_;
+  State state_ = State::busy;
   SessionEntry* previous_ = nullptr;
   SessionEntry* next_ = nullptr;
 };
@@ -30,8 +39,8 @@ class SessionEntry {
 class SessionSet {
  public:
   bool empty() const noexcept { return first_ == nullptr; }
-  // Ends the idle ones; the others end after their response.
-  void close_idle();
+  // Ends the idle ones, gives fresh ones a moment for their request; the others end after their response.
+  void drain();
   // Ends all of them now.
   void cut_all();
 

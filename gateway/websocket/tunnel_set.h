@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "tls/io_types.h"
@@ -19,7 +20,7 @@ class TunnelSet {
 
   // Takes it over and starts it.
   void add(std::unique_ptr<Tunnel> tunnel);
-  // Closes all of them politely, waiting for each at most `grace`.
+  // Closes all of them politely, waiting for each at most `grace`; those that are added later share what is left of it.
   void close_all(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace);
   void cut_all();
   bool empty() const noexcept { return first_ == nullptr; }
@@ -31,6 +32,9 @@ class TunnelSet {
 
   IoContext& context_;
   Tunnel* first_ = nullptr;
+  std::uint16_t closing_code_ = 0;  // 0: not closing
+  std::string closing_reason_;
+  Clock::time_point closing_ends_{};
 };
 
 }  // namespace sluice::websocket

@@ -193,7 +193,7 @@ def test_a_certificate_that_does_not_verify_is_502(lab, ca, case):
     assert response.status == 502
     assert response.header("Sluice-Error") == "certificate_rejected"
     assert backend.requests == []
-    gateway.wait_metric("sluice_upstream_failures_total", 1, upstream="app", reason="certificate_rejected")
+    gateway.wait_metric("sluice_upstream_failures_total", 2, upstream="app", reason="certificate_rejected")
 
 
 def test_verification_can_be_turned_off(lab, ca):
