@@ -211,7 +211,9 @@ void Server::start_resolver() {
     }
   }
   resolver_ = std::make_unique<upstream::Resolver>(std::move(names), publish);
-  resolver_->start(kResolvePatience);
+  for (const upstream::Resolver::Name& name : resolver_->start(kResolvePatience)) {
+    metrics::log().warn("{} is not resolved yet; its endpoint gets no requests until it is", name.first);
+  }
 }
 
 void Server::start_admin(ListeningSockets& listening) {

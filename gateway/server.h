@@ -1,5 +1,4 @@
-// The gateway as a whole: opens the listeners, starts the workers, and runs the control thread (signals, admin, resolver's
-// answers, drain). run() returns when everything has ended.
+// The gateway as a whole: opens the listeners, starts the workers, and runs the control thread (signals, admin, drain). run() returns when everything has ended.
 #pragma once
 
 #include <memory>
@@ -10,7 +9,7 @@
 
 namespace sluice {
 
-enum class ExitCode : int { done = 0, bad_input = 1, usage = 2, cannot_reach = 3, cannot_start = 4 };
+enum class ExitCode : int { done = 0, bad_input = 1, usage = 2, cannot_start = 4 };
 
 // What loading the file cannot find: whether certificates, keys and trust stores make TLS contexts. Opens no socket.
 // Returns what is wrong, a line each; empty: nothing.

@@ -40,7 +40,7 @@ ConnectionMetrics::ConnectionMetrics(Registry& registry, unsigned worker,
                                      "Slow peers cut off because limits.max_held_bytes was reached.")),
       held_bytes(registry.gauge(worker, "sluice_held_bytes", "Bytes held in memory for slow peers now.")),
       loop_lag(registry.histogram(worker, "sluice_event_loop_lag_seconds",
-                                  "How late timers ran: time that a worker's event loop was busy, by worker.",
+                                  "How long a worker took to answer a question put to it every second, by worker.",
                                   kLatencyBounds, worker_label(registry, worker))) {
   parse_errors_.reserve(parse_errors.size());
   for (const std::string_view reason : parse_errors) {

@@ -94,7 +94,7 @@ void TimerWheel::run_slot(std::size_t slot, Clock::time_point now) {
   while (pending != nullptr) {
     Deadline& deadline = *pending;
     deadline.unlink();
-    if (!deadline.is_set()) continue;
+    if (stopped_ || !deadline.is_set()) continue;
     if (deadline.at_ > now) {
       link(deadline);
       continue;

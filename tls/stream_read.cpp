@@ -175,6 +175,7 @@ void Stream::watch_end(Callback on_end, void* context) {
   on_end_ = on_end;
   on_end_context_ = context;
   watch_data_ = false;
+  if (ssl_ && SSL_has_pending(ssl_.get())) return wake_reader_later();  // no socket event tells of what OpenSSL holds
   if (!readable_now()) arm_read();
 }
 

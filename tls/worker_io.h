@@ -11,6 +11,10 @@
 namespace sluice::tls {
 
 inline constexpr std::size_t kScratchSize = 64 * 1024;
+// Of one connection in one turn of the event loop: then the others have theirs.
+inline constexpr std::size_t kBytesPerTurn = 256 * 1024;
+// A head is looked for in so much at a time: what follows it is put back, and should be little.
+inline constexpr std::size_t kHeadRead = 16 * 1024;
 
 struct WorkerIo {
   WorkerIo(IoContext& io_context, HeldBytes& held_bytes, metrics::ConnectionMetrics& connection_metrics)

@@ -27,6 +27,7 @@ Awaitable<Result<Connection>> Cluster::acquire(std::size_t endpoint, bool fresh,
     std::optional<Connection> pooled = pools_[endpoint]->take();
     if (pooled) co_return Result<Connection>(std::move(*pooled));
   }
+  metrics_.pool_misses.add();
   const Clock::time_point start = Clock::now();
   Result<tls::StreamPtr> stream =
       co_await connect(io_, endpoints_[endpoint], tls_context_.get(), connect_timeout, cancellation);

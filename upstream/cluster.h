@@ -31,7 +31,6 @@ class Cluster {
   Cluster& operator=(const Cluster&) = delete;
 
   std::optional<Picked> pick(const PickHints& hints);
-  std::size_t size() const noexcept { return endpoints_.size(); }
 
   // A pooled connection if there is one and `fresh` is not asked for (a WebSocket never shares), else a new one.
   Awaitable<Result<Connection>> acquire(std::size_t endpoint, bool fresh, config::OptionalDuration connect_timeout,

@@ -19,10 +19,7 @@ ConnectionPool::~ConnectionPool() { close(); }
 
 std::optional<Connection> ConnectionPool::take() {
   while (!idle_.empty() && idle_.front().connection.stream->readable_now()) drop(idle_.front());
-  if (idle_.empty()) {
-    metrics_.pool_misses.add();
-    return std::nullopt;
-  }
+  if (idle_.empty()) return std::nullopt;
   metrics_.pool_hits.add();
   Connection connection = std::move(idle_.front().connection);
   drop(idle_.front());

@@ -28,7 +28,7 @@ class ConnectionPool {
   ConnectionPool(const ConnectionPool&) = delete;
   ConnectionPool& operator=(const ConnectionPool&) = delete;
 
-  // An idle connection, or nothing. Counts a hit or a miss.
+  // An idle connection, or nothing. Counts a hit.
   std::optional<Connection> take();
   // Keeps it if there is room, it is not too old, and nothing is left to read.
   void put(Connection connection);

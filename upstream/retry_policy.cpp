@@ -6,7 +6,7 @@ bool may_retry(const config::Retries& rules, const Failure& failure, const Attem
   if (facts.attempt >= rules.attempts || failure.retryable == Retryable::no) return false;
   if (failure.retryable == Retryable::always) return rules.on_connect;
   if (!facts.idempotent || !facts.body_at_hand) return false;
-  return facts.reused ? rules.on_connect : rules.on_reset;
+  return rules.on_reset || (facts.reused && rules.on_connect);
 }
 
 }  // namespace sluice::upstream

@@ -19,6 +19,7 @@ std::string response_text(const AdminReply& reply, bool head_only) {
   headers.add("Content-Length", std::to_string(reply.body.size()));
   headers.add_view("Cache-Control", "no-store");
   headers.add_view("X-Content-Type-Options", "nosniff");
+  if (reply.status == 405) headers.add_view("Allow", "GET, HEAD");
   if (reply.status == 401) headers.add_view("WWW-Authenticate", "Bearer");
   headers.add_view("Connection", "close");
   std::string text;
@@ -62,7 +63,7 @@ Awaitable<> AdminServer::serve(AdminSocket socket) {
       wheel_,
       [](void* context) {
         ErrorCode ignored;
-        static_cast<AdminSocket*>(context)->cancel(ignored);
+        static_cast<AdminSocket*>(context)->close(ignored);  // ends what is pending and what would come
       },
       &socket);
   deadline.set_after(kRequestTime);

@@ -26,7 +26,7 @@ struct AdminSources {
   std::function<bool()> ready;
 };
 
-// Which answer a request gets: pure but for the sources. `port`: of the listener, for the Origin check.
+// Which answer a request gets: pure but for the sources.
 // A request is refused when its Host is a name other than localhost (a web page may have bound its own name to this address),
 // or its Origin is another one; /metrics needs the token where one is set.
 AdminReply answer(const http::RequestHead& request, const config::Admin& settings, const AdminSources& sources);

@@ -4,6 +4,7 @@
 
 #include "gateway/http/hop_by_hop.h"
 #include "gateway/proxy/header_rules.h"
+#include "gateway/proxy/http_date.h"
 
 namespace sluice::proxy {
 namespace {
@@ -61,6 +62,7 @@ void prepare_response_headers(ClientExchange& exchange, const RouteContext& rout
   http::remove_hop_by_hop(response.headers);
   // Without a body, Content-Length still says how long it would be (HEAD, 304).
   if (response.body.kind != http::BodyKind::none) response.headers.remove("Content-Length");
+  if (!response.headers.contains("Date")) response.headers.add("Date", http_date());  // RFC 9110 6.6.1
   http::add_via(response.headers, version_text(response.version));
   apply(route.route->response_headers, values_of(exchange, route), response.headers);
 }

@@ -6,15 +6,9 @@
 namespace sluice::proxy {
 namespace {
 
-// Connects, sends and reads the response head: all of an attempt that may be repeated.
-Awaitable<Failure> begin_attempt(UpstreamExchange& attempt, upstream::Picked picked, bool fresh, bool keep_body) {
-  Failure failure = co_await attempt.connect(std::move(picked), fresh);
-  if (failure.code == FailureCode::none) failure = co_await attempt.send_request(keep_body);
-  if (failure.code == FailureCode::none) failure = co_await attempt.read_response_head();
-  if (failure.code == FailureCode::none && attempt.response().status == 101) {
-    failure = {FailureCode::bad_upgrade, upstream::Retryable::no, "101 to a request that asked for no upgrade"};
-  }
-  co_return failure;
+Failure check_unasked_switch(const http::ResponseHead& response) {
+  if (response.status != 101) return {};
+  return {FailureCode::bad_upgrade, upstream::Retryable::no, "101 to a request that asked for no upgrade"};
 }
 
 }  // namespace
@@ -72,7 +66,8 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
     bool answered = false;
     std::exception_ptr exception;
     try {
-      failure = co_await begin_attempt(attempt, std::move(*picked), facts.attempt > 1, facts.idempotent);
+      failure = co_await attempt.begin(std::move(*picked), facts.attempt > 1, facts.idempotent);
+      if (failure.code == FailureCode::none) failure = check_unasked_switch(attempt.response());
       answered = failure.code == FailureCode::none;
       if (answered) failure = co_await attempt.relay_response();
     } catch (...) {

@@ -1,6 +1,5 @@
 #include "gateway/proxy/forward_upgrade.h"
 
-#include "gateway/http/hop_by_hop.h"
 #include "gateway/proxy/forward_headers.h"
 #include "gateway/proxy/forward_request.h"
 #include "gateway/proxy/tunnel_log.h"
@@ -22,13 +21,6 @@ std::shared_ptr<TunnelCount> take_place(const RouteContext& route) {
     return nullptr;
   }
   return count;
-}
-
-Awaitable<Failure> shake_hands(UpstreamExchange& attempt, upstream::Picked picked) {
-  Failure failure = co_await attempt.connect(std::move(picked), true);
-  if (failure.code == FailureCode::none) failure = co_await attempt.send_request(false);
-  if (failure.code == FailureCode::none) failure = co_await attempt.read_response_head();
-  co_return failure;
 }
 
 Failure check_switch(const ClientExchange& exchange, const http::ResponseHead& response) {
@@ -83,7 +75,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
       co_return nullptr;
     }
     UpstreamExchange attempt(exchange, services, route, held);
-    Failure failure = co_await shake_hands(attempt, std::move(*picked));
+    Failure failure = co_await attempt.begin(std::move(*picked), true, false);
     const bool answered = failure.code == FailureCode::none;
     const bool switched = answered && attempt.response().status == 101;
     if (switched) failure = check_switch(exchange, attempt.response());

@@ -137,8 +137,18 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> serve(ClientExchange& exchange, Se
 }  // namespace
 
 Awaitable<std::unique_ptr<websocket::Tunnel>> handle_request(ClientExchange& exchange, Services& services) {
-  std::unique_ptr<websocket::Tunnel> tunnel = co_await serve(exchange, services);
+  std::unique_ptr<websocket::Tunnel> tunnel;
+  std::exception_ptr exception;
+  try {
+    tunnel = co_await serve(exchange, services);
+  } catch (...) {  // memory ran out; what was sent of a response cannot be finished
+    exception = std::current_exception();
+    if (!exchange.response_started()) exchange.record.status = 500;
+    exchange.record.failure = reply_for(Refusal::internal_error).error;
+    exchange.break_off();
+  }
   finish_request(exchange, services);
+  if (exception) std::rethrow_exception(exception);
   co_return tunnel;
 }
 

@@ -32,13 +32,29 @@ Reply reply_for(websocket::HandshakeError error) noexcept {
 
 Reply reply_for(upstream::FailureCode code) noexcept {
   using upstream::FailureCode;
-  unsigned status = 502;
-  if (code == FailureCode::no_endpoint || code == FailureCode::resolve_failed ||
-      code == FailureCode::overloaded) {
-    status = 503;
-  }
-  if (code == FailureCode::connect_timeout || code == FailureCode::response_timeout) status = 504;
-  if (code == FailureCode::client_left) status = 499;
+  const auto status = [code]() -> unsigned {
+    switch (code) {
+      case FailureCode::no_endpoint:
+      case FailureCode::resolve_failed:
+      case FailureCode::overloaded: return 503;
+      case FailureCode::connect_timeout:
+      case FailureCode::response_timeout: return 504;
+      case FailureCode::client_left: return 499;
+      case FailureCode::connect_refused:
+      case FailureCode::connect_failed:
+      case FailureCode::tls_failed:
+      case FailureCode::certificate_rejected:
+      case FailureCode::reset:
+      case FailureCode::bad_response:
+      case FailureCode::bad_upgrade:
+      case FailureCode::body_truncated:
+      case FailureCode::body_timeout:
+      case FailureCode::bad_body:
+      case FailureCode::none:
+      case FailureCode::count_: break;
+    }
+    return 502;
+  }();
   return {status, upstream::name_of(code), upstream::describe(code)};
 }
 

@@ -39,7 +39,7 @@ struct Services {
   std::vector<std::unique_ptr<RouteServices>> routes;          // parallel to its routes
   std::unique_ptr<RouteServices> no_route;                     // requests that matched none or could not be read
   websocket::TunnelSet tunnels;
-  std::mt19937_64 random{std::random_device{}()};              // request ids and masks of our own frames: not secrets
+  std::mt19937_64 random{std::random_device{}()};              // request ids: not secrets
   bool draining = false;
 
   RouteServices& route(std::size_t index) {

@@ -55,8 +55,11 @@ void TunnelLog::tunnel_ended(const websocket::TunnelSummary& summary) {
   record.tunnel.to_client = {summary.to_client.frames, summary.to_client.messages, summary.to_client.bytes};
   record.tunnel.to_upstream = {summary.to_upstream.frames, summary.to_upstream.messages, summary.to_upstream.bytes};
   record.tunnel.close_code = summary.close_code;
-  record.tunnel.close_initiator = summary.close_code != 0 ? name_of(summary.close_initiator) : std::string_view{};
+  record.tunnel.close_initiator = name_of(summary.close_initiator);
+  const std::string failure = summary.failure ? summary.failure.message() : std::string();
+  record.failure = failure;
   write_access_line(record);
+  record.failure = {};
 }
 
 }  // namespace sluice::proxy

@@ -9,13 +9,12 @@
 namespace sluice::proxy {
 namespace {
 
+using tls::kBytesPerTurn;
+using tls::kHeadRead;
 using tls::StreamError;
 
 // Informational responses to one request; a backend that sends more is broken.
 constexpr unsigned kMaxInterim = 32;
-// Of one exchange in one turn of the event loop.
-constexpr std::size_t kBytesPerTurn = 256 * 1024;
-constexpr std::size_t kHeadRead = 16 * 1024;
 
 }  // namespace
 
@@ -72,6 +71,13 @@ Failure UpstreamExchange::failure_of(ErrorCode error, FailureCode otherwise) con
     failure.retryable = upstream::Retryable::no;  // it may still be at work
   }
   return failure;
+}
+
+Awaitable<Failure> UpstreamExchange::begin(upstream::Picked picked, bool fresh, bool keep_body) {
+  Failure failure = co_await connect(std::move(picked), fresh);
+  if (failure.code == FailureCode::none) failure = co_await send_request(keep_body);
+  if (failure.code == FailureCode::none) failure = co_await read_response_head();
+  co_return failure;
 }
 
 Awaitable<Failure> UpstreamExchange::connect(upstream::Picked picked, bool fresh) {
@@ -204,7 +210,7 @@ Awaitable<> UpstreamExchange::upload_rest() {
     }
     const BodyPiece piece = client_.read_body(services_.io.scratch(), tls::kScratchSize);
     if (piece.would_block) {
-      client_deadline_.set_after(services_.snapshot->config.timeouts.request_body_idle);
+      wait_begins();
       co_await client_.wait_body();
       client_deadline_.clear();
       turn = 0;
@@ -218,6 +224,23 @@ Awaitable<> UpstreamExchange::upload_rest() {
   if (!upload_done_ || stop_upload_) co_return;
   client_.watch_client(&UpstreamExchange::on_client_left, this);
   if (!answered_) upstream_deadline_.set_after(route_.response_head_timeout);
+}
+
+// A client that was told to expect 100 rightly waits for the backend's word: then it is the backend that is slow.
+void UpstreamExchange::wait_begins() {
+  const bool backend_is_due = client_.request.expect_continue && !continued_ && body_received_ == 0 && !answered_;
+  if (backend_is_due) {
+    upstream_deadline_.set_after(route_.response_head_timeout);
+  } else {
+    client_deadline_.set_after(services_.snapshot->config.timeouts.request_body_idle);
+  }
+}
+
+void UpstreamExchange::continue_seen() {
+  continued_ = true;
+  if (!upload_running_ || body_received_ > 0) return;
+  upstream_deadline_.clear();
+  client_deadline_.set_after(services_.snapshot->config.timeouts.request_body_idle);
 }
 
 Awaitable<> UpstreamExchange::finish_upload() {
@@ -261,6 +284,7 @@ Awaitable<Failure> UpstreamExchange::read_response_head() {
     if (response_.status >= 200 || response_.status == 101) break;
     if (++interim > kMaxInterim) co_return Failure{FailureCode::bad_response, upstream::Retryable::no, "too many 1xx"};
     http::remove_hop_by_hop(response_.headers);
+    if (response_.status == 100) continue_seen();
     client_.send_interim(response_.status, response_.reason, response_.headers);
     partial.clear();
     parser.reset();
@@ -278,7 +302,7 @@ Awaitable<Failure> UpstreamExchange::relay_response() {
   prepare_response_headers(client_, route_, response_);
   client_.record.status = response_.status;
   client_.start_response(response_.status, response_.reason, response_.headers, response_.body);
-  http1::BodyDecoder decoder(response_.body);
+  http1::BodyDecoder decoder(response_.body, services_.snapshot->config.limits.max_request_head);
   if (decoder.done() && client_.send_body({}, true, nullptr)) client_left();
   std::size_t turn = 0;
   while (!decoder.done() && !client_problem_) {

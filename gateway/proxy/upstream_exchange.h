@@ -33,15 +33,12 @@ class UpstreamExchange {
   UpstreamExchange& operator=(const UpstreamExchange&) = delete;
   ~UpstreamExchange();
 
-  // Picks nothing: the endpoint is given. `fresh`: not from the pool.
-  Awaitable<Failure> connect(upstream::Picked picked, bool fresh);
-  // The head, and the body as far as it is there; the rest goes on by itself.
-  Awaitable<Failure> send_request(bool keep_body);
-  // Skips and passes on 1xx; a 101 is returned like a final head.
-  Awaitable<Failure> read_response_head();
+  // All of an attempt that may be repeated: connects, sends the request, reads the response head. `fresh`: over a new
+  // connection. `keep_body`: what is sent of the body is held for another attempt.
+  Awaitable<Failure> begin(upstream::Picked picked, bool fresh, bool keep_body);
   // Sends the head to the client, then the body as it comes. On success the connection goes back to the pool if it may.
   Awaitable<Failure> relay_response();
-  // Stops the upload if it still runs. Must be awaited before destruction, whatever happened.
+  // Stops the upload if it still runs. Must be awaited before destruction if the request has a body, whatever happened.
   Awaitable<> finish_upload();
 
   http::ResponseHead& response() noexcept { return response_; }
@@ -55,6 +52,13 @@ class UpstreamExchange {
   upstream::Picked take_picked() noexcept { return std::move(picked_); }
 
  private:
+  Awaitable<Failure> connect(upstream::Picked picked, bool fresh);
+  // The head, and the body as far as it is there; the rest goes on by itself.
+  Awaitable<Failure> send_request(bool keep_body);
+  // Passes 1xx on; a 101 is left like a final head.
+  Awaitable<Failure> read_response_head();
+  void wait_begins();
+  void continue_seen();
   Failure failure_of(ErrorCode error, FailureCode otherwise) const;
   Failure upload_now(std::string& head, bool keep_body);
   ErrorCode send_piece(std::string_view head, std::string_view payload, bool last);
@@ -85,6 +89,7 @@ class UpstreamExchange {
 
   bool chunked_request_ = false;
   bool answered_ = false;            // the response head is there
+  bool continued_ = false;           // the backend has said 100
   bool upload_running_ = false;
   bool upload_done_ = false;
   bool stop_upload_ = false;

@@ -1,7 +1,5 @@
 #include "gateway/sessions/http1_exchange.h"
 
-#include <sys/socket.h>
-
 #include "gateway/http1/serializer.h"
 #include "tls/stream_error.h"
 

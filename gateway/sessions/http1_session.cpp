@@ -11,15 +11,15 @@
 namespace sluice::sessions {
 namespace {
 
+using tls::kBytesPerTurn;
+using tls::kHeadRead;
 using tls::StreamError;
 
-constexpr std::size_t kHeadRead = 16 * 1024;
 // After the last response, what the client still sends is read and thrown away for so long, or until it closes: closing a
 // socket with unread bytes resets it, and the reset can overtake the response (RFC 9112 9.6).
 constexpr std::chrono::milliseconds kLinger{2000};
 constexpr std::uint64_t kLingerBytes = 16 * 1024 * 1024;
 constexpr unsigned kRequestsPerTurn = 16;
-constexpr std::uint64_t kBytesPerTurn = 256 * 1024;
 
 }  // namespace
 

@@ -23,7 +23,7 @@ void note_tls(const tls::Stream& stream, proxy::ConnectionInfo& info, metrics::T
 }
 
 // False: the connection is over.
-Awaitable<bool> shake_hands(proxy::Services& services, SessionSet& sessions, tls::Stream& stream,
+Awaitable<bool> tls_handshake(proxy::Services& services, SessionSet& sessions, tls::Stream& stream,
                             proxy::ConnectionInfo& info) {
   if (!stream.is_tls()) co_return true;
   const SessionEntry entry(sessions, stream, nullptr);  // bounded by its own deadline, also while draining
@@ -65,7 +65,7 @@ Awaitable<> serve(proxy::Services& services, SessionSet& sessions, Accepted acce
   }
   stream->attach(std::move(accepted.slot));
   const std::shared_ptr<const proxy::Snapshot> snapshot = services.snapshot;  // `listener` is part of it
-  if (!co_await shake_hands(services, sessions, *stream, info)) co_return;
+  if (!co_await tls_handshake(services, sessions, *stream, info)) co_return;
   std::unique_ptr<websocket::Tunnel> tunnel;
   {
     Http1Session session(services, sessions, info, std::move(stream));

@@ -38,7 +38,6 @@ class SessionEntry {
 
 class SessionSet {
  public:
-  bool empty() const noexcept { return first_ == nullptr; }
   // Ends the idle ones, gives fresh ones a moment for their request; the others end after their response.
   void drain();
   // Ends all of them now.

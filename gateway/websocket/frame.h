@@ -43,9 +43,6 @@ class FrameWalker {
   // which is no code but a protocol error (RFC 6455 5.5.1); else the code, unmasked.
   std::optional<std::uint16_t> close_code() const noexcept;
   const FrameCounts& counts() const noexcept { return counts_; }
-  bool data_frame_since(std::uint64_t data_frames) const noexcept {
-    return counts_.data_frames != data_frames;
-  }
 
  private:
   static constexpr std::size_t kMaxHeader = 14;

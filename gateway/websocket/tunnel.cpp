@@ -8,8 +8,6 @@
 namespace sluice::websocket {
 namespace {
 
-// One tunnel's share of a turn of the event loop.
-constexpr std::size_t kBytesPerTurn = 256 * 1024;
 // After both sides have said Close, the connections have this long to end by themselves.
 constexpr std::chrono::milliseconds kCloseGrace{5000};
 constexpr std::uint16_t kGoingAway = 1001;
@@ -17,6 +15,15 @@ constexpr std::uint16_t kGoingAway = 1001;
 std::uint32_t random_mask() {
   thread_local std::mt19937 generator{std::random_device{}()};
   return static_cast<std::uint32_t>(generator());
+}
+
+metrics::WebSocketMetrics::Initiator initiator_of(Party party) {
+  switch (party) {
+    case Party::client: return metrics::WebSocketMetrics::Initiator::client;
+    case Party::upstream: return metrics::WebSocketMetrics::Initiator::upstream;
+    case Party::gateway: break;
+  }
+  return metrics::WebSocketMetrics::Initiator::gateway;
 }
 
 DirectionTotals totals_of(const FrameCounts& counts, std::uint64_t bytes) {
@@ -44,12 +51,10 @@ Tunnel::Tunnel(tls::StreamPtr client, tls::StreamPtr upstream, const TunnelLimit
       deadline_(client_->io().wheel, [](void* tunnel) { static_cast<Tunnel*>(tunnel)->on_idle(); }, this) {
   to_upstream_ = {this, client_.get(), upstream_.get(), &to_client_, &metrics_.to_upstream, Party::client, {}, 0, false, false};
   to_client_ = {this, upstream_.get(), client_.get(), &to_upstream_, &metrics_.to_client, Party::upstream, {}, 0, false, false};
-  metrics_.tunnels_open.add(1);
+  open_ = metrics::GaugeHold(metrics_.tunnels_open);
 }
 
-Tunnel::~Tunnel() {
-  if (!done_) metrics_.tunnels_open.add(-1);
-}
+Tunnel::~Tunnel() = default;
 
 void Tunnel::start(TunnelSet& owner) {
   owner_ = &owner;
@@ -65,7 +70,7 @@ void Tunnel::on_event(void* direction) {
 
 // Carries what is there, until there is nothing, or the receiver takes no more, or this turn's share is used up.
 void Tunnel::pump(Direction& direction) {
-  const std::uint64_t turn_ends = direction.bytes + kBytesPerTurn;
+  const std::uint64_t turn_ends = direction.bytes + tls::kBytesPerTurn;
   while (!done_ && !direction.ended) {
     if (!direction.to->flushed()) return direction.to->on_flushed(&Tunnel::on_event, &direction);
     if (direction.bytes >= turn_ends) return direction.from->yield(&Tunnel::on_event, &direction);
@@ -84,7 +89,7 @@ bool Tunnel::read_once(Direction& direction) {
     if (result.error == tls::StreamError::eof) {
       sender_ended(direction);
     } else {
-      finish();
+      lost(direction.sender, result.error);
     }
     return false;
   }
@@ -107,7 +112,10 @@ void Tunnel::forward(Direction& direction, const char* data, std::size_t size) {
   const bool was_closed = walker.close_seen();
   std::size_t walked = was_closed ? 0 : walker.walk(data, pass);
   const bool discard = direction.own_close || was_closed;
-  if (!discard && walked > 0 && direction.to->write({std::string_view(data, walked)})) return finish();
+  if (!discard && walked > 0) {
+    const ErrorCode error = direction.to->write({std::string_view(data, walked)});
+    if (error) return lost(direction.other->sender, error);
+  }
   if (walker.close_seen() && !was_closed) note_close(direction);
   if (close_due && !walker.close_seen() && walker.at_boundary()) put_close(direction);
   if (walked < size && !walker.close_seen()) walker.walk(data + walked, size - walked);  // only to find the sender's Close
@@ -118,12 +126,23 @@ void Tunnel::forward(Direction& direction, const char* data, std::size_t size) {
   if (!done_ && finished()) finish();
 }
 
+// One side is gone without a word; whoever went first is who ended the tunnel.
+void Tunnel::lost(Party party, const ErrorCode& error) {
+  if (first_close_code_ == 0) first_closer_ = party;
+  if (!failure_) failure_ = error;
+  finish();
+}
+
 void Tunnel::sender_ended(Direction& direction) {
   direction.ended = true;
+  if (first_close_code_ == 0 && !direction.other->ended) first_closer_ = direction.sender;
   direction.to->shutdown_write();
   if (finished()) return finish();
-  // One side is gone for good: the other has this long to end as well, if it has been told to.
-  if (direction.walker.close_seen() || direction.other->walker.close_seen()) deadline_.set_after(kCloseGrace);
+  // One side has gone after a Close: the other has this long to end as well.
+  if (direction.walker.close_seen() || direction.other->walker.close_seen()) {
+    closing_ = true;
+    deadline_.set_after(kCloseGrace);
+  }
 }
 
 void Tunnel::note_close(Direction& direction) {
@@ -159,7 +178,8 @@ void Tunnel::put_close(Direction& direction) {
   direction.own_close = true;
   std::optional<std::uint32_t> mask;
   if (direction.to == upstream_.get()) mask = random_mask();
-  if (direction.to->write({make_close_frame(close_code_, close_reason_, mask)})) finish();
+  const ErrorCode error = direction.to->write({make_close_frame(close_code_, close_reason_, mask)});
+  if (error) lost(direction.other->sender, error);
 }
 
 // Both directions have ended, or each side has answered the Close that we gave it.
@@ -171,9 +191,10 @@ bool Tunnel::finished() const noexcept {
 }
 
 void Tunnel::on_idle() {
-  if (closing_ || to_client_.ended || to_upstream_.ended) return finish();
+  if (closing_) return finish();
   const auto quiet = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_data_);
   if (idle_timeout_ && quiet < *idle_timeout_) return deadline_.set_after(*idle_timeout_ - quiet);
+  if (to_client_.ended || to_upstream_.ended) return finish();  // half-closed, and nothing comes the other way
   close(kGoingAway, "idle timeout", kCloseGrace);
 }
 
@@ -184,15 +205,16 @@ void Tunnel::finish() {
   done_ = true;
   deadline_.clear();
   const auto duration = Clock::now() - opened_;
-  metrics_.tunnels_open.add(-1);
+  open_.release();
   metrics_.tunnel_seconds.observe(std::chrono::duration<double>(duration).count());
-  metrics_.count_close(static_cast<metrics::WebSocketMetrics::Initiator>(first_closer_), first_close_code_);
+  metrics_.count_close(initiator_of(first_closer_), first_close_code_);
   TunnelSummary summary;
   summary.duration = std::chrono::duration_cast<std::chrono::milliseconds>(duration);
   summary.to_client = totals_of(to_client_.walker.counts(), to_client_.bytes);
   summary.to_upstream = totals_of(to_upstream_.walker.counts(), to_upstream_.bytes);
   summary.close_code = first_close_code_;
   summary.close_initiator = first_closer_;
+  summary.failure = failure_;
   observer_->tunnel_ended(summary);
   observer_.reset();
   client_.reset();

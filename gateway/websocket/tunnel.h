@@ -3,7 +3,7 @@
 //
 // A state machine on the streams' events, not a coroutine: tunnels live for days in their thousands, and this is all that one
 // costs while it is idle. It owns both streams. It is owned by its worker's TunnelSet and used by that thread alone.
-// It is handed values only, so that no configuration stays in memory because of it.
+// It is handed values and its route's cells on this worker, so that no configuration stays in memory because of it.
 #pragma once
 
 #include <memory>
@@ -28,7 +28,8 @@ struct TunnelSummary {
   std::chrono::milliseconds duration{0};
   DirectionTotals to_client, to_upstream;
   unsigned close_code = 0;  // of the first Close; 0: none was seen
-  Party close_initiator = Party::gateway;
+  Party close_initiator = Party::gateway;  // who said Close first, or without one went first
+  ErrorCode failure;        // how a connection was lost; unset: both ended in order
 };
 
 // Told once, when the tunnel has ended; gauges and leases that it holds end with it.
@@ -80,6 +81,7 @@ class Tunnel {
   bool read_once(Direction& direction);  // false: nothing more now, or the tunnel has ended
   void forward(Direction& direction, const char* data, std::size_t size);
   void put_close(Direction& direction);
+  void lost(Party party, const ErrorCode& error);
   void sender_ended(Direction& direction);
   void note_close(Direction& direction);
   bool finished() const noexcept;
@@ -103,6 +105,8 @@ class Tunnel {
   std::string close_reason_;
   unsigned first_close_code_ = 0;
   Party first_closer_ = Party::gateway;
+  ErrorCode failure_;
+  metrics::GaugeHold open_;
   bool done_ = false;
   Tunnel* previous_ = nullptr;  // in the set
   Tunnel* next_ = nullptr;

@@ -1,0 +1,222 @@
+// Carrying, and ends that come from the endpoints. Our own Close, idleness and the set:
+// tunnel_close_test.cpp.
+#include "gateway/websocket/tunnel.h"
+
+#include "tests/unit/gateway/websocket/tunnel_fixture.h"
+
+namespace sluice::websocket {
+namespace {
+
+using ::testing::HasSubstr;
+
+// ---- carrying
+// ------------------------------------------------------------------------------------------------------
+
+TEST_F(TunnelTest, CarriesBytesAsTheyAreBothWays) {
+  open();
+  EXPECT_EQ(metrics_.tunnels_open.value(), 1);
+  const std::string up = from_client(Opcode::text, "hello") + from_client(Opcode::ping, "p") +
+                         from_client(Opcode::binary, pattern(70000));
+  const std::string down = from_upstream(Opcode::text, "welcome") + frame(Opcode::text, "a", false, false) +
+                           frame(Opcode::continuation, "b", false) + from_upstream(Opcode::pong, "p");
+  EXPECT_EQ(carry(client_, upstream_, up), up);
+  EXPECT_EQ(carry(upstream_, client_, down), down);
+  EXPECT_EQ(metrics_.to_upstream.bytes.value(), up.size());
+  EXPECT_EQ(metrics_.to_upstream.frames.value(), 3u);
+  EXPECT_EQ(metrics_.to_upstream.messages.value(), 2u);
+  EXPECT_EQ(metrics_.to_client.bytes.value(), down.size());
+  EXPECT_EQ(metrics_.to_client.frames.value(), 4u);
+  EXPECT_EQ(metrics_.to_client.messages.value(), 2u);
+  EXPECT_FALSE(ended());
+}
+
+TEST_F(TunnelTest, CarriesMebibytesThroughSmallSockets) {
+  open({}, 8 * 1024, 8 * 1024);
+  const std::string up = from_client(Opcode::binary, pattern(3 * 1024 * 1024));
+  EXPECT_TRUE(carry(client_, upstream_, up) == up);
+  const std::string down = from_upstream(Opcode::binary, pattern(3 * 1024 * 1024 + 1));
+  EXPECT_TRUE(carry(upstream_, client_, down) == down);
+}
+
+TEST_F(TunnelTest, CarriesByteByByte) {
+  open();
+  const std::string up = from_client(Opcode::text, std::string(200, 'x'));
+  for (const char byte : up) {
+    client_.send({&byte, 1});
+    harness_.settle();
+    EXPECT_EQ(upstream_.receive(), std::string(1, byte));
+  }
+  EXPECT_EQ(metrics_.to_upstream.messages.value(), 1u);
+}
+
+// What is no WebSocket at all is the endpoints' business.
+TEST_F(TunnelTest, CarriesGarbageToo) {
+  open();
+  const std::string garbage = pattern(100000);
+  EXPECT_EQ(carry(upstream_, client_, garbage), garbage);
+}
+
+TEST_F(TunnelTest, BytesThatCameBehindTheHeadsGoFirst) {
+  auto [client_stream, client] = harness_.plain_stream();
+  auto [upstream_stream, upstream] = harness_.plain_stream();
+  client_stream->unread(from_client(Opcode::text, "first"));
+  upstream_stream->unread(from_upstream(Opcode::text, "greeting"));
+  client.send(from_client(Opcode::text, "second"));
+  add(std::move(client_stream), std::move(upstream_stream));
+  EXPECT_EQ(upstream.receive(), from_client(Opcode::text, "first") + from_client(Opcode::text, "second"));
+  EXPECT_EQ(client.receive(), from_upstream(Opcode::text, "greeting"));
+}
+
+TEST_F(TunnelTest, ASlowReceiverHoldsTheSenderBack) {
+  open({}, 8 * 1024, 8 * 1024);
+  std::string sent;
+  // Until nothing more goes in, however often the loop turns.
+  for (int idle = 0; idle < 3;) {
+    const std::string bytes = pattern(16 * 1024);
+    const std::size_t n = upstream_.send_some(bytes);
+    sent += bytes.substr(0, n);
+    idle = n == 0 ? idle + 1 : 0;
+    harness_.settle();
+    ASSERT_LT(sent.size(), 1024u * 1024);
+  }
+  EXPECT_LE(harness_.held.held(), tls::kScratchSize);
+  // The other direction is not held back.
+  const std::string up = from_client(Opcode::text, "still here");
+  EXPECT_EQ(carry(client_, upstream_, up), up);
+  EXPECT_TRUE(receive(client_, sent.size()) == sent);
+  EXPECT_EQ(harness_.held.held(), 0u);
+}
+
+TEST_F(TunnelTest, AClientThatTakesNothingIsCut) {
+  auto [client_stream, client] = harness_.plain_stream(8 * 1024);
+  auto [upstream_stream, upstream] = harness_.plain_stream(8 * 1024);
+  client_stream->set_write_idle(60ms);
+  add(std::move(client_stream), std::move(upstream_stream));
+  for (int i = 0; i < 20; ++i) {
+    upstream.send_some(pattern(16 * 1024));
+    harness_.settle();
+  }
+  ASSERT_TRUE(wait_ended());
+  harness_.settle();
+  EXPECT_EQ(harness_.held.held(), 0u);
+  upstream.receive();
+  EXPECT_TRUE(upstream.ended() || upstream.was_reset());
+}
+
+// ---- ends
+// ----------------------------------------------------------------------------------------------------------
+
+TEST_F(TunnelTest, AnEndGoesOnWhileTheOtherDirectionStaysOpen) {
+  open();
+  client_.send(from_client(Opcode::text, "last words"));
+  client_.finish();
+  EXPECT_EQ(receive(upstream_, 1000), from_client(Opcode::text, "last words"));
+  EXPECT_TRUE(upstream_.ended());
+  EXPECT_FALSE(ended());
+  const std::string down = from_upstream(Opcode::binary, pattern(100000));
+  EXPECT_EQ(carry(upstream_, client_, down), down);
+  upstream_.finish();
+  ASSERT_TRUE(wait_ended());
+  EXPECT_TRUE(client_.ended());
+  EXPECT_EQ(ending_.summary.close_code, 0u);
+  EXPECT_EQ(ending_.summary.to_client.bytes, down.size());
+}
+
+TEST_F(TunnelTest, TheEndComesAfterBytesThatWaitForASlowClient) {
+  open({}, 8 * 1024);
+  const std::string down = from_upstream(Opcode::binary, pattern(60000));
+  upstream_.send(down);
+  harness_.settle();
+  EXPECT_GT(harness_.held.held(), 0u);
+  upstream_.finish();
+  client_.finish();
+  harness_.settle();
+  EXPECT_EQ(receive(client_, down.size()), down);
+  ASSERT_TRUE(wait_ended());
+  EXPECT_TRUE(client_.ended());
+}
+
+TEST_F(TunnelTest, TheEndpointsCloseEachOtherWithoutUs) {
+  open();
+  client_.send(client_close(4001));
+  EXPECT_EQ(receive(upstream_, client_close(4001).size()), client_close(4001));
+  EXPECT_FALSE(ended());
+  upstream_.send(upstream_close(4001));
+  EXPECT_EQ(receive(client_, upstream_close(4001).size()), upstream_close(4001));
+  harness_.settle();
+  EXPECT_FALSE(ended()) << "the connections end when the endpoints end them";
+  upstream_.finish();
+  EXPECT_TRUE(harness_.run_until([&] { return client_.ended(); }));
+  client_.finish();
+  ASSERT_TRUE(wait_ended());
+  EXPECT_EQ(ending_.summary.close_code, 4001u);
+  EXPECT_EQ(ending_.summary.close_initiator, Party::client);
+  EXPECT_THAT(harness_.registry.scrape(),
+              HasSubstr(R"(sluice_websocket_closes_total{code="4xxx",initiator="client",route="chat"} 1)"));
+}
+
+TEST_F(TunnelTest, TheFirstCloseNamesTheInitiator) {
+  open();
+  upstream_.send(upstream_close(1011));
+  harness_.settle();
+  client_.send(client_close(1000));
+  harness_.settle();
+  client_.finish();
+  upstream_.finish();
+  ASSERT_TRUE(wait_ended());
+  EXPECT_EQ(ending_.summary.close_code, 1011u);
+  EXPECT_EQ(ending_.summary.close_initiator, Party::upstream);
+}
+
+// RFC 6455 5.5.1: nothing follows a Close.
+TEST_F(TunnelTest, NothingPassesBehindAClose) {
+  open();
+  client_.send(from_client(Opcode::text, "x") + client_close(1000) + from_client(Opcode::text, "too late"));
+  harness_.settle();
+  client_.send(from_client(Opcode::text, "later still"));
+  harness_.settle();
+  EXPECT_EQ(upstream_.receive(), from_client(Opcode::text, "x") + client_close(1000));
+}
+
+TEST_F(TunnelTest, AResetEndsBothSides) {
+  auto [client_stream, client] = harness_.tcp_stream();
+  auto [upstream_stream, upstream] = harness_.tcp_stream();
+  add(std::move(client_stream), std::move(upstream_stream));
+  client.reset();
+  ASSERT_TRUE(wait_ended());
+  EXPECT_TRUE(harness_.run_until([&] { return upstream.ended() || upstream.was_reset(); }));
+  EXPECT_EQ(metrics_.tunnels_open.value(), 0);
+  EXPECT_TRUE(set_.empty());
+}
+
+TEST_F(TunnelTest, CutEndsItAtOnce) {
+  open();
+  tunnel_->cut();
+  EXPECT_EQ(ending_.told, 1);
+  EXPECT_TRUE(ending_.observer_gone);
+  EXPECT_TRUE(client_.ended());
+  EXPECT_TRUE(upstream_.ended());
+  EXPECT_TRUE(set_.empty());
+  EXPECT_EQ(metrics_.tunnels_open.value(), 0);
+  harness_.settle();
+  EXPECT_EQ(ending_.told, 1);
+}
+
+TEST_F(TunnelTest, TheSummaryHasTheFigures) {
+  open();
+  client_.send(from_client(Opcode::text, "hello") + from_client(Opcode::ping, ""));
+  upstream_.send(from_upstream(Opcode::binary, "abc"));
+  harness_.settle();
+  tunnel_->cut();
+  EXPECT_EQ(ending_.summary.to_upstream.frames, 2u);
+  EXPECT_EQ(ending_.summary.to_upstream.messages, 1u);
+  EXPECT_EQ(ending_.summary.to_upstream.bytes, from_client(Opcode::text, "hello").size() + 6);
+  EXPECT_EQ(ending_.summary.to_client.frames, 1u);
+  EXPECT_EQ(ending_.summary.to_client.bytes, 5u);
+  EXPECT_EQ(ending_.summary.close_code, 0u);
+  EXPECT_THAT(harness_.registry.scrape(),
+              HasSubstr(R"(sluice_websocket_closes_total{code="none",initiator="gateway",route="chat"} 1)"));
+}
+
+}  // namespace
+}  // namespace sluice::websocket

@@ -1,0 +1,159 @@
+#include "upstream/cluster.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/io_harness.h"
+
+namespace sluice::upstream {
+namespace {
+
+using namespace std::chrono_literals;
+using test::IoHarness;
+using test::Peer;
+using test::TcpListener;
+
+config::Endpoint endpoint(std::uint16_t port, unsigned weight = 1) {
+  config::Endpoint settings;
+  settings.url = "http://127.0.0.1:" + std::to_string(port);
+  settings.host = "127.0.0.1";
+  settings.port = port;
+  settings.weight = weight;
+  return settings;
+}
+
+class ClusterTest : public ::testing::Test {
+ protected:
+  ClusterTest() { settings_.name = "backend"; }
+
+  Cluster make_cluster() { return Cluster(harness_.io, settings_, registry_, nullptr, metrics_); }
+  static void resolve(Cluster& cluster, std::uint16_t port) {
+    cluster.set_addresses("127.0.0.1", port, std::make_shared<const Addresses>(*loopback(port)));
+  }
+  static std::optional<Addresses> loopback(std::uint16_t port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    return Addresses{SocketAddress(&address, sizeof address)};
+  }
+  Result<Connection> acquire(Cluster& cluster, bool fresh = false) {
+    return harness_.await(cluster.acquire(0, fresh, 5s, cancellation_));
+  }
+
+  IoHarness harness_;
+  EndpointRegistry registry_;
+  config::Upstream settings_;
+  metrics::UpstreamMetrics metrics_{harness_.registry, 0, "backend"};
+  tls::Cancellation cancellation_;
+};
+
+TEST_F(ClusterTest, WithoutEndpointsNothingIsPicked) {
+  Cluster cluster = make_cluster();
+  EXPECT_FALSE(cluster.pick({}));
+}
+
+TEST_F(ClusterTest, APickCountsAsInFlightWhileItLives) {
+  settings_.endpoints = {endpoint(1)};
+  Cluster cluster = make_cluster();
+  const std::shared_ptr<EndpointState> state = registry_.state_of("backend", settings_.endpoints[0]);
+  {
+    const std::optional<Picked> picked = cluster.pick({});
+    ASSERT_TRUE(picked);
+    EXPECT_EQ(picked->index, 0u);
+    EXPECT_EQ(picked->endpoint->settings.port, 1);
+    EXPECT_EQ(state->in_flight, 1u);
+  }
+  EXPECT_EQ(state->in_flight, 0u);
+}
+
+TEST_F(ClusterTest, ExcludedEndpointsAreAvoidedUnlessAllAre) {
+  settings_.endpoints = {endpoint(1), endpoint(2), endpoint(3)};
+  for (const auto balance : {config::Balance::round_robin, config::Balance::least_connections}) {
+    settings_.balance = balance;
+    Cluster cluster = make_cluster();
+    const std::vector<std::size_t> tried{0, 2};
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(cluster.pick({tried})->index, 1u);
+    const std::vector<std::size_t> all{0, 1, 2};
+    EXPECT_TRUE(cluster.pick({all}));
+  }
+}
+
+// Two workers, or two configurations, see the same endpoint's state; another upstream's is its own.
+TEST_F(ClusterTest, EndpointStateIsSharedByUpstreamAndUrl) {
+  settings_.balance = config::Balance::least_connections;
+  settings_.endpoints = {endpoint(1), endpoint(2)};
+  Cluster one = make_cluster();
+  Cluster two = make_cluster();
+  const std::optional<Picked> held = one.pick({});
+  for (int i = 0; i < 3; ++i) EXPECT_NE(two.pick({})->index, held->index);
+  EXPECT_NE(registry_.state_of("backend", endpoint(1)), registry_.state_of("other", endpoint(1)));
+  EXPECT_EQ(registry_.state_of("backend", endpoint(1)), registry_.state_of("backend", endpoint(1, 7)));
+}
+
+TEST_F(ClusterTest, StateGoesWithItsLastUser) {
+  std::weak_ptr<EndpointState> watched;
+  {
+    settings_.endpoints = {endpoint(1)};
+    Cluster cluster = make_cluster();
+    watched = registry_.state_of("backend", settings_.endpoints[0]);
+    EXPECT_FALSE(watched.expired());
+  }
+  EXPECT_TRUE(watched.expired());
+}
+
+TEST_F(ClusterTest, AReleasedConnectionIsUsedAgainUnlessAFreshOneIsAskedFor) {
+  TcpListener listener;
+  settings_.endpoints = {endpoint(listener.port())};
+  Cluster cluster = make_cluster();
+  resolve(cluster, listener.port());
+  Result<Connection> first = acquire(cluster);
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(first->reused);
+  EXPECT_EQ(metrics_.connections_open.value(), 1);
+  const tls::Stream* stream = first->stream.get();
+  cluster.release(0, std::move(*first));
+  Result<Connection> fresh = acquire(cluster, true);
+  ASSERT_TRUE(fresh);
+  EXPECT_NE(fresh->stream.get(), stream);
+  Result<Connection> again = acquire(cluster);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->stream.get(), stream);
+  EXPECT_TRUE(again->reused);
+  EXPECT_EQ(metrics_.pool_hits.value(), 1u);
+  EXPECT_EQ(metrics_.pool_misses.value(), 2u);
+  EXPECT_EQ(metrics_.connections_open.value(), 2);
+}
+
+TEST_F(ClusterTest, AddressesGoToTheEndpointsOfThatHostAndPortOnly) {
+  TcpListener listener;
+  settings_.endpoints = {endpoint(listener.port())};
+  Cluster cluster = make_cluster();
+  cluster.set_addresses("127.0.0.1", static_cast<std::uint16_t>(listener.port() ^ 1),
+                        std::make_shared<const Addresses>(*loopback(listener.port())));
+  cluster.set_addresses("localhost", listener.port(),
+                        std::make_shared<const Addresses>(*loopback(listener.port())));
+  Result<Connection> failed = acquire(cluster);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.failure().code, FailureCode::resolve_failed);
+  EXPECT_EQ(metrics_.connections_open.value(), 0);
+  resolve(cluster, listener.port());
+  EXPECT_TRUE(acquire(cluster));
+}
+
+TEST_F(ClusterTest, DrainClosesWhatIsIdle) {
+  TcpListener listener;
+  settings_.endpoints = {endpoint(listener.port())};
+  Cluster cluster = make_cluster();
+  resolve(cluster, listener.port());
+  Result<Connection> connection = acquire(cluster);
+  ASSERT_TRUE(connection);
+  Peer peer = listener.accept();
+  cluster.release(0, std::move(*connection));
+  cluster.drain();
+  EXPECT_TRUE(harness_.run_until([&] { return peer.ended(); }));
+  EXPECT_EQ(metrics_.connections_open.value(), 0);
+  EXPECT_EQ(registry_.state_of("backend", settings_.endpoints[0])->idle, 0u);
+}
+
+}  // namespace
+}  // namespace sluice::upstream

@@ -1,0 +1,269 @@
+#include "upstream/connection_pool.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/io_harness.h"
+
+namespace sluice::upstream {
+namespace {
+
+using namespace std::chrono_literals;
+using test::IoHarness;
+using test::Peer;
+
+class ConnectionPoolTest : public ::testing::Test {
+ protected:
+  ConnectionPool make_pool() { return ConnectionPool(harness_.io, state_, settings_, metrics_); }
+  // A connection, its far end, and its stream to know it by.
+  Connection connect(Peer& peer) {
+    Connection connection;
+    std::tie(connection.stream, peer) = harness_.tcp_stream();
+    connection.open = metrics::GaugeHold(metrics_.connections_open);
+    return connection;
+  }
+  std::int64_t open() const { return metrics_.connections_open.value(); }
+  std::int64_t idle() const { return metrics_.connections_idle.value(); }
+
+  IoHarness harness_;
+  std::shared_ptr<EndpointState> state_ = std::make_shared<EndpointState>();
+  config::Pool settings_;
+  metrics::UpstreamMetrics metrics_{harness_.registry, 0, "backend"};
+};
+
+TEST_F(ConnectionPoolTest, GivesBackWhatWasPutIn) {
+  ConnectionPool pool = make_pool();
+  EXPECT_FALSE(pool.take());
+  Peer peer;
+  Connection connection = connect(peer);
+  const tls::Stream* stream = connection.stream.get();
+  const Clock::time_point created = connection.created;
+  EXPECT_FALSE(connection.reused);
+  pool.put(std::move(connection));
+  harness_.settle();
+  EXPECT_EQ(state_->idle, 1u);
+  EXPECT_EQ(idle(), 1);
+  std::optional<Connection> taken = pool.take();
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->stream.get(), stream);
+  EXPECT_EQ(taken->created, created);
+  EXPECT_TRUE(taken->reused);
+  EXPECT_EQ(metrics_.pool_hits.value(), 1u);
+  EXPECT_EQ(state_->idle, 0u);
+  EXPECT_EQ(idle(), 0);
+  EXPECT_EQ(open(), 1);
+  EXPECT_FALSE(pool.take());
+}
+
+TEST_F(ConnectionPoolTest, ATakenConnectionCarriesBytesBothWays) {
+  ConnectionPool pool = make_pool();
+  Peer peer;
+  pool.put(connect(peer));
+  harness_.settle();  // the watch has a read pending
+  std::optional<Connection> taken = pool.take();
+  ASSERT_TRUE(taken);
+  ASSERT_FALSE(taken->stream->write({"request"}));
+  EXPECT_EQ(peer.receive(), "request");
+  peer.send("response");
+  EXPECT_EQ(harness_.await(test::read_at_least(*taken->stream, 8)).bytes, "response");
+}
+
+TEST_F(ConnectionPoolTest, TheNewestIsUsedFirst) {
+  ConnectionPool pool = make_pool();
+  std::vector<Peer> peers(3);
+  std::vector<const tls::Stream*> streams;
+  for (Peer& peer : peers) {
+    Connection connection = connect(peer);
+    streams.push_back(connection.stream.get());
+    pool.put(std::move(connection));
+  }
+  for (std::size_t i = 3; i-- > 0;) {
+    std::optional<Connection> taken = pool.take();
+    ASSERT_TRUE(taken);
+    EXPECT_EQ(taken->stream.get(), streams[i]);
+  }
+}
+
+TEST_F(ConnectionPoolTest, AFinTakesAnIdleConnectionOut) {
+  ConnectionPool pool = make_pool();
+  Peer stays;
+  Peer leaves;
+  Connection connection = connect(stays);
+  const tls::Stream* stream = connection.stream.get();
+  pool.put(std::move(connection));
+  pool.put(connect(leaves));
+  harness_.settle();
+  leaves.finish();
+  ASSERT_TRUE(harness_.run_until([&] { return state_->idle == 1; }));
+  EXPECT_EQ(open(), 1);
+  EXPECT_TRUE(harness_.run_until([&] { return leaves.ended(); })) << "and closes it";
+  std::optional<Connection> taken = pool.take();
+  ASSERT_TRUE(taken);
+  EXPECT_EQ(taken->stream.get(), stream);
+}
+
+TEST_F(ConnectionPoolTest, AResetTakesAnIdleConnectionOut) {
+  ConnectionPool pool = make_pool();
+  Peer peer;
+  pool.put(connect(peer));
+  harness_.settle();
+  peer.reset();
+  ASSERT_TRUE(harness_.run_until([&] { return state_->idle == 0; }));
+  EXPECT_FALSE(pool.take());
+  EXPECT_EQ(open(), 0);
+}
+
+// A backend that says 408 into an idle connection, or repeats itself: the next request must not get that as
+// its answer.
+TEST_F(ConnectionPoolTest, BytesThatNobodyAskedForTakeAnIdleConnectionOut) {
+  ConnectionPool pool = make_pool();
+  Peer peer;
+  pool.put(connect(peer));
+  harness_.settle();
+  peer.send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
+  ASSERT_TRUE(harness_.run_until([&] { return state_->idle == 0; }));
+  EXPECT_FALSE(pool.take());
+}
+
+// They may have come before: in the socket, where nobody has looked yet.
+TEST_F(ConnectionPoolTest, BytesThatAreThereAlreadyAreNotKept) {
+  ConnectionPool pool = make_pool();
+  Peer peer;
+  Connection connection = connect(peer);
+  peer.send("more than the response");
+  pool.put(std::move(connection));
+  EXPECT_EQ(state_->idle, 0u);
+}
+
+TEST_F(ConnectionPoolTest, WhatIsNotCleanIsNotKept) {
+  ConnectionPool pool = make_pool();
+  Peer peers[3];
+  Connection unread = connect(peers[0]);
+  unread.stream->unread("HTTP/1.1 200 OK\r\n");
+  pool.put(std::move(unread));
+  Connection aborted = connect(peers[1]);
+  aborted.stream->abort(tls::StreamError::cancelled);
+  pool.put(std::move(aborted));
+  Connection ended = connect(peers[2]);
+  peers[2].finish();
+  ASSERT_TRUE(harness_.run_until([&] { return test::drain(*ended.stream).error == tls::StreamError::eof; }));
+  pool.put(std::move(ended));
+  EXPECT_EQ(state_->idle, 0u);
+  EXPECT_FALSE(pool.take());
+  EXPECT_EQ(open(), 0);
+}
+
+TEST_F(ConnectionPoolTest, MaxIdleHoldsForAllWorkersTogether) {
+  settings_.max_idle = 2;
+  ConnectionPool one = make_pool();
+  ConnectionPool other = make_pool();
+  Peer peers[4];
+  one.put(connect(peers[0]));
+  other.put(connect(peers[1]));
+  one.put(connect(peers[2]));
+  EXPECT_EQ(state_->idle, 2u);
+  EXPECT_EQ(open(), 2);
+  EXPECT_TRUE(peers[2].ended());
+  ASSERT_TRUE(other.take());  // makes room, in the other pool as well
+  one.put(connect(peers[3]));
+  EXPECT_EQ(state_->idle, 2u);
+  EXPECT_FALSE(peers[3].ended());
+}
+
+TEST_F(ConnectionPoolTest, NoneIsKeptWhenMaxIdleIsZero) {
+  settings_.max_idle = 0;
+  ConnectionPool pool = make_pool();
+  Peer peer;
+  pool.put(connect(peer));
+  EXPECT_FALSE(pool.take());
+  EXPECT_EQ(state_->idle, 0u);
+}
+
+TEST_F(ConnectionPoolTest, IdleTimeoutClosesIt) {
+  settings_.idle_timeout = 60ms;
+  ConnectionPool pool = make_pool();
+  Peer peer;
+  const Clock::time_point start = Clock::now();
+  pool.put(connect(peer));
+  ASSERT_TRUE(harness_.run_until([&] { return state_->idle == 0; }));
+  EXPECT_GE(Clock::now() - start, 60ms);
+  EXPECT_TRUE(harness_.run_until([&] { return peer.ended(); }));
+  EXPECT_FALSE(pool.take());
+}
+
+TEST_F(ConnectionPoolTest, WithoutIdleTimeoutItStays) {
+  settings_.idle_timeout.reset();
+  ConnectionPool pool = make_pool();
+  Peer peer;
+  pool.put(connect(peer));
+  harness_.run_for(100ms);
+  EXPECT_TRUE(pool.take());
+}
+
+TEST_F(ConnectionPoolTest, ATakenConnectionIsNotClosedByTheIdleTimeout) {
+  settings_.idle_timeout = 40ms;
+  ConnectionPool pool = make_pool();
+  Peer peer;
+  pool.put(connect(peer));
+  std::optional<Connection> taken = pool.take();
+  ASSERT_TRUE(taken);
+  harness_.run_for(150ms);
+  EXPECT_FALSE(taken->stream->error());
+  EXPECT_FALSE(peer.ended());
+}
+
+TEST_F(ConnectionPoolTest, OverMaxLifetimeItIsNotKept) {
+  settings_.max_lifetime = 50ms;
+  ConnectionPool pool = make_pool();
+  Peer young_peer;
+  Peer old_peer;
+  Connection old = connect(old_peer);
+  old.created -= 60ms;
+  pool.put(std::move(old));
+  EXPECT_EQ(state_->idle, 0u);
+  EXPECT_TRUE(old_peer.ended());
+  pool.put(connect(young_peer));
+  EXPECT_EQ(state_->idle, 1u);
+}
+
+TEST_F(ConnectionPoolTest, MaxLifetimePassesWhileItIsIdleToo) {
+  settings_.max_lifetime = 60ms;
+  ConnectionPool pool = make_pool();
+  Peer peer;
+  pool.put(connect(peer));
+  harness_.run_for(200ms);
+  EXPECT_FALSE(pool.take()) << "it is older than max_lifetime by now";
+}
+
+TEST_F(ConnectionPoolTest, ClosingClosesWhatIsIdleAndWhatComesBackLater) {
+  Peer peers[3];
+  ConnectionPool pool = make_pool();
+  pool.put(connect(peers[0]));
+  pool.put(connect(peers[1]));
+  std::optional<Connection> used = pool.take();
+  ASSERT_TRUE(used);
+  harness_.settle();
+  pool.close();
+  EXPECT_EQ(state_->idle, 0u);
+  EXPECT_EQ(idle(), 0);
+  EXPECT_TRUE(peers[0].ended());
+  EXPECT_FALSE(peers[1].ended());
+  pool.put(std::move(*used));
+  EXPECT_EQ(state_->idle, 0u);
+  EXPECT_EQ(open(), 0);
+  EXPECT_TRUE(peers[1].ended());
+}
+
+TEST_F(ConnectionPoolTest, TheEndOfThePoolClosesWhatIsIdle) {
+  Peer peer;
+  {
+    ConnectionPool pool = make_pool();
+    pool.put(connect(peer));
+    harness_.settle();
+  }
+  EXPECT_EQ(state_->idle, 0u);
+  EXPECT_EQ(open(), 0);
+  EXPECT_TRUE(peer.ended());
+}
+
+}  // namespace
+}  // namespace sluice::upstream
