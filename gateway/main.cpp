@@ -76,6 +76,7 @@ ExitCode run(int argc, char** argv) {
   Options options;
   CLI::App app{"Sluice: an HTTP and WebSocket gateway"};
   app.name("sluice");
+  app.set_version_flag("--version", "sluice " SLUICE_VERSION);
   app.require_subcommand(1);
   app.footer("Exit codes: 0 done, 1 the input or configuration is wrong, 2 usage, 4 cannot start (a port is taken).\n"
              "Signals: SIGTERM drains then exits, a second one exits at once; SIGUSR1 reopens the access log.");

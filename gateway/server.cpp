@@ -74,6 +74,15 @@ bool uses_https(const config::Upstream& upstream) {
                      [](const config::Endpoint& endpoint) { return endpoint.https; });
 }
 
+const char* hint_for(const std::error_code& error) {
+  if (error == std::errc::address_in_use) return "is another program, or another Sluice, using it?";
+  if (error == std::errc::permission_denied) {
+    return "ports under 1024 need root or CAP_NET_BIND_SERVICE (setcap cap_net_bind_service=+ep FILE)";
+  }
+  if (error == std::errc::address_not_available) return "no interface of this machine has this address";
+  return "the system refused it";
+}
+
 class Server {
  public:
   Server(config::Config config, const std::string& source);
@@ -339,7 +348,7 @@ ExitCode run_server(config::Config config, const std::string& source) {
     server.start();
     return server.run();
   } catch (const std::system_error& error) {
-    metrics::log().error("{}; is another program, or another Sluice, using it?", error.what());
+    metrics::log().error("{}; {}", error.what(), hint_for(error.code()));
     return ExitCode::cannot_start;
   } catch (const tls::TlsLoadError& error) {
     metrics::log().error("{}", error.what());

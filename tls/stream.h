@@ -59,7 +59,7 @@ class Stream {
   // Whether read_some() is worth a call before any wait. Call it until it would block, then wait: TLS may hold whole
   // records that no socket event announces.
   bool readable_now() const noexcept {
-    return error_ || !unread_.empty() || inline_size_ > 0 || read_ended_ || socket_eof_;
+    return error_ || !unread_.empty() || inline_size_ > 0 || read_ended_ || socket_eof_ || turn_over_;
   }
 
   // All of it is sent or kept; an error means that the stream is lost (held_limit: the budget for slow peers is spent).
@@ -163,6 +163,9 @@ class Stream {
   bool read_pending_ = false;
   bool read_ended_ = false;      // the peer's FIN or close_notify was seen
   bool read_waits_flush_ = false;  // TLS answers (KeyUpdate) pile up: read on when they are sent
+  bool turn_over_ = false;         // this turn's share of TLS records is used up: read on in the next one
+  std::uint16_t key_updates_ = 0;  // since the last application data
+  std::size_t raw_budget_ = 0;     // bytes that OpenSSL may still take from the socket in this read
   bool drained_ = false;         // a short inline read: the socket was empty a moment ago
   bool socket_eof_ = false;
 

@@ -3,11 +3,16 @@
 #include <openssl/bio.h>
 #include <sys/uio.h>
 
+#include <algorithm>
+
 #include "tls/stream.h"
 #include "tls/stream_error.h"
 
 namespace sluice::tls {
 namespace {
+
+// Without application data between them. Peers send one after gigabytes.
+constexpr unsigned kMaxKeyUpdates = 32;
 
 Stream& stream_of(BIO* bio) { return *static_cast<Stream*>(BIO_get_data(bio)); }
 
@@ -48,10 +53,27 @@ void StreamBio::attach(Stream& stream) {
   BIO_set_data(bio, &stream);
   BIO_set_init(bio, 1);
   SSL_set_bio(stream.ssl_.get(), bio, bio);
+  SSL_set_msg_callback(stream.ssl_.get(), on_message);
+  SSL_set_msg_callback_arg(stream.ssl_.get(), &stream);
+}
+
+void StreamBio::on_message(int sent, int, int type, const void* data, std::size_t size, SSL*, void* stream) {
+  if (sent != 0 || type != SSL3_RT_HANDSHAKE || size == 0) return;
+  if (*static_cast<const unsigned char*>(data) != SSL3_MT_KEY_UPDATE) return;
+  Stream& receiver = *static_cast<Stream*>(stream);
+  if (++receiver.key_updates_ > kMaxKeyUpdates && !receiver.error_) receiver.error_ = StreamError::tls_failed;
 }
 
 int StreamBio::read(Stream& stream, char* data, std::size_t size, std::size_t* done, bool& would_block) {
+  *done = 0;
+  if (stream.error_) return 0;
+  // OpenSSL loops inside one call while records come that are not data: the others must have their turn.
+  if (stream.raw_budget_ == 0 && SSL_is_init_finished(stream.ssl_.get())) {
+    stream.turn_over_ = would_block = true;
+    return -1;
+  }
   const ReadResult result = stream.receive(data, size);
+  stream.raw_budget_ -= std::min(stream.raw_budget_, result.size);
   *done = result.size;
   would_block = result.error == StreamError::would_block;
   if (result.error && !would_block && result.error != StreamError::eof) stream.error_ = result.error;

@@ -2,15 +2,20 @@
 // stream's own send-now-keep-the-rest, so OpenSSL never sees a full socket.
 #pragma once
 
+#include <openssl/ssl.h>
+
+#include <cstddef>
+
 namespace sluice::tls {
 
 class Stream;
 
 struct StreamBio {
-  // Gives the stream's SSL its BIO.
+  // Gives the stream's SSL its BIO, and counts the KeyUpdates that come (RFC 8446 4.6.3): OpenSSL sets no bound on them.
   static void attach(Stream& stream);
   static int read(Stream& stream, char* data, std::size_t size, std::size_t* done, bool& would_block);
   static int write(Stream& stream, const char* data, std::size_t size, std::size_t* done);
+  static void on_message(int sent, int version, int type, const void* data, std::size_t size, SSL* ssl, void* stream);
   static bool at_end(const Stream& stream) noexcept;
 };
 

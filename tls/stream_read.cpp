@@ -15,6 +15,8 @@ namespace {
 // Over this, reading stops until the peer takes what TLS itself wants to send.
 // More than one write of the owner's leaves, which must not stop the reading.
 constexpr std::size_t kMaxOverflowWhileReading = 2 * kScratchSize;
+// What OpenSSL may take from the socket beyond the bytes that were asked for: two records.
+constexpr std::size_t kReadAhead = 2 * 16640;
 
 }  // namespace
 
@@ -93,6 +95,8 @@ ReadResult Stream::read_tls(char* data, std::size_t size) {
     read_waits_flush_ = true;
     return {0, StreamError::would_block};
   }
+  if (turn_over_) return {0, StreamError::would_block};
+  raw_budget_ = size + kReadAhead;
   std::size_t total = 0;
   while (total < size) {
     ERR_clear_error();
@@ -100,6 +104,7 @@ ReadResult Stream::read_tls(char* data, std::size_t size) {
     const int ok = SSL_read_ex(ssl_.get(), data + total, size - total, &n);
     if (ok > 0) {
       total += n;
+      key_updates_ = 0;
       continue;
     }
     const ErrorCode error = tls_error(ok);
@@ -164,6 +169,7 @@ void Stream::wake_reader_later() {
 
 // The last thing that its callers do: whoever is woken may close the stream.
 void Stream::wake_reader() {
+  turn_over_ = false;
   if (read_waiter_.waiting()) return read_waiter_.wake_now();
   if (readable_.callback != nullptr) return readable_.fire();
   if (on_end_ == nullptr) return;
@@ -186,6 +192,7 @@ void Stream::watch_idle(Callback on_event, void* context) {
 
 // Whether a read would find the end (or what else is watched for) now; waits on while only TLS's own records come.
 bool Stream::tls_end_seen() {
+  raw_budget_ = kReadAhead;
   char byte;
   std::size_t n = 0;
   ERR_clear_error();

@@ -7,6 +7,7 @@
 
 #include <asio/redirect_error.hpp>
 
+#include "tls/openssl_error.h"
 #include "tls/stream_error.h"
 
 namespace sluice::upstream {
@@ -56,6 +57,8 @@ Failure failure_of(ErrorCode error) {
     failure.code = FailureCode::connect_timeout;
   } else if (error == std::errc::connection_refused) {
     failure.code = FailureCode::connect_refused;
+  } else if (error == std::errc::connection_reset) {
+    failure.code = FailureCode::reset;  // it was accepted, and thrown out before we looked
   }
   return failure;
 }
@@ -64,6 +67,7 @@ Failure handshake_failure(ErrorCode error, const tls::Stream& stream) {
   Failure failure = failure_of(error);
   if (failure.code == FailureCode::client_left || failure.code == FailureCode::connect_timeout) return failure;
   failure.code = FailureCode::tls_failed;
+  failure.detail = error.message() + ": " + tls::take_openssl_error_text();
   if (error == StreamError::verify_failed) {
     failure.code = FailureCode::certificate_rejected;
     failure.detail = tls::verify_failure_text(stream.ssl());

@@ -10,7 +10,7 @@
 namespace sluice::admin {
 namespace {
 
-constexpr std::chrono::milliseconds kRequestTime{10000};
+constexpr std::chrono::milliseconds kRequestTime{5000};
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
 std::string response_text(const AdminReply& reply, bool head_only) {
@@ -48,17 +48,20 @@ Awaitable<> AdminServer::accept_loop() {
     ErrorCode error;
     auto socket = co_await acceptor_.async_accept(asio::redirect_error(use_awaitable, error));
     if (error == asio::error::operation_aborted) co_return;
-    if (error || open_ >= kMaxConnections) {  // no descriptors, or too many scrapers: a moment's rest, never a spin
+    if (error) {  // no descriptors: a moment's rest, never a spin
       Timer pause(context_, kAcceptPause);
       co_await pause.async_wait(asio::redirect_error(use_awaitable, error));
       continue;
     }
+    // Whoever holds a place without asking anything gives it up.
+    if (open_ >= kMaxConnections && !waiting_.empty()) waiting_.front()->close(error);
     asio::co_spawn(context_.get_executor(), serve(std::move(socket)), asio::detached);
   }
 }
 
 Awaitable<> AdminServer::serve(AdminSocket socket) {
   ++open_;
+  const auto waiting = waiting_.insert(waiting_.end(), &socket);
   tls::Deadline deadline(
       wheel_,
       [](void* context) {
@@ -78,6 +81,7 @@ Awaitable<> AdminServer::serve(AdminSocket socket) {
     received.append(chunk.data(), n);
     if (!error) head = parser.parse(received, request);
   }
+  waiting_.erase(waiting);
   std::string text;
   if (head.state == http1::HeadResult::complete) {
     text = response_text(answer(request, settings_, sources_), request.method == "HEAD");

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <list>
 #include <string>
 #include <string_view>
 
@@ -51,6 +52,7 @@ class AdminServer {
   const AdminSources sources_;
   asio::basic_socket_acceptor<asio::ip::tcp, Executor> acceptor_;
   std::size_t open_ = 0;
+  std::list<AdminSocket*> waiting_;  // for a request's head, the oldest first
 };
 
 }  // namespace sluice::admin

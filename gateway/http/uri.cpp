@@ -53,7 +53,7 @@ bool is_reducible_segment(std::string_view path, std::size_t slash) noexcept {
   std::size_t at = slash + 1;
   if (at < path.size() && path[at] == '/') return true;
   while (at < path.size() && at <= slash + 2 && path[at] == '.') ++at;
-  return at > slash + 1 && (at == path.size() || path[at] == '/');
+  return at > slash + 1 && (at == path.size() || path[at] == '/' || path[at] == ';' || path[at] == '%');
 }
 
 // True when nothing would change: the common case, told in one pass. False may also mean an error.
@@ -98,6 +98,12 @@ PathError decode_unreserved(std::string_view path, std::string& out) {
 
 // RFC 3986 5.2.4 in place, with empty segments dropped first. A path that would climb over the root is an
 // error here, not silently cut.
+bool is_dot_with_parameter(std::string_view segment) noexcept {
+  if (segment.empty() || segment.front() != '.') return false;
+  segment.remove_prefix(segment.substr(0, 2) == ".." ? 2 : 1);
+  return segment.substr(0, 1) == ";" || segment.substr(0, 3) == "%3B";
+}
+
 PathError remove_dot_segments(std::string& path) {
   std::size_t written = 0;
   std::size_t at = 0;
@@ -107,6 +113,7 @@ PathError remove_dot_segments(std::string& path) {
     const std::string_view segment(path.data() + begin, end - begin);
     const bool last = end == path.size();
     at = end;
+    if (is_dot_with_parameter(segment)) return PathError::dot_parameter;
     if (segment == "..") {
       if (written == 0) return PathError::above_root;
       written = path.rfind('/', written - 1);
@@ -163,6 +170,8 @@ std::string_view name_of(PathError error) noexcept {
       return "bad_percent";
     case PathError::above_root:
       return "above_root";
+    case PathError::dot_parameter:
+      return "dot_parameter";
     case PathError::bad_character:
       return "bad_character";
   }

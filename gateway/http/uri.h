@@ -15,6 +15,7 @@ enum class PathError : std::uint8_t {
   backslash,        // \ or %5C
   bad_percent,      // % without two hex digits
   above_root,       // more ".." than segments
+  dot_parameter,    // "..;x": servlet containers cut the parameter off and climb
   bad_character,    // control characters, space, bytes over 0x7F, '?' and '#'; a path without its '/'
 };
 std::string_view name_of(PathError error) noexcept;

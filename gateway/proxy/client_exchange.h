@@ -16,6 +16,7 @@ namespace sluice::proxy {
 
 struct BodyPiece {
   std::string_view data;
+  std::size_t wire = 0;      // bytes that were read for it, framing included
   bool last = false;         // the body is complete with this piece
   bool would_block = false;  // nothing now: wait_body()
   bool client_left = false;  // the connection ended in the middle of the body

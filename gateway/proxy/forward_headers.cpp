@@ -1,5 +1,6 @@
 #include "gateway/proxy/forward_headers.h"
 
+#include <algorithm>
 #include <array>
 
 #include "gateway/http/hop_by_hop.h"
@@ -22,6 +23,14 @@ std::string_view version_text(http::Version version) { return version == http::V
 
 TemplateValues values_of(const ClientExchange& exchange, const RouteContext& route) {
   return {exchange, route.path, route.route->name, route.origin.scheme};
+}
+
+bool concerns(const config::HeaderOperations& operations, std::string_view name) {
+  const auto same = [name](const config::HeaderTemplate& field) { return http::equals_ignore_case(field.name, name); };
+  return std::any_of(operations.set.begin(), operations.set.end(), same) ||
+         std::any_of(operations.add.begin(), operations.add.end(), same) ||
+         std::any_of(operations.remove.begin(), operations.remove.end(),
+                     [name](const std::string& removed) { return http::equals_ignore_case(removed, name); });
 }
 
 void set_framing(http::Headers& headers, const http::BodyFraming& body) {
@@ -48,7 +57,8 @@ void prepare_request_headers(ClientExchange& exchange, const RouteContext& route
   http::Headers& headers = request.headers;
   http::remove_hop_by_hop(headers);
   http::remove_underscored(headers);
-  if (request.form == http::TargetForm::absolute || !headers.contains("Host")) headers.set("Host", request.authority);
+  // The authority of an absolute-form target wins, also when `OPTIONS http://host` has become the asterisk form.
+  if (request.form != http::TargetForm::origin || !headers.contains("Host")) headers.set("Host", request.authority);
   if (request.body.kind != http::BodyKind::none || headers.contains("Content-Length")) set_framing(headers, request.body);
   http::set_forwarding_fields(headers, peer_of(exchange), route.origin, version_text(request.version));
   if (route.websocket) {
@@ -65,6 +75,14 @@ void prepare_response_headers(ClientExchange& exchange, const RouteContext& rout
   if (!response.headers.contains("Date")) response.headers.add("Date", http_date());  // RFC 9110 6.6.1
   http::add_via(response.headers, version_text(response.version));
   apply(route.route->response_headers, values_of(exchange, route), response.headers);
+}
+
+http::Headers passable_trailers(const http::Headers& trailers, const config::HeaderOperations& operations) {
+  http::Headers passable;
+  for (const http::Field& field : trailers) {
+    if (!concerns(operations, field.name)) passable.add_view(field.name, field.value);
+  }
+  return passable;
 }
 
 }  // namespace sluice::proxy

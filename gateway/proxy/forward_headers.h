@@ -14,4 +14,8 @@ void prepare_request_headers(ClientExchange& exchange, const RouteContext& route
 // The response's fields, ready for start_response(), which frames the body itself.
 void prepare_response_headers(ClientExchange& exchange, const RouteContext& route, http::ResponseHead& response);
 
+// The trailers without the names that the route sets, adds or removes: a receiver that merges trailers into the fields must
+// not get past the route's word. Views into `trailers`.
+http::Headers passable_trailers(const http::Headers& trailers, const config::HeaderOperations& operations);
+
 }  // namespace sluice::proxy

@@ -69,8 +69,9 @@ void send_response(ClientExchange& exchange, unsigned status, http::Headers& hea
     body = {};
   }
   exchange.start_response(status, http::default_reason(status), headers, framing);
-  const bool head_only = exchange.request.method == "HEAD";
-  exchange.send_body(head_only ? std::string_view{} : body, true, nullptr);
+  if (exchange.request.method == "HEAD") body = {};
+  exchange.record.bytes_sent += body.size();
+  exchange.send_body(body, true, nullptr);
 }
 
 bool send_reply(ClientExchange& exchange, const Reply& reply) {

@@ -173,7 +173,7 @@ ErrorCode UpstreamExchange::send_piece(std::string_view head, std::string_view p
     chunk_end = http1::kChunkEnd;
   }
   std::string last_chunk;
-  if (last) http1::append_last_chunk(last_chunk, client_.request_trailers());
+  if (last) http1::append_last_chunk(last_chunk, passable_trailers(client_.request_trailers(), route_.route->request_headers));
   return connection_.stream->write({head, chunk_head, payload, chunk_end, last_chunk});
 }
 
@@ -216,7 +216,7 @@ Awaitable<> UpstreamExchange::upload_rest() {
       turn = 0;
       continue;
     }
-    turn += piece.data.size();
+    turn += piece.wire;
     if (!take_piece(piece)) break;
     if (send_piece({}, piece.data, piece.last)) break;
     upload_done_ = piece.last;
@@ -347,10 +347,10 @@ Failure UpstreamExchange::relay_piece(http1::BodyDecoder& decoder, std::size_t s
   cluster_.metrics().bytes_received.add(decoded.payload);
   client_.record.bytes_sent += decoded.payload;
   if (decoded.payload == 0 && !decoder.done()) return {};
-  const http::Headers* trailers = decoder.done() && response_.body.kind == http::BodyKind::chunked ? &decoder.trailers() : nullptr;
-  if (client_.send_body({scratch, decoded.payload}, decoder.done(), trailers)) {
-    client_left();
-  }
+  const bool with_trailers = decoder.done() && !decoder.trailers().empty();
+  const http::Headers trailers =
+      with_trailers ? passable_trailers(decoder.trailers(), route_.route->response_headers) : http::Headers();
+  if (client_.send_body({scratch, decoded.payload}, decoder.done(), with_trailers ? &trailers : nullptr)) client_left();
   return {};
 }
 

@@ -28,11 +28,12 @@ proxy::BodyPiece Http1Exchange::read_body(char* memory, std::size_t size) {
       return piece;
     }
     const http1::DecodeResult decoded = body_.decode(memory, read.size);
+    piece.wire += decoded.consumed;
     piece.error = decoded.error;
     if (decoded.error != http1::ParseError::none) return piece;
     stream_->unread({memory + decoded.consumed, read.size - decoded.consumed});  // the next request
     piece.data = {memory, decoded.payload};
-    if (decoded.payload > 0) break;
+    if (decoded.payload > 0 || piece.wire >= tls::kScratchSize) break;
   }
   piece.last = body_.done();
   return piece;

@@ -10,6 +10,8 @@ namespace {
 
 // After both sides have said Close, the connections have this long to end by themselves.
 constexpr std::chrono::milliseconds kCloseGrace{5000};
+// A tunnel of which one side has gone without Close: the other still may send, but not be silent for long.
+constexpr std::chrono::milliseconds kHalfClosedQuiet{60000};
 constexpr std::uint16_t kGoingAway = 1001;
 
 std::uint32_t random_mask() {
@@ -142,7 +144,14 @@ void Tunnel::sender_ended(Direction& direction) {
   if (direction.walker.close_seen() || direction.other->walker.close_seen()) {
     closing_ = true;
     deadline_.set_after(kCloseGrace);
+  } else {
+    deadline_.set_after(quiet_limit());
   }
+}
+
+std::optional<std::chrono::milliseconds> Tunnel::quiet_limit() const noexcept {
+  if (!to_client_.ended && !to_upstream_.ended) return idle_timeout_;
+  return std::min(idle_timeout_.value_or(kHalfClosedQuiet), kHalfClosedQuiet);
 }
 
 void Tunnel::note_close(Direction& direction) {
@@ -165,7 +174,7 @@ void Tunnel::close(std::uint16_t code, std::string_view reason, std::chrono::mil
     first_close_code_ = code;
     first_closer_ = Party::gateway;
   }
-  deadline_.set_after(grace);
+  deadline_.set_after(to_client_.ended || to_upstream_.ended ? std::min(grace, kCloseGrace) : grace);
   for (Direction* direction : {&to_client_, &to_upstream_}) {
     if (!done_ && direction->walker.at_boundary() && !direction->walker.close_seen()) put_close(*direction);
   }
@@ -193,7 +202,8 @@ bool Tunnel::finished() const noexcept {
 void Tunnel::on_idle() {
   if (closing_) return finish();
   const auto quiet = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_data_);
-  if (idle_timeout_ && quiet < *idle_timeout_) return deadline_.set_after(*idle_timeout_ - quiet);
+  const std::optional<std::chrono::milliseconds> limit = quiet_limit();
+  if (limit && quiet < *limit) return deadline_.set_after(*limit - quiet);
   if (to_client_.ended || to_upstream_.ended) return finish();  // half-closed, and nothing comes the other way
   close(kGoingAway, "idle timeout", kCloseGrace);
 }

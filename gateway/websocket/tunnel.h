@@ -83,6 +83,7 @@ class Tunnel {
   void put_close(Direction& direction);
   void lost(Party party, const ErrorCode& error);
   void sender_ended(Direction& direction);
+  std::optional<std::chrono::milliseconds> quiet_limit() const noexcept;
   void note_close(Direction& direction);
   bool finished() const noexcept;
   void finish();

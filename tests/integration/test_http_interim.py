@@ -29,6 +29,32 @@ def test_a_client_need_not_wait_for_the_100(lab):
     assert backend.requests[0].body == b"body"
 
 
+def test_a_silent_backend_is_late_not_the_client_that_waits_for_100(lab):
+    def script(connection):
+        connection.read_request_head()
+        connection.hang()
+
+    gateway = lab.gateway(lab.backend(script), timeouts={"request_body_idle": "200ms", "response_head": "500ms"})
+    client = lab.client(gateway)
+    client.send(request_bytes("POST", "/", EXPECTING))
+    response = client.response()
+    assert (response.status, response.header("Sluice-Error")) == (504, "response_timeout")
+
+
+def test_after_100_it_is_the_client_that_may_be_late(lab):
+    def script(connection):
+        connection.read_request_head()
+        connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        connection.hang()
+
+    gateway = lab.gateway(lab.backend(script), timeouts={"request_body_idle": "300ms", "response_head": "5s"})
+    client = lab.client(gateway)
+    client.send(request_bytes("POST", "/", EXPECTING))
+    assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 100 ")
+    response = client.response()
+    assert (response.status, response.header("Sluice-Error")) == (408, "request_body_timeout")
+
+
 def test_a_refusal_instead_of_100_reaches_the_client(lab):
     def script(connection):
         connection.read_request_head()

@@ -219,6 +219,28 @@ def test_options_asterisk(lab):
     assert backend.requests[0].target == "*"
 
 
+def test_options_of_another_host_as_a_whole_goes_there(lab):
+    """`OPTIONS http://host` is the asterisk form of that host (RFC 9112 3.2.4): its authority wins here too."""
+    backend = lab.backend()
+    client = lab.client(lab.gateway(backend))
+    client.send(b"OPTIONS http://a.example HTTP/1.1\r\nHost: b.example\r\n\r\n")
+    assert client.response().status == 200
+    assert (backend.requests[0].target, backend.requests[0].header("Host")) == ("*", "a.example")
+
+
+def test_trailers_do_not_undo_what_the_route_says_of_headers(lab):
+    backend = lab.backend(answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                                    + chunked(b"abc", trailers=b"X-Sum: 7\r\nX-Node: forged\r\n")))
+    gateway = lab.gateway(backend, route={"request_headers": {"set": {"X-User": "nobody"}, "remove": ["X-Internal"]},
+                                          "response_headers": {"set": {"X-Node": "gateway"}}})
+    response = lab.client(gateway).request(
+        "POST", "/", [("Transfer-Encoding", "chunked")],
+        chunked(b"abc", trailers=b"X-Sum: 6\r\nX-User: admin\r\nX-Internal: 1\r\n"))
+    assert backend.requests[0].trailers == [("X-Sum", "6")]
+    assert backend.requests[0].header("X-User") == "nobody"
+    assert ("X-Sum", "7") in response.trailers and not [name for name, _ in response.trailers if name == "X-Node"]
+
+
 @pytest.mark.parametrize("method,target,statuses", [
     ("CONNECT", "test.example:443", {405, 501}),
     ("TRACE", "/", {405}),

@@ -1,5 +1,6 @@
 """Listeners: addresses, connection limits, descriptors."""
 
+import subprocess
 import time
 
 import pytest
@@ -84,10 +85,17 @@ def test_the_soft_descriptor_limit_is_raised(lab):
     assert limits_of(gateway) == [4096, 4096]
 
 
-def test_running_out_of_descriptors_neither_spins_nor_stops_service(lab):
-    """More clients than descriptors: what does not fit waits or is refused, and the rest is served."""
+def test_max_connections_is_capped_to_what_descriptors_allow(lab):
     gateway = lab.gateway_from(config_for(lab.backend()), wrapper=["prlimit", "--nofile=96:96"])
     assert "max_connections" in gateway.stderr(), "a warning that the limit was capped"
+    assert lab.request(gateway).status == 200
+
+
+def test_running_out_of_descriptors_neither_spins_nor_stops_service(lab):
+    """More clients than descriptors: those who do not fit wait, and the rest is served."""
+    gateway = lab.gateway(lab.backend())
+    # Behind its back: at start it would have lowered max_connections instead.
+    subprocess.run(["prlimit", "--pid", str(gateway.pid), "--nofile=96:96"], check=True)
     first = lab.client(gateway)
     assert first.request().status == 200
     clients = [lab.client(gateway) for _ in range(150)]
@@ -95,10 +103,12 @@ def test_running_out_of_descriptors_neither_spins_nor_stops_service(lab):
     while time.monotonic() - started < 0.5:  # a measuring interval
         assert first.request().status == 200
         time.sleep(0.05)
+    assert "no descriptors left" in gateway.stderr()
     assert gateway.cpu_seconds() - before < 0.3, "the accept loop spins"
     for client in clients:
         client.close()
     wait_until(lambda: lab.request(gateway).status == 200, "service after the flood")
+    assert gateway.metric("sluice_accept_pauses_total") >= 1
 
 
 def test_descriptors_are_given_back(lab):

@@ -46,6 +46,31 @@ def test_500_clients_that_read_nothing_of_100_mib(lab):
     assert gateway.metric("sluice_held_bytes") == 0
 
 
+def test_slow_clients_over_max_held_bytes_are_cut_and_others_served(lab):
+    size, block = 8 * MIB, bytes(MIB)
+
+    def script(connection):
+        request = connection.read_request()
+        if request.target == "/small":
+            return connection.respond(body=b"small")
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        connection.socket.settimeout(seconds(20))
+        for _ in range(size // len(block)):
+            connection.socket.sendall(block)
+
+    gateway = lab.gateway(lab.backend(script), limits={"max_held_bytes": "256KiB"})
+    clients = [lab.client(gateway, receive_buffer=4096) for _ in range(40)]
+    for client in clients:
+        client.send(request_bytes())
+    wait_until(lambda: gateway.metric("sluice_held_bytes_rejections_total") > 0, "a slow client to be cut", 20)
+    assert gateway.metric("sluice_held_bytes") <= 256 * 1024
+    assert lab.request(gateway, target="/small").body == b"small"
+    for client in clients:
+        client.close()
+    gateway.wait_metric("sluice_connections_open", 0, timeout=20)
+    assert gateway.metric("sluice_held_bytes") == 0
+
+
 def settle(gateway):
     """The highest residence until it has not moved for a while."""
     highest, steady_since = gateway.rss_mib(), time.monotonic()

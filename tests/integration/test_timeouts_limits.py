@@ -1,8 +1,10 @@
 """Every limit and every timeout, at its edge."""
 
+import threading
+
 import pytest
 
-from support.http_message import chunked, read_response_head, request_bytes
+from support.http_message import chunked, read_chunk, read_response_head, request_bytes
 from support.stream import PeerClosed
 from support.waiting import stays, wait_until
 
@@ -86,6 +88,30 @@ def test_a_route_has_a_body_limit_of_its_own(lab):
 def test_a_body_limit_can_be_off(lab):
     gateway = lab.gateway(lab.backend(), limits={"max_request_body": 100}, route={"max_request_body": "off"})
     assert lab.request(gateway, "POST", body=bytes(100_000)).status == 200
+
+
+def test_the_body_limit_counts_what_an_earlier_attempt_has_read(lab):
+    """The first attempt fails behind part of the body; the second one must not count from zero."""
+    again = threading.Event()
+
+    def script(connection):
+        connection.read_request_head()
+        assert len(read_chunk(connection)) == 600
+        if connection.index == 0:
+            return  # the connection ends, without an answer
+        again.set()
+        read_chunk(connection)
+        connection.respond()
+
+    gateway = lab.gateway(lab.backend(script), limits={"max_request_body": 1000},
+                          upstream={"retries": {"on": ["connect", "reset"]}})
+    client = lab.client(gateway)
+    client.send(request_bytes("PUT", "/", [("Transfer-Encoding", "chunked")],
+                              chunked(bytes(600)).removesuffix(b"0\r\n\r\n")))
+    wait_until(again.is_set, "the second attempt")
+    client.send(chunked(bytes(600)))
+    response = client.response()
+    assert (response.status, response.header("Sluice-Error")) == (413, "request_too_large")
 
 
 # timeouts towards the client

@@ -101,7 +101,10 @@ def test_a_reset_ends_the_tunnel_on_the_other_side(lab, who):
         client.read_until_closed()
     wait_until(backend.connection().finished.is_set, "the backend's end")
     gateway.wait_metric("sluice_websocket_tunnels_open", 0)
-    assert gateway.metric("sluice_websocket_closes_total", route="all", code="none") == 1
+    initiator = "client" if who == "client" else "upstream"
+    assert gateway.metric("sluice_websocket_closes_total", route="all", initiator=initiator, code="none") == 1
+    line = gateway.wait_log(event="tunnel_close")
+    assert line["tunnel"]["close_initiator"] == initiator
 
 
 def test_a_slow_reader_slows_the_tunnel(lab):

@@ -53,6 +53,23 @@ TEST_F(StreamTlsTest, ShakesHandsAndCarriesBothWays) {
   EXPECT_EQ(harness_.await(read_at_least(*pair.client, 12)).bytes, "hello client");
 }
 
+// RFC 8446 4.6.3 lets a peer send them without end, and OpenSSL reads on underneath.
+TEST_F(StreamTlsTest, AFloodOfKeyUpdatesEndsTheConnectionAndAFewDoNot) {
+  TlsPair pair(harness_, *tls_);
+  quiet(pair);
+  const auto update = [&pair](int times) {
+    for (int i = 0; i < times; ++i) {
+      ASSERT_EQ(SSL_key_update(pair.client->ssl(), SSL_KEY_UPDATE_NOT_REQUESTED), 1);
+      ASSERT_EQ(SSL_do_handshake(pair.client->ssl()), 1);
+    }
+  };
+  update(20);
+  ASSERT_FALSE(pair.client->write({"data"}));
+  EXPECT_EQ(harness_.await(read_at_least(*pair.server, 4)).bytes, "data");
+  update(40);
+  EXPECT_EQ(harness_.await(read_at_least(*pair.server, 1)).error, StreamError::tls_failed);
+}
+
 TEST_F(StreamTlsTest, RecordsAroundTheInlineBufferAndTheRecordSizeArriveWhole) {
   TlsPair pair(harness_, *tls_);
   for (const std::size_t size :

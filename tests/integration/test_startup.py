@@ -1,0 +1,22 @@
+"""What is promised from the first connection on."""
+
+from support import freeze
+from support.config_text import config_for
+from support.waiting import wait_until
+
+# Every look into the hosts file takes a second. A leak checker cannot work beside a tracer.
+SLOW_NAMES = ["strace", "-D", "-f", "-o", "/dev/null", "-P", "/etc/hosts", "-e", "trace=openat",
+              "-e", "inject=openat:delay_enter=1000000"]
+TRACED = {"ASAN_OPTIONS": "detect_leaks=0"}
+
+
+def test_names_are_known_before_the_first_request_is_read(lab):
+    """A client that connects as soon as the port is there waits for the names; it gets no 503."""
+    backend = lab.backend()
+    config = config_for(f"http://localhost:{backend.port}", workers=1)
+    del config["admin"]
+    gateway = lab.start(config=config, wrapper=SLOW_NAMES, env=TRACED)
+    port, = wait_until(lambda: freeze.listening_ports(gateway.pid), gateway.report)
+    gateway.ports["web"], gateway.hosts["web"] = port, "127.0.0.1"
+    assert "listening" not in gateway.stderr(), "the start was to take longer"
+    assert lab.request(gateway, timeout=10).status == 200
