@@ -303,7 +303,10 @@ Awaitable<Failure> UpstreamExchange::relay_response() {
   client_.record.status = response_.status;
   client_.start_response(response_.status, response_.reason, response_.headers, response_.body);
   http1::BodyDecoder decoder(response_.body, services_.snapshot->config.limits.max_request_head);
-  if (decoder.done() && client_.send_body({}, true, nullptr)) client_left();
+  if (decoder.done()) {
+    endpoint_done();
+    if (client_.send_body({}, true, nullptr)) client_left();
+  }
   std::size_t turn = 0;
   while (!decoder.done() && !client_problem_) {
     if (!client_.flushed()) {
@@ -347,12 +350,16 @@ Failure UpstreamExchange::relay_piece(http1::BodyDecoder& decoder, std::size_t s
   cluster_.metrics().bytes_received.add(decoded.payload);
   client_.record.bytes_sent += decoded.payload;
   if (decoded.payload == 0 && !decoder.done()) return {};
+  if (decoder.done()) endpoint_done();
   const bool with_trailers = decoder.done() && !decoder.trailers().empty();
   const http::Headers trailers =
       with_trailers ? passable_trailers(decoder.trailers(), route_.route->response_headers) : http::Headers();
   if (client_.send_body({scratch, decoded.payload}, decoder.done(), with_trailers ? &trailers : nullptr)) client_left();
   return {};
 }
+
+// Before the client gets the last byte, so that its next request finds the endpoint's load as it is.
+void UpstreamExchange::endpoint_done() { picked_.in_flight = upstream::InFlight(); }
 
 void UpstreamExchange::release_connection(const http1::BodyDecoder& decoder) {
   if (!response_.keep_alive || !decoder.done() || excess_ || upload_running_ || !upload_done_) return;

@@ -70,6 +70,7 @@ class UpstreamExchange {
   void start_upload_task();
 
   Failure relay_piece(http1::BodyDecoder& decoder, std::size_t size);
+  void endpoint_done();
   void release_connection(const http1::BodyDecoder& decoder);
   void on_timeout();
   void on_body_timeout();
