@@ -4,6 +4,7 @@
 
 #include <asio/signal_set.hpp>
 #include <csignal>
+#include <cstdio>
 #include <system_error>
 
 #include "gateway/admin/admin_server.h"
@@ -267,8 +268,7 @@ void Server::on_signal(int number) {
   if (number == SIGHUP) return metrics::log().warn("reloading is not supported yet: restart to use a new configuration");
   if (!draining_) return begin_drain();
   metrics::log().warn("second signal: leaving at once");
-  metrics::shutdown_logs();
-  std::_Exit(static_cast<int>(ExitCode::done));
+  stop_workers();
 }
 
 void Server::begin_drain() {
@@ -299,8 +299,8 @@ void Server::stop_workers() {
   for (const std::unique_ptr<Worker>& worker : workers_) {
     while (!worker->stopped() && Clock::now() < patience) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     if (!worker->stopped()) {
-      metrics::log().error("a worker did not end in time; leaving without it");
-      metrics::shutdown_logs();
+      // It may still log: the logs cannot be closed under it.
+      std::fputs("a worker did not end in time; leaving without it\n", stderr);
       std::_Exit(static_cast<int>(ExitCode::done));
     }
     worker->join();
