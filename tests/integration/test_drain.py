@@ -38,7 +38,7 @@ def refuses(lab, gateway):
     try:
         lab.client(gateway)
         return False
-    except ConnectionRefusedError:
+    except (ConnectionRefusedError, ConnectionResetError):  # a reset: this one came in the very moment of the closing
         return True
 
 
