@@ -48,12 +48,13 @@ bool is_canonical_escape(std::string_view path, std::size_t at) noexcept {
   return path[at + 1] == kUpperHex[code >> 4] && path[at + 2] == kUpperHex[code & 15];
 }
 
-// Whether the segment that begins behind the slash at `slash` is empty (but not the last), "." or "..".
+// Whether the segment that begins behind the slash at `slash` is empty (but not the last), "." or "..", also with a parameter.
 bool is_reducible_segment(std::string_view path, std::size_t slash) noexcept {
   std::size_t at = slash + 1;
   if (at < path.size() && path[at] == '/') return true;
   while (at < path.size() && at <= slash + 2 && path[at] == '.') ++at;
-  return at > slash + 1 && (at == path.size() || path[at] == '/' || path[at] == ';' || path[at] == '%');
+  const bool ends = at == path.size() || path[at] == '/' || path[at] == ';' || path.substr(at, 3) == "%3B";
+  return at > slash + 1 && ends;
 }
 
 // True when nothing would change: the common case, told in one pass. False may also mean an error.
