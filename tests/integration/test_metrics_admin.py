@@ -1,5 +1,7 @@
 """The admin listener: metrics, health, who may ask."""
 
+import time
+
 import pytest
 
 from support.config_text import config_for, to_yaml
@@ -7,6 +9,7 @@ from support.gateway import run_sluice
 from support.http_message import read_response, request_bytes
 from support.raw_backend import echo_websocket
 from support.raw_client import RawClient
+from support.waiting import seconds
 from support.websocket import open_websocket
 
 EXPECTED = {
@@ -153,6 +156,15 @@ def test_a_silent_admin_client_does_not_block_the_others(lab):
     lab.clients.extend(silent)
     silent[0].send(b"GET /metr")
     assert gateway.admin("/metrics").status == 200
+
+
+def test_silent_admin_clients_in_numbers_give_up_their_places(lab):
+    """A probe must be answered while more connections than the admin listener has places ask nothing."""
+    gateway = lab.gateway(lab.backend())
+    lab.clients.extend(RawClient(gateway.admin_port) for _ in range(200))
+    started = time.monotonic()
+    assert gateway.admin("/healthz").status == 200
+    assert time.monotonic() - started < seconds(2), "the places are only given up when their time is over"
 
 
 def test_no_admin_listener_unless_asked(lab):
