@@ -54,8 +54,8 @@ void set_option(int descriptor, int level, int option) {
 
 // The first socket of an address is bound without SO_REUSEPORT, so that a second gateway (or anybody else of the same
 // user) cannot slip in unnoticed and take half of the connections; the flag is set before it listens.
-OwnedDescriptor open_one(const config::Address& address, bool first) {
-  OwnedDescriptor descriptor(::socket(address.v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+tls::Descriptor open_one(const config::Address& address, bool first) {
+  tls::Descriptor descriptor(::socket(address.v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (descriptor.get() < 0) fail(address, "socket");
   set_option(descriptor.get(), SOL_SOCKET, SO_REUSEADDR);
   if (address.v6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
@@ -114,10 +114,6 @@ struct Slot final : tls::Stream::Attachment {
 
 }  // namespace
 
-OwnedDescriptor::~OwnedDescriptor() {
-  if (descriptor_ >= 0) ::close(descriptor_);
-}
-
 ListeningSockets open_listening_sockets(const config::Address& address, unsigned count) {
   ListeningSockets listening;
   listening.address = address;
@@ -129,31 +125,34 @@ ListeningSockets open_listening_sockets(const config::Address& address, unsigned
 }
 
 Listener::Listener(proxy::Services& services, sessions::SessionSet& sessions, ConnectionLimit& limit,
-                   const config::Listener& config, std::unique_ptr<tls::ServerContext> tls_context, OwnedDescriptor socket)
+                   const config::Listener& config, std::unique_ptr<tls::ServerContext> tls_context, tls::Descriptor socket)
     : services_(services),
       sessions_(sessions),
       limit_(limit),
       config_(config),
       tls_context_(std::move(tls_context)),
-      acceptor_(services.io.context),
-      resume_(services.io.wheel, [](void* self) { static_cast<Listener*>(self)->wait(); }, this) {
-  acceptor_.assign(asio::generic::stream_protocol(config.address.v6 ? AF_INET6 : AF_INET, IPPROTO_TCP), socket.release());
+      socket_(std::move(socket)),
+      resume_(services.io.wheel, [](void* self) { static_cast<Listener*>(self)->resume(); }, this) {}
+
+// Level-triggered: what one turn leaves in the queue is told of again.
+void Listener::start() {
+  if (const ErrorCode error = services_.io.loop.add(socket_.get(), EPOLLIN, *this)) throw std::system_error(error, "epoll_ctl");
 }
 
-void Listener::wait() {
-  acceptor_.async_wait(asio::socket_base::wait_read, [this](const ErrorCode& error) {
-    if (error || !acceptor_.is_open()) return;
-    try {
-      accept_some(kAcceptsPerTurn) ? wait() : pause();
-    } catch (const std::exception& failure) {  // memory ran out: whoever was to be accepted is gone, the listener stays
-      metrics::log().error("listener {}: {}", config_.name, failure.what());
-      pause();
-    }
-  });
+void Listener::resume() { services_.io.loop.change(socket_.get(), EPOLLIN, *this); }
+
+void Listener::on_events(std::uint32_t) {
+  try {
+    if (!accept_some(kAcceptsPerTurn)) pause();
+  } catch (const std::exception& failure) {  // memory ran out: whoever was to be accepted is gone, the listener stays
+    metrics::log().error("listener {}: {}", config_.name, failure.what());
+    pause();
+  }
 }
 
 void Listener::pause() {
   services_.io.metrics.accept_paused.add();
+  services_.io.loop.change(socket_.get(), 0, *this);
   resume_.set_after(kPauseWithoutDescriptors);
   if (Clock::now() < quiet_until_) return;
   quiet_until_ = Clock::now() + kQuietAfterWarning;
@@ -167,7 +166,7 @@ bool Listener::accept_some(int most) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
     const int descriptor =
-        ::accept4(acceptor_.native_handle(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        ::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (descriptor >= 0) {
       serve(descriptor, peer);
       continue;
@@ -180,7 +179,7 @@ bool Listener::accept_some(int most) {
 }
 
 void Listener::serve(int descriptor, const sockaddr_storage& peer) {
-  OwnedDescriptor owner(descriptor);
+  tls::Descriptor socket(descriptor);
   metrics::ConnectionMetrics& metrics = services_.io.metrics;
   metrics.accepted.add();
   auto slot = std::make_unique<Slot>(limit_, metrics.open);
@@ -189,25 +188,20 @@ void Listener::serve(int descriptor, const sockaddr_storage& peer) {
     return;
   }
   const PeerAddress address = peer_of(peer);
-  sessions::Accepted accepted{Socket(services_.io.context.get_executor()), &config_, tls_context_.get(), address.text, false,
+  sessions::Accepted accepted{std::move(socket), &config_, tls_context_.get(), address.text, false,
                               std::move(slot)};
   for (const config::Cidr& trusted : config_.trusted_proxies) {
     if (trusted.contains(address.bytes, address.v6)) accepted.peer_trusted = true;
   }
-  ErrorCode error;
-  accepted.socket.assign(asio::generic::stream_protocol(peer.ss_family, IPPROTO_TCP), owner.get(), error);
-  if (error) return;
-  owner.release();
-  asio::co_spawn(services_.io.context.get_executor(), sessions::serve_connection(services_, sessions_, std::move(accepted)),
-                 asio::detached);
+  services_.io.loop.spawn(sessions::serve_connection(services_, sessions_, std::move(accepted)));
 }
 
 void Listener::close() {
-  if (!acceptor_.is_open()) return;
+  if (!socket_) return;
   resume_.clear();
   accept_some(kBacklog);
-  ErrorCode ignored;
-  acceptor_.close(ignored);
+  services_.io.loop.forget(*this);
+  socket_.close();
 }
 
 }  // namespace sluice

@@ -9,25 +9,10 @@
 
 namespace sluice {
 
-// A descriptor that closes itself.
-class OwnedDescriptor {
- public:
-  OwnedDescriptor() = default;
-  explicit OwnedDescriptor(int descriptor) : descriptor_(descriptor) {}
-  OwnedDescriptor(OwnedDescriptor&& other) noexcept : descriptor_(other.release()) {}
-  OwnedDescriptor& operator=(OwnedDescriptor&&) = delete;
-  ~OwnedDescriptor();
-  int get() const noexcept { return descriptor_; }
-  int release() noexcept { return std::exchange(descriptor_, -1); }
-
- private:
-  int descriptor_ = -1;
-};
-
 // All sockets of one listener, bound and listening. `address.port` is the real one, also when port 0 was asked for.
 struct ListeningSockets {
   config::Address address;
-  std::vector<OwnedDescriptor> sockets;  // one per worker
+  std::vector<tls::Descriptor> sockets;  // one per worker
 };
 
 // Throws std::system_error when the address cannot be had, also when another gateway holds it.
@@ -39,17 +24,18 @@ struct ConnectionLimit {
   alignas(64) std::atomic<std::int64_t> open{0};
 };
 
-class Listener {
+class Listener final : private tls::EventSource {
  public:
   Listener(proxy::Services& services, sessions::SessionSet& sessions, ConnectionLimit& limit, const config::Listener& config,
-           std::unique_ptr<tls::ServerContext> tls_context, OwnedDescriptor socket);
+           std::unique_ptr<tls::ServerContext> tls_context, tls::Descriptor socket);
 
-  void start() { wait(); }
+  void start();
   // Accepts what is queued already, since closing the socket would reset it, then closes.
   void close();
 
  private:
-  void wait();
+  void on_events(std::uint32_t events) override;
+  void resume();
   // False: descriptors ran out.
   bool accept_some(int most);
   void serve(int descriptor, const struct sockaddr_storage& peer);
@@ -60,7 +46,7 @@ class Listener {
   ConnectionLimit& limit_;
   const config::Listener& config_;
   std::unique_ptr<tls::ServerContext> tls_context_;
-  asio::basic_socket_acceptor<asio::generic::stream_protocol, Executor> acceptor_;
+  tls::Descriptor socket_;
   tls::Deadline resume_;
   Clock::time_point quiet_until_{};  // no further warning about descriptors
 };

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "gateway/admin/admin_server.h"
+#include "gateway/control_io.h"
 #include "gateway/worker.h"
 #include "metrics/log.h"
 #include "metrics/process_metrics.h"
@@ -109,7 +110,6 @@ class Server {
   const std::string source_;
   const unsigned worker_count_;
   IoContext context_;
-  tls::TimerWheel wheel_{context_};
   asio::signal_set signals_;
   Timer ping_timer_;
   Timer drain_timer_;
@@ -231,7 +231,7 @@ void Server::start_admin(ListeningSockets& listening) {
   sources.metrics = [this] { return registry_.scrape(); };
   sources.unhealthy = [this] { return unhealthy(); };
   sources.ready = [this] { return !draining_; };
-  admin_ = std::make_unique<admin::AdminServer>(context_, wheel_, *config_.admin, std::move(sources),
+  admin_ = std::make_unique<admin::AdminServer>(context_, *config_.admin, std::move(sources),
                                                 listening.sockets[0].release());
   admin_->start();
   metrics::log().info("admin on {} -> /metrics /healthz /readyz", listening.address.text());

@@ -27,16 +27,13 @@ std::vector<std::string_view> failure_names() {
 
 }  // namespace
 
-// UNSAFE_IO: the reactor is used by this worker's thread alone, while post() from other threads stays safe.
 Worker::Worker(unsigned index, Shared shared)
     : index_(index),
       shared_(shared),
-      context_(ASIO_CONCURRENCY_HINT_UNSAFE_IO),
-      work_(asio::make_work_guard(context_)),
       connection_metrics_(shared.registry, index, parse_error_names()),
       tls_metrics_(shared.registry, index),
-      io_(context_, shared.held, connection_metrics_),
-      services_{io_, tls_metrics_, nullptr, {}, {}, {}, nullptr, websocket::TunnelSet(context_)} {}
+      io_(loop_, shared.held, connection_metrics_),
+      services_{io_, tls_metrics_, nullptr, {}, {}, {}, nullptr, websocket::TunnelSet(loop_)} {}
 
 Worker::~Worker() = default;
 
@@ -68,7 +65,7 @@ proxy::RouteServices& Worker::add_route(const config::Route& route, std::shared_
 }
 
 void Worker::set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses) {
-  asio::post(context_, [this, name, addresses = std::move(addresses)] {
+  loop_.post([this, name, addresses = std::move(addresses)] {
     for (const std::unique_ptr<upstream::Cluster>& cluster : services_.clusters) {
       cluster->set_addresses(name.first, name.second, addresses);
     }
@@ -89,9 +86,9 @@ void Worker::run() {
   sigset_t all;
   ::sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the control thread's
-  while (!context_.stopped()) {
+  while (!loop_.finished()) {
     try {
-      context_.run();
+      loop_.run();
     } catch (const std::exception& error) {  // what it belonged to is lost; everybody else goes on
       metrics::log().error("worker {}: {}", index_, error.what());
     }
@@ -100,7 +97,7 @@ void Worker::run() {
 }
 
 void Worker::drain(std::chrono::milliseconds grace) {
-  asio::post(context_, [this, grace] {
+  loop_.post([this, grace] {
     services_.draining = true;
     for (const std::unique_ptr<Listener>& listener : listeners_) listener->close();
     sessions_.drain();
@@ -110,14 +107,14 @@ void Worker::drain(std::chrono::milliseconds grace) {
 }
 
 void Worker::stop() {
-  asio::post(context_, [this] {
+  loop_.post([this] {
     services_.draining = true;
     for (const std::unique_ptr<Listener>& listener : listeners_) listener->close();
     sessions_.cut_all();
     services_.tunnels.cut_all();
     for (const std::unique_ptr<upstream::Cluster>& cluster : services_.clusters) cluster->drain();
     io_.wheel.stop();
-    work_.reset();
+    loop_.finish();
   });
 }
 
@@ -129,7 +126,7 @@ void Worker::ping() {
   Clock::rep none = 0;
   const Clock::rep now = Clock::now().time_since_epoch().count();
   if (!asked_at_.compare_exchange_strong(none, now)) return;  // the last one is still open
-  asio::post(context_, [this, now] {
+  loop_.post([this, now] {
     const Clock::duration waited = Clock::now().time_since_epoch() - Clock::duration(now);
     connection_metrics_.loop_lag.observe(std::chrono::duration<double>(waited).count());
     asked_at_.store(0);

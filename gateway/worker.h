@@ -22,7 +22,7 @@ struct Shared {
 struct WorkerListener {
   const config::Listener* config;
   std::unique_ptr<tls::ServerContext> tls_context;  // null: plain
-  OwnedDescriptor socket;
+  tls::Descriptor socket;
 };
 
 class Worker {
@@ -60,8 +60,7 @@ class Worker {
 
   const unsigned index_;
   Shared shared_;
-  IoContext context_;
-  asio::executor_work_guard<Executor> work_;
+  tls::EventLoop loop_;
   metrics::ConnectionMetrics connection_metrics_;
   metrics::TlsMetrics tls_metrics_;
   tls::WorkerIo io_;

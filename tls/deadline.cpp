@@ -32,11 +32,6 @@ TimerWheel::~TimerWheel() {
   }
 }
 
-void TimerWheel::stop() {
-  stopped_ = true;
-  timer_.cancel();
-}
-
 void TimerWheel::link(Deadline& deadline) {
   if (stopped_) return;
   if (linked_ == 0 && !armed_) done_tick_ = tick_of(Clock::now());
@@ -50,15 +45,9 @@ void TimerWheel::link(Deadline& deadline) {
   deadline.link_ = head;
   *head = &deadline;
   ++linked_;
-  if (!armed_ || tick < armed_tick_) arm(tick);
-}
-
-// Sleeps until `tick`; a wait for a later one is replaced.
-void TimerWheel::arm(std::int64_t tick) {
+  if (armed_ && tick >= armed_tick_) return;
   armed_ = true;
   armed_tick_ = tick;
-  timer_.expires_at(Clock::time_point(tick * kTick));
-  timer_.async_wait([this](const ErrorCode& error) { on_tick(error); });
 }
 
 // The next slot in which something hangs, so that an idle worker sleeps.
@@ -68,22 +57,17 @@ std::int64_t TimerWheel::next_tick() const {
   return tick;
 }
 
-void TimerWheel::on_tick(const ErrorCode& error) {
-  if (error || stopped_) return;  // an error: a nearer wait has replaced this one
-  armed_ = false;
-  const Clock::time_point now = Clock::now();
+void TimerWheel::run(Clock::time_point now) {
+  if (now < wakes_at()) return;
   const std::int64_t now_tick = tick_of(now);
   // After a long stall one turn looks at every slot.
-  std::int64_t tick = std::max(done_tick_ + 1, now_tick - static_cast<std::int64_t>(kSlots) + 1);
-  armed_ = true;  // callbacks that link must not arm the timer meanwhile
-  armed_tick_ = tick;
-  for (; tick <= now_tick; ++tick) {
+  const std::int64_t first = std::max(done_tick_ + 1, now_tick - static_cast<std::int64_t>(kSlots) + 1);
+  for (std::int64_t tick = first; tick <= now_tick; ++tick) {
     done_tick_ = tick;
     run_slot(static_cast<std::size_t>(tick) % kSlots, now);
   }
-  done_tick_ = std::max(done_tick_, now_tick);
-  armed_ = false;
-  if (linked_ > 0 && !armed_ && !stopped_) arm(next_tick());
+  armed_ = linked_ > 0 && !stopped_;
+  if (armed_) armed_tick_ = next_tick();
 }
 
 void TimerWheel::run_slot(std::size_t slot, Clock::time_point now) {

@@ -45,30 +45,33 @@ class TimerWheel {
  public:
   static constexpr std::chrono::milliseconds kTick{20};
 
-  explicit TimerWheel(IoContext& context) : timer_(context) { slots_.fill(nullptr); }
+  TimerWheel() { slots_.fill(nullptr); }
   TimerWheel(const TimerWheel&) = delete;
   TimerWheel& operator=(const TimerWheel&) = delete;
   ~TimerWheel();
 
-  // Lets the event loop run out of work. Deadlines never fire afterwards.
-  void stop();
+  // When run() has something to do next; max(): never.
+  Clock::time_point wakes_at() const noexcept {
+    return armed_ ? Clock::time_point(armed_tick_ * kTick) : Clock::time_point::max();
+  }
+  // Fires what is due.
+  void run(Clock::time_point now);
+  // Deadlines never fire afterwards.
+  void stop() noexcept { stopped_ = true; armed_ = false; }
 
  private:
   friend class Deadline;
   static constexpr std::size_t kSlots = 1024;  // 20 s a turn: most deadlines are looked at once or twice
 
   void link(Deadline& deadline);
-  void arm(std::int64_t tick);
   std::int64_t next_tick() const;
-  void on_tick(const ErrorCode& error);
   void run_slot(std::size_t slot, Clock::time_point now);
   static std::int64_t tick_of(Clock::time_point at) { return at.time_since_epoch() / kTick; }
 
-  Timer timer_;
   std::array<Deadline*, kSlots> slots_;
-  std::size_t linked_ = 0;      // the timer runs only while something hangs in the wheel
+  std::size_t linked_ = 0;
   std::int64_t done_tick_ = 0;  // every slot up to this tick has been looked at
-  std::int64_t armed_tick_ = 0;
+  std::int64_t armed_tick_ = 0;  // the next one in which something hangs
   bool armed_ = false;
   bool stopped_ = false;
 };

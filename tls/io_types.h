@@ -1,5 +1,4 @@
-// The names by which the rest of the code knows Asio. Also the precompiled header of every target that uses Asio.
-// One executor type everywhere (a concrete one: no type erasure on the hot path); Asio's own names stay behind these.
+// The types that everything which waits or counts time is written with. Also the precompiled header of every target from tls upward.
 #pragma once
 
 #include <chrono>
@@ -14,35 +13,11 @@
 #include <utility>
 #include <vector>
 
-#include <asio/awaitable.hpp>
-#include <asio/basic_socket_acceptor.hpp>
-#include <asio/basic_stream_socket.hpp>
-#include <asio/basic_waitable_timer.hpp>
-#include <asio/buffer.hpp>
-#include <asio/co_spawn.hpp>
-#include <asio/detached.hpp>
-#include <asio/generic/stream_protocol.hpp>
-#include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
-#include <asio/post.hpp>
-#include <asio/use_awaitable.hpp>
+#include "tls/awaitable.h"
 
 namespace sluice {
 
-using IoContext = asio::io_context;
-using Executor = IoContext::executor_type;
-template <typename T = void>
-using Awaitable = asio::awaitable<T, Executor>;
-inline constexpr asio::use_awaitable_t<Executor> use_awaitable{};
-
 using ErrorCode = std::error_code;
 using Clock = std::chrono::steady_clock;
-// Asio has a system category of its own that does not compare with std::errc.
-inline ErrorCode plain_error(const ErrorCode& error) {
-  return error.category() == asio::error::get_system_category() ? ErrorCode(error.value(), std::system_category()) : error;
-}
-// TCP of either family, and later unix sockets, behind one type.
-using Socket = asio::basic_stream_socket<asio::generic::stream_protocol, Executor>;
-using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
 
 }  // namespace sluice

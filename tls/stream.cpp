@@ -1,50 +1,94 @@
 #include "tls/stream.h"
 
 #include <openssl/err.h>
+#include <sys/socket.h>
 
 #include <cassert>
+#include <cerrno>
 
 #include "tls/stream_bio.h"
 #include "tls/stream_error.h"
 
 namespace sluice::tls {
+namespace {
 
-void StreamClose::operator()(Stream* stream) const noexcept { stream->close(); }
+// EPOLLOUT comes later, if ever: a unix socket would tell of room each time its peer reads.
+constexpr std::uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP | EPOLLET;
 
-StreamPtr Stream::plain(WorkerIo& io, Socket socket) { return StreamPtr(new Stream(io, std::move(socket), nullptr)); }
+}  // namespace
 
-StreamPtr Stream::secure(WorkerIo& io, Socket socket, SslPtr ssl) {
+void StreamClose::operator()(Stream* stream) const noexcept { delete stream; }
+
+StreamPtr Stream::plain(WorkerIo& io, Descriptor socket) { return StreamPtr(new Stream(io, std::move(socket), nullptr)); }
+
+StreamPtr Stream::secure(WorkerIo& io, Descriptor socket, SslPtr ssl) {
   assert(ssl && "without a session the stream would be plain");
   return StreamPtr(new Stream(io, std::move(socket), std::move(ssl)));
 }
 
-Stream::Stream(WorkerIo& io, Socket socket, SslPtr ssl) : io_(io), socket_(std::move(socket)), ssl_(std::move(ssl)) {
+Stream::Stream(WorkerIo& io, Descriptor socket, SslPtr ssl)
+    : io_(io), socket_(std::move(socket)), ssl_(std::move(ssl)), next_turn_(io.loop, &Stream::on_next_turn, this) {
   if (ssl_) StreamBio::attach(*this);
+  error_ = write_error_ = io_.loop.add(socket_.get(), kReadEvents, *this);
 }
 
-Stream::~Stream() { give_back_held(); }
-
-void Stream::close() noexcept {
+Stream::~Stream() {
   if (ssl_ && !error_ && !write_error_ && !fin_wanted_ && flushed() && SSL_is_init_finished(ssl_.get())) {
     ERR_clear_error();
     SSL_shutdown(ssl_.get());  // close_notify, as far as the socket takes it
   }
-  closed_ = true;
-  on_end_ = nullptr;
-  readable_ = {};
-  flushed_interest_ = {};
-  write_deadline_.reset();
-  ErrorCode ignored;
-  socket_.close(ignored);
+  io_.loop.forget(*this);
+  give_back_held();
+  socket_.close();
   attachment_.reset();
-  if (pending_ == 0) delete this;
 }
 
-bool Stream::operation_done() noexcept {
-  --pending_;
-  if (!closed_) return true;
-  if (pending_ == 0) delete this;
-  return false;
+void Stream::on_events(std::uint32_t events) {
+  const bool to_read = (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
+  const bool room = (events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0;
+  if (to_read) ready_ = true;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = true;
+  if (connecting_) {
+    if (room) on_connected();
+    return;
+  }
+  if (room && !overflow_.empty() && send_kept()) {
+    if (to_read) wake_reader_later();  // whoever is woken first may close the stream
+    return flush_done();
+  }
+  if (to_read) wake_reader();
+}
+
+void Stream::on_next_turn(void* stream) {
+  Stream& self = *static_cast<Stream*>(stream);
+  if (std::exchange(self.writer_due_, false)) {
+    if (self.reader_due_) self.next_turn_.request();  // whoever is woken first may close the stream
+    return self.flush_done();
+  }
+  if (std::exchange(self.reader_due_, false)) self.wake_reader();
+}
+
+Awaitable<ErrorCode> Stream::connected() {
+  connecting_ = true;
+  wait_for_room();
+  while (connecting_ && !write_error_) co_await flush_waiter_.wait();
+  co_return write_error_;
+}
+
+void Stream::wait_for_room() {
+  if (room_watched_) return;
+  room_watched_ = true;
+  const ErrorCode error = io_.loop.change(socket_.get(), kReadEvents | EPOLLOUT, *this);
+  if (error) abort(error);
+}
+
+void Stream::on_connected() {
+  connecting_ = false;
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+  if (error != 0 && !error_) error_ = write_error_ = ErrorCode(error, std::system_category());
+  flush_waiter_.wake();
 }
 
 Awaitable<ErrorCode> Stream::handshake() {
@@ -84,9 +128,9 @@ ErrorCode Stream::tls_error(int result) {
 void Stream::abort(ErrorCode error) {
   if (!error_) error_ = error;
   if (!write_error_) write_error_ = error;
-  ErrorCode ignored;
-  socket_.cancel(ignored);  // what is pending comes back and wakes whoever waits
-  if (std::exchange(read_waits_flush_, false) || (on_end_ != nullptr && !read_pending_)) wake_reader_later();
+  read_waits_flush_ = false;
+  writer_due_ = true;
+  wake_reader_later();
 }
 
 }  // namespace sluice::tls

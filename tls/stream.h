@@ -1,9 +1,9 @@
 // One connected byte stream, plain or TLS: a client connection or a connection to a backend. It owns the descriptor and
 // the TLS session. Used by one worker's thread only, from accept or connect to its end.
 //
-// Reading never waits and never owns a big buffer: read_some() takes what is there, would_block() means "wait first".
-// A wait is a pending read into a small inline buffer (256 bytes), which costs no epoll_ctl and leaves an idle connection without
-// buffers; after it read_some() takes the inline bytes and drains the socket into the caller's memory.
+// Reading never waits and owns no buffer: read_some() takes what is there into the caller's memory, would_block means "wait
+// first". The socket is registered with the loop once, edge-triggered; the stream remembers whether there may be something to
+// read, so that no call is made in vain.
 // Writing never waits either: what the socket does not take is copied, counted against max_held_bytes, and sent as
 // the peer makes room; the caller waits for flushed() before it writes more. So a stream holds at most one write's worth.
 // Every error is sticky, also the one given to abort(): all later calls return it, and whoever waits is woken.
@@ -14,16 +14,12 @@
 #include <array>
 #include <initializer_list>
 
-#include "tls/deadline.h"
-#include "tls/io_types.h"
 #include "tls/ssl_ptr.h"
-#include "tls/waiter.h"
 #include "tls/worker_io.h"
 
 namespace sluice::tls {
 
 class Stream;
-// Closes the descriptor. The memory goes once the last pending operation has come back.
 struct StreamClose {
   void operator()(Stream* stream) const noexcept;
 };
@@ -34,18 +30,21 @@ struct ReadResult {
   ErrorCode error;  // would_block, eof, or a failure; then size is 0
 };
 
-class Stream {
+class Stream final : private EventSource {
  public:
-  static StreamPtr plain(WorkerIo& io, Socket socket);
-  static StreamPtr secure(WorkerIo& io, Socket socket, SslPtr ssl);
+  // A connected socket, or one that is connecting: then connected() comes first. Non-blocking.
+  static StreamPtr plain(WorkerIo& io, Descriptor socket);
+  static StreamPtr secure(WorkerIo& io, Descriptor socket, SslPtr ssl);
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
   bool is_tls() const noexcept { return ssl_ != nullptr; }
   SSL* ssl() const noexcept { return ssl_.get(); }
   WorkerIo& io() const noexcept { return io_; }
-  Socket& socket() noexcept { return socket_; }
+  int descriptor() const noexcept { return socket_.get(); }
 
+  // Returns when the connect() that is under way has ended, and how.
+  Awaitable<ErrorCode> connected();
   // Completes the TLS handshake in the direction that the session was set up for. Nothing to do on a plain stream.
   Awaitable<ErrorCode> handshake();
 
@@ -55,11 +54,13 @@ class Stream {
   // Returns when read_some() has something new to say. One coroutine at a time.
   Awaitable<> wait_readable();
   // Makes a wait_readable() return now, although nothing came; the stream stays usable.
-  void interrupt_wait() { if (read_waiter_.waiting()) read_waiter_.wake(); }
+  void interrupt_wait() noexcept {
+    if (read_waiter_.waiting()) wake_reader_later();
+  }
   // Whether read_some() is worth a call before any wait. Call it until it would block, then wait: TLS may hold whole
   // records that no socket event announces.
   bool readable_now() const noexcept {
-    return error_ || !unread_.empty() || inline_size_ > 0 || read_ended_ || socket_eof_ || turn_over_;
+    return error_ || !unread_.empty() || ready_ || read_ended_ || socket_eof_ || turn_over_;
   }
 
   // All of it is sent or kept; an error means that the stream is lost (held_limit: the budget for slow peers is spent).
@@ -79,8 +80,7 @@ class Stream {
   // No more writes: sends close_notify under TLS, then FIN, both after what is kept.
   void shutdown_write();
 
-  // Calls back (once) when the peer ends or resets the connection while nobody reads. Stops by itself when bytes
-  // come that the owner has to read first.
+  // Calls back (once) when the peer ends or resets the connection while nobody reads, also behind bytes that are unread.
   using Callback = void (*)(void* context);
   void watch_end(Callback on_end, void* context);
   // The same for a connection on which nothing at all is expected: bytes count as well.
@@ -108,7 +108,6 @@ class Stream {
  private:
   friend struct StreamClose;
   friend struct StreamBio;
-  static constexpr std::size_t kInlineSize = 256;
 
   struct Interest {
     Callback callback = nullptr;
@@ -118,66 +117,64 @@ class Stream {
     }
   };
 
-  Stream(WorkerIo& io, Socket socket, SslPtr ssl);
+  Stream(WorkerIo& io, Descriptor socket, SslPtr ssl);
   ~Stream();
-  void close() noexcept;
-  bool operation_done() noexcept;  // false: the stream was closed meanwhile and is gone now
+  void on_events(std::uint32_t events) override;
+  void on_connected();
+  static void on_next_turn(void* stream);
 
   ReadResult read_plain(char* data, std::size_t size);
   ReadResult read_tls(char* data, std::size_t size);
-  std::size_t take_inline(char* data, std::size_t size) noexcept;
-  ReadResult receive(char* data, std::size_t size);  // from the socket, after the inline bytes
-  void arm_read();
-  void on_read(const ErrorCode& error, std::size_t size);
+  ReadResult receive(char* data, std::size_t size);  // from the socket
   void wake_reader();
-  void wake_reader_later();
+  void wake_reader_later() noexcept;
+  bool end_seen();
   bool tls_end_seen();
 
   ErrorCode write_tls(std::initializer_list<std::string_view> parts);
   ErrorCode ssl_write(const char* data, std::size_t size);
-  ErrorCode transmit(const struct iovec* parts, std::size_t count);  // sends at once, keeps the rest
-  ErrorCode keep(const struct iovec* parts, std::size_t count, std::size_t skip);  // all but the first `skip` bytes
-  void start_flush();
+  ErrorCode transmit(struct iovec* parts, std::size_t count);  // sends at once, keeps the rest
+  ErrorCode keep(const struct iovec* parts, std::size_t count, std::size_t size);
+  bool send_kept();  // false: the socket takes no more for now
+  void wait_for_room();
   void on_write_idle();
-  void on_write(const ErrorCode& error, std::size_t size);
   void flush_done();
   void send_fin();
   ErrorCode tls_error(int result);
   void give_back_held() noexcept;
 
   WorkerIo& io_;
-  Socket socket_;
+  Descriptor socket_;
   SslPtr ssl_;
   ErrorCode error_;        // of reading, or of everything after abort()
   ErrorCode write_error_;
   std::string unread_;
+  NextTurn next_turn_;     // for `reader_due_` and `writer_due_`
 
-  // Reading. `inline_used_` bytes of the inline ones were taken already.
+  // Reading.
   Waiter read_waiter_;
   Interest readable_;
   Callback on_end_ = nullptr;
   void* on_end_context_ = nullptr;
   bool watch_data_ = false;
-  std::uint16_t inline_size_ = 0;
-  std::uint16_t inline_used_ = 0;
-  bool read_pending_ = false;
-  bool read_ended_ = false;      // the peer's FIN or close_notify was seen
+  bool ready_ = false;             // the socket may have something to read
+  bool hung_up_ = false;           // the peer's FIN or a reset has come, maybe behind bytes: read on to the end
+  bool read_ended_ = false;        // it was read, or TLS's close_notify was
+  bool socket_eof_ = false;
   bool read_waits_flush_ = false;  // TLS answers (KeyUpdate) pile up: read on when they are sent
   bool turn_over_ = false;         // this turn's share of TLS records is used up: read on in the next one
+  bool reader_due_ = false;
   std::uint16_t key_updates_ = 0;  // since the last application data
   std::size_t raw_budget_ = 0;     // bytes that OpenSSL may still take from the socket in this read
-  bool drained_ = false;         // a short inline read: the socket was empty a moment ago
-  bool socket_eof_ = false;
 
   // Writing.
-  bool write_pending_ = false;
-  bool corked_ = false;          // records of one write are gathered in io_.records
+  bool writer_due_ = false;
+  bool connecting_ = false;
+  bool room_watched_ = false;      // EPOLLOUT is registered: from the first stall on
+  bool corked_ = false;            // records of one write are gathered in io_.records
   bool fin_wanted_ = false;
   bool fin_sent_ = false;
-  bool closed_ = false;
-  std::uint8_t pending_ = 0;     // operations that will still come back
-  std::string overflow_;         // being sent; must not move while an operation is pending on it
-  std::string overflow_next_;    // written after that
+  std::string overflow_;           // what the socket did not take; the first `overflow_sent_` bytes have left
   std::size_t overflow_sent_ = 0;
   Waiter flush_waiter_;
   Interest flushed_interest_;
@@ -186,7 +183,6 @@ class Stream {
   std::optional<Deadline> write_deadline_;  // made on the first stall
   std::uint64_t bytes_written_ = 0;
   std::unique_ptr<Attachment> attachment_;
-  std::array<char, kInlineSize> inline_;
 };
 
 }  // namespace sluice::tls

@@ -86,7 +86,7 @@ int StreamBio::write(Stream& stream, const char* data, std::size_t size, std::si
     stream.io_.records.append(data, size);
     return 1;
   }
-  const iovec part{const_cast<char*>(data), size};
+  iovec part{const_cast<char*>(data), size};
   return stream.transmit(&part, 1) ? 0 : 1;
 }
 

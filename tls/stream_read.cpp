@@ -39,45 +39,27 @@ void Stream::unread(std::string_view bytes) {
   if (!bytes.empty()) unread_.insert(0, bytes);
 }
 
-std::size_t Stream::take_inline(char* data, std::size_t size) noexcept {
-  const std::size_t n = std::min<std::size_t>(size, inline_size_ - inline_used_);
-  std::memcpy(data, inline_.data() + inline_used_, n);
-  inline_used_ = static_cast<std::uint16_t>(inline_used_ + n);
-  if (inline_used_ == inline_size_) inline_used_ = inline_size_ = 0;
-  return n;
-}
-
 ReadResult Stream::receive(char* data, std::size_t size) {
-  std::size_t n = 0;
-  if (inline_size_ > 0) {
-    n = take_inline(data, size);
-    if (drained_ || n == size) return {n, {}};
-  }
-  if (socket_eof_) return n > 0 ? ReadResult{n, {}} : ReadResult{0, StreamError::eof};
-  // While a read is pending the socket is known to be empty; a direct recv would overtake it.
-  if (drained_ || read_pending_) return n > 0 ? ReadResult{n, {}} : ReadResult{0, StreamError::would_block};
+  if (socket_eof_) return {0, StreamError::eof};
+  if (!ready_) return {0, StreamError::would_block};
   ssize_t got;
   do {
-    got = ::recv(socket_.native_handle(), data + n, size - n, 0);
+    got = ::recv(socket_.get(), data, size, 0);
   } while (got < 0 && errno == EINTR);
   if (got > 0) {
-    drained_ = static_cast<std::size_t>(got) < size - n;  // the next wait looks again, also for a FIN behind it
-    return {n + static_cast<std::size_t>(got), {}};
+    // Less than there was room for: nothing is left, and what comes next is an event of its own. So is a FIN, unless it came before.
+    if (static_cast<std::size_t>(got) < size && !hung_up_) ready_ = false;
+    return {static_cast<std::size_t>(got), {}};
   }
   if (got == 0) {
     // A send may have been told of the reset first: then this is no orderly end.
     if (write_error_ == std::errc::connection_reset) return {0, write_error_};
     socket_eof_ = true;
-  } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
-    drained_ = true;
-  } else {
-    const ErrorCode error = ErrorCode(errno, std::system_category());
-    if (n == 0) return {0, error};
-    error_ = error;  // the socket reports it only once
-    return {n, {}};
+    return {0, StreamError::eof};
   }
-  if (n > 0) return {n, {}};
-  return {0, socket_eof_ ? StreamError::eof : StreamError::would_block};
+  if (errno != EAGAIN && errno != EWOULDBLOCK) return {0, ErrorCode(errno, std::system_category())};
+  ready_ = false;
+  return {0, StreamError::would_block};
 }
 
 ReadResult Stream::read_plain(char* data, std::size_t size) {
@@ -91,7 +73,7 @@ ReadResult Stream::read_plain(char* data, std::size_t size) {
 }
 
 ReadResult Stream::read_tls(char* data, std::size_t size) {
-  if (overflow_.size() + overflow_next_.size() > kMaxOverflowWhileReading) {
+  if (overflow_.size() - overflow_sent_ > kMaxOverflowWhileReading) {
     read_waits_flush_ = true;
     return {0, StreamError::would_block};
   }
@@ -121,13 +103,13 @@ ReadResult Stream::read_tls(char* data, std::size_t size) {
 
 Awaitable<> Stream::wait_readable() {
   read_waiter_.reset();
-  arm_read();
-  return read_waiter_.wait();
+  if (readable_now()) wake_reader_later();
+  co_await read_waiter_.wait();
 }
 
 void Stream::on_readable(Callback callback, void* context) {
   readable_ = {callback, context};
-  arm_read();
+  if (readable_now()) wake_reader_later();
 }
 
 void Stream::yield(Callback callback, void* context) {
@@ -135,54 +117,26 @@ void Stream::yield(Callback callback, void* context) {
   wake_reader_later();
 }
 
-void Stream::arm_read() {
-  if (read_pending_ || read_waits_flush_) return;
-  if (readable_now()) return wake_reader_later();
-  drained_ = false;
-  read_pending_ = true;
-  ++pending_;
-  socket_.async_read_some(asio::buffer(inline_),
-                          [this](const ErrorCode& error, std::size_t size) { on_read(error, size); });
-}
-
-void Stream::on_read(const ErrorCode& error, std::size_t size) {
-  read_pending_ = false;
-  if (!operation_done()) return;
-  if (!error) {
-    inline_size_ = static_cast<std::uint16_t>(size);
-    inline_used_ = 0;
-    drained_ = size < kInlineSize;
-  } else if (error == asio::error::eof) {
-    socket_eof_ = true;
-  } else if (!error_) {
-    error_ = plain_error(error);
-  }
-  wake_reader();
-}
-
-void Stream::wake_reader_later() {
-  ++pending_;
-  asio::post(socket_.get_executor(), [this] {
-    if (operation_done()) wake_reader();
-  });
+void Stream::wake_reader_later() noexcept {
+  reader_due_ = true;
+  next_turn_.request();
 }
 
 // The last thing that its callers do: whoever is woken may close the stream.
 void Stream::wake_reader() {
+  if (read_waits_flush_) return;
   turn_over_ = false;
-  if (read_waiter_.waiting()) return read_waiter_.wake_now();
+  if (read_waiter_.waiting()) return read_waiter_.wake();
   if (readable_.callback != nullptr) return readable_.fire();
-  if (on_end_ == nullptr) return;
-  const bool ended = error_ || (ssl_ ? tls_end_seen() : socket_eof_ || watch_data_);
-  if (ended) std::exchange(on_end_, nullptr)(on_end_context_);
+  if (on_end_ != nullptr && end_seen()) std::exchange(on_end_, nullptr)(on_end_context_);
 }
 
 void Stream::watch_end(Callback on_end, void* context) {
   on_end_ = on_end;
   on_end_context_ = context;
   watch_data_ = false;
-  if (ssl_ && SSL_has_pending(ssl_.get())) return wake_reader_later();  // no socket event tells of what OpenSSL holds
-  if (!readable_now()) arm_read();
+  // No event tells of what came before, nor of what OpenSSL holds.
+  if (error_ || ready_ || hung_up_ || socket_eof_ || (ssl_ && SSL_has_pending(ssl_.get()))) wake_reader_later();
 }
 
 void Stream::watch_idle(Callback on_event, void* context) {
@@ -190,7 +144,20 @@ void Stream::watch_idle(Callback on_event, void* context) {
   watch_data_ = true;
 }
 
-// Whether a read would find the end (or what else is watched for) now; waits on while only TLS's own records come.
+// Whether the end (or what else is watched for) has come.
+bool Stream::end_seen() {
+  if (error_ || hung_up_ || socket_eof_) return true;
+  if (!ready_ && !ssl_) return false;
+  if (ssl_) return tls_end_seen();
+  if (!watch_data_) return false;  // bytes are the owner's to read; a FIN would have been told
+  char byte;
+  if (::recv(socket_.get(), &byte, 1, MSG_PEEK) >= 0) return true;
+  if (errno != EAGAIN && errno != EWOULDBLOCK) return true;
+  ready_ = false;  // the event was of bytes that are read already
+  return false;
+}
+
+// Reads no application data, only what TLS itself has to say.
 bool Stream::tls_end_seen() {
   raw_budget_ = kReadAhead;
   char byte;
@@ -199,7 +166,7 @@ bool Stream::tls_end_seen() {
   const int ok = SSL_peek_ex(ssl_.get(), &byte, 1, &n);
   if (ok > 0) return watch_data_;
   if (tls_error(ok) != StreamError::would_block) return true;
-  arm_read();
+  if (turn_over_) wake_reader_later();
   return false;
 }
 }  // namespace sluice::tls

@@ -51,7 +51,7 @@ ErrorCode Stream::write_tls(std::initializer_list<std::string_view> parts) {
   }
   corked_ = false;
   if (error) return error;
-  const iovec records = part_of(io_.records);
+  iovec records = part_of(io_.records);
   return transmit(&records, 1);
 }
 
@@ -70,52 +70,67 @@ ErrorCode Stream::ssl_write(const char* data, std::size_t size) {
   return write_error_;
 }
 
-ErrorCode Stream::transmit(const iovec* parts, std::size_t count) {
+ErrorCode Stream::transmit(iovec* parts, std::size_t count) {
   if (write_error_) return write_error_;
-  std::size_t total = 0;
-  for (std::size_t i = 0; i < count; ++i) total += parts[i].iov_len;
-  std::size_t sent = 0;
-  if (overflow_.empty()) {
+  std::size_t left = 0;
+  for (std::size_t i = 0; i < count; ++i) left += parts[i].iov_len;
+  // Until all is sent or the socket is full: only then does it tell when there is room again.
+  while (left > 0 && overflow_.empty()) {
     msghdr message{};
-    message.msg_iov = const_cast<iovec*>(parts);
+    message.msg_iov = parts;
     message.msg_iovlen = count;
-    ssize_t n;
-    do {
-      n = ::sendmsg(socket_.native_handle(), &message, MSG_NOSIGNAL);
-    } while (n < 0 && errno == EINTR);
-    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) return write_error_ = ErrorCode(errno, std::system_category());
-    sent = n > 0 ? static_cast<std::size_t>(n) : 0;
+    const ssize_t n = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
+    if (n < 0) return write_error_ = ErrorCode(errno, std::system_category());
+    std::size_t sent = static_cast<std::size_t>(n);
     bytes_written_ += sent;
+    left -= sent;
+    for (; count > 0 && sent >= parts->iov_len; ++parts, --count) sent -= parts->iov_len;
+    if (count == 0) break;
+    parts->iov_base = static_cast<char*>(parts->iov_base) + sent;
+    parts->iov_len -= sent;
   }
-  return sent == total ? ErrorCode{} : keep(parts, count, sent);
+  return left == 0 ? ErrorCode{} : keep(parts, count, left);
 }
 
-ErrorCode Stream::keep(const iovec* parts, std::size_t count, std::size_t skip) {
-  std::size_t size = 0;
-  for (std::size_t i = 0; i < count; ++i) size += parts[i].iov_len;
-  size -= skip;
+// `size`: of all parts together.
+ErrorCode Stream::keep(const iovec* parts, std::size_t count, std::size_t size) {
   if (!io_.held.take(size)) {
     io_.metrics.held_rejected.add();
     abort(StreamError::held_limit);
     return write_error_;
   }
   io_.metrics.held_bytes.add(static_cast<std::int64_t>(size));
-  std::string& queue = write_pending_ ? overflow_next_ : overflow_;
-  queue.reserve(queue.size() + size);
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t left_out = std::min(skip, parts[i].iov_len);
-    queue.append(static_cast<const char*>(parts[i].iov_base) + left_out, parts[i].iov_len - left_out);
-    skip -= left_out;
-  }
-  if (write_pending_) return {};
+  const bool first = overflow_.empty();
+  overflow_.reserve(overflow_.size() + size);
+  for (std::size_t i = 0; i < count; ++i) overflow_.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
+  if (!first) return {};
   if (write_idle_limit_) {
     if (!write_deadline_) {
       write_deadline_.emplace(io_.wheel, [](void* stream) { static_cast<Stream*>(stream)->on_write_idle(); }, this);
     }
     write_deadline_->set_after(*write_idle_limit_);
   }
-  start_flush();
-  return {};
+  wait_for_room();
+  return write_error_;
+}
+
+bool Stream::send_kept() {
+  while (!write_error_ && overflow_sent_ < overflow_.size()) {
+    const ssize_t n =
+        ::send(socket_.get(), overflow_.data() + overflow_sent_, overflow_.size() - overflow_sent_, MSG_NOSIGNAL);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
+    if (n < 0) {
+      write_error_ = ErrorCode(errno, std::system_category());
+      break;
+    }
+    overflow_sent_ += static_cast<std::size_t>(n);
+    bytes_written_ += static_cast<std::size_t>(n);
+    if (write_deadline_ && write_idle_limit_) write_deadline_->set_after(*write_idle_limit_);
+  }
+  return true;
 }
 
 void Stream::on_write_idle() {
@@ -123,48 +138,19 @@ void Stream::on_write_idle() {
   abort(StreamError::write_idle);
 }
 
-void Stream::start_flush() {
-  write_pending_ = true;
-  ++pending_;
-  socket_.async_write_some(asio::buffer(overflow_.data() + overflow_sent_, overflow_.size() - overflow_sent_),
-                           [this](const ErrorCode& error, std::size_t size) { on_write(error, size); });
-}
-
-void Stream::on_write(const ErrorCode& error, std::size_t size) {
-  write_pending_ = false;
-  if (!operation_done()) return;
-  if (error) {
-    if (!write_error_) write_error_ = plain_error(error);
-    return flush_done();
-  }
-  bytes_written_ += size;
-  overflow_sent_ += size;
-  if (write_deadline_ && write_idle_limit_) write_deadline_->set_after(*write_idle_limit_);
-  if (write_error_) return flush_done();  // aborted meanwhile
-  if (overflow_sent_ == overflow_.size()) {
-    io_.held.give_back(overflow_.size());
-    io_.metrics.held_bytes.add(-static_cast<std::int64_t>(overflow_.size()));
-    overflow_ = std::exchange(overflow_next_, std::string());
-    overflow_sent_ = 0;
-    if (overflow_.empty()) return flush_done();
-  }
-  start_flush();
-}
-
 // The last thing that its callers do: whoever is woken may close the stream.
 void Stream::flush_done() {
   if (write_deadline_) write_deadline_->clear();
-  if (write_error_) give_back_held();
+  give_back_held();
   if (fin_wanted_ && !write_error_) send_fin();
   if (std::exchange(read_waits_flush_, false)) wake_reader_later();
-  if (flush_waiter_.waiting()) return flush_waiter_.wake_now();
+  if (flush_waiter_.waiting()) return flush_waiter_.wake();
   flushed_interest_.fire();
 }
 
 Awaitable<> Stream::wait_flushed() {
   flush_waiter_.reset();
-  if (flushed()) flush_waiter_.wake();
-  return flush_waiter_.wait();
+  if (!flushed()) co_await flush_waiter_.wait();
 }
 
 void Stream::on_flushed(Callback callback, void* context) { flushed_interest_ = {callback, context}; }
@@ -182,16 +168,15 @@ void Stream::shutdown_write() {
 void Stream::send_fin() {
   if (fin_sent_) return;
   fin_sent_ = true;
-  ::shutdown(socket_.native_handle(), SHUT_WR);
+  ::shutdown(socket_.get(), SHUT_WR);
 }
 
 void Stream::give_back_held() noexcept {
-  const std::size_t size = overflow_.size() + overflow_next_.size();
+  const std::size_t size = overflow_.size();
   if (size == 0) return;
   io_.held.give_back(size);
   io_.metrics.held_bytes.add(-static_cast<std::int64_t>(size));
   overflow_ = std::string();
-  overflow_next_ = std::string();
   overflow_sent_ = 0;
 }
 }  // namespace sluice::tls

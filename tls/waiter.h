@@ -1,8 +1,10 @@
 // One coroutine waits here until somebody on the same thread wakes it. Not for other threads: those post().
 // A wake that comes before the wait is remembered, so "start something, then wait for it" cannot hang.
+// A coroutine that still waits when the waiter goes is never resumed: whoever spawned it must have ended it before.
 #pragma once
 
-#include "tls/io_types.h"
+#include <coroutine>
+#include <utility>
 
 namespace sluice::tls {
 
@@ -12,50 +14,31 @@ class Waiter {
   Waiter(const Waiter&) = delete;
   Waiter& operator=(const Waiter&) = delete;
 
-  // At most one coroutine at a time.
-  Awaitable<> wait() {
-    return asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(
-        [this](auto&& handler) {
-          handler_.emplace(std::forward<decltype(handler)>(handler));
-          if (woken_) resume_later();
-        },
-        use_awaitable);
-  }
-  bool waiting() const noexcept { return handler_.has_value(); }
+  // What wait() gives to co_await. At most one coroutine at a time.
+  struct Wait {
+    Waiter& waiter;
+    bool await_ready() const noexcept { return std::exchange(waiter.woken_, false); }
+    void await_suspend(std::coroutine_handle<> coroutine) const noexcept { waiter.waiting_ = coroutine; }
+    void await_resume() const noexcept {}
+  };
+  Wait wait() noexcept { return {*this}; }
+  bool waiting() const noexcept { return static_cast<bool>(waiting_); }
 
-  // Resumes the coroutine before it returns: for completion handlers, which have nothing left to do.
-  void wake_now() {
-    if (!handler_) {
+  // Resumes the coroutine before it returns, so it is the last thing that a caller does: the coroutine may end what the
+  // caller belongs to.
+  void wake() {
+    if (!waiting_) {
       woken_ = true;
       return;
     }
-    Handler handler = std::move(*handler_);
-    handler_.reset();
-    woken_ = false;
-    std::move(handler)();
-  }
-
-  // Resumes the coroutine from the event loop: for callers that are in the middle of something.
-  void wake() {
-    woken_ = true;
-    if (handler_) resume_later();
+    std::exchange(waiting_, nullptr).resume();
   }
 
   // Forgets a wake that nobody waited for.
   void reset() noexcept { woken_ = false; }
 
  private:
-  using Handler = asio::async_result<asio::use_awaitable_t<Executor>, void()>::handler_type;
-
-  void resume_later() {
-    Handler handler = std::move(*handler_);
-    handler_.reset();
-    woken_ = false;
-    const Executor executor = handler.get_executor();
-    asio::post(executor, std::move(handler));
-  }
-
-  std::optional<Handler> handler_;
+  std::coroutine_handle<> waiting_;
   bool woken_ = false;
 };
 

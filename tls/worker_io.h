@@ -4,9 +4,8 @@
 #include <array>
 
 #include "metrics/connection_metrics.h"
-#include "tls/deadline.h"
+#include "tls/event_loop.h"
 #include "tls/held_bytes.h"
-#include "tls/io_types.h"
 
 namespace sluice::tls {
 
@@ -17,11 +16,11 @@ inline constexpr std::size_t kBytesPerTurn = 256 * 1024;
 inline constexpr std::size_t kHeadRead = 16 * 1024;
 
 struct WorkerIo {
-  WorkerIo(IoContext& io_context, HeldBytes& held_bytes, metrics::ConnectionMetrics& connection_metrics)
-      : context(io_context), wheel(io_context), held(held_bytes), metrics(connection_metrics) {}
+  WorkerIo(EventLoop& event_loop, HeldBytes& held_bytes, metrics::ConnectionMetrics& connection_metrics)
+      : loop(event_loop), wheel(event_loop.wheel()), held(held_bytes), metrics(connection_metrics) {}
 
-  IoContext& context;
-  TimerWheel wheel;
+  EventLoop& loop;
+  TimerWheel& wheel;
   HeldBytes& held;
   metrics::ConnectionMetrics& metrics;
   // Bytes in `scratch` and `out` are nobody's after a co_await: read, use, write, all in one turn.

@@ -5,7 +5,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include <asio/redirect_error.hpp>
+#include <cerrno>
 
 #include "tls/openssl_error.h"
 #include "tls/stream_error.h"
@@ -15,37 +15,29 @@ namespace {
 
 using tls::StreamError;
 
-// What the time limit and the cancellation stop: whichever of socket and stream exists now.
+// What the time limit and the cancellation stop.
 struct Attempt {
-  Socket* socket = nullptr;
-  tls::Stream* stream = nullptr;
+  tls::StreamPtr stream;
   ErrorCode stopped;
 
   void stop(ErrorCode reason) {
     if (stopped) return;
     stopped = reason;
-    ErrorCode ignored;
-    if (stream != nullptr) stream->abort(reason);
-    if (socket != nullptr) socket->cancel(ignored);
+    if (stream) stream->abort(reason);
   }
 };
 
-// A descriptor of our own making: Asio sets neither CLOEXEC nor, before its first operation, non-blocking.
-ErrorCode open_socket(Socket& socket, const SocketAddress& address) {
-  const int descriptor =
-      ::socket(address.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, address.protocol().protocol());
-  if (descriptor < 0) return {errno, std::system_category()};
-  ErrorCode error;
-  socket.assign(asio::generic::stream_protocol(address.protocol().family(), address.protocol().protocol()), descriptor,
-                error);
-  if (error) {
-    ::close(descriptor);
-    return error;
+// A socket whose connect() is under way: `in_progress`.
+tls::Descriptor start_connect(const SocketAddress& address, ErrorCode& error) {
+  tls::Descriptor socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (socket && address.family() != AF_UNIX) {
+    const int on = 1;
+    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   }
-  const int on = 1;
-  ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  ::setsockopt(descriptor, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  return error;
+  error.clear();
+  if (!socket || ::connect(socket.get(), address.data(), address.size()) != 0) error = ErrorCode(errno, std::system_category());
+  return socket;
 }
 
 Failure failure_of(ErrorCode error) {
@@ -75,20 +67,24 @@ Failure handshake_failure(ErrorCode error, const tls::Stream& stream) {
   return failure;
 }
 
-Awaitable<ErrorCode> connect_any(Socket& socket, Endpoint& endpoint, Attempt& attempt) {
+// Leaves the connected stream in `attempt`; its TLS handshake has not begun.
+Awaitable<ErrorCode> connect_any(tls::WorkerIo& io, Endpoint& endpoint, const tls::ClientContext* tls_context, Attempt& attempt) {
   const std::shared_ptr<const Addresses> addresses = endpoint.addresses;  // a resolver's update may replace it meanwhile
   const std::size_t first = endpoint.next_address++;
   ErrorCode error;
   for (std::size_t i = 0; i < addresses->size() && !attempt.stopped; ++i) {
-    const SocketAddress& address = (*addresses)[(first + i) % addresses->size()];
-    ErrorCode ignored;
-    socket.close(ignored);
-    error = open_socket(socket, address);
-    if (error) continue;
-    co_await socket.async_connect(address, asio::redirect_error(use_awaitable, error));
+    tls::Descriptor socket = start_connect((*addresses)[(first + i) % addresses->size()], error);
+    const bool under_way = error == std::errc::operation_in_progress;
+    if (error && !under_way) continue;
+    tls::SslPtr ssl = endpoint.settings.https ? tls_context->new_session(endpoint.settings.host) : nullptr;
+    if (endpoint.settings.https && !ssl) co_return StreamError::tls_failed;
+    attempt.stream = ssl ? tls::Stream::secure(io, std::move(socket), std::move(ssl)) : tls::Stream::plain(io, std::move(socket));
+    error = attempt.stream->error();
+    if (under_way && !error) error = co_await attempt.stream->connected();
     if (!error) break;
+    attempt.stream.reset();
   }
-  co_return attempt.stopped ? attempt.stopped : plain_error(error);
+  co_return attempt.stopped ? attempt.stopped : error;
 }
 
 }  // namespace
@@ -98,29 +94,19 @@ Awaitable<Result<tls::StreamPtr>> connect(tls::WorkerIo& io, Endpoint& endpoint,
   if (!endpoint.addresses || endpoint.addresses->empty()) {
     co_return Failure{FailureCode::resolve_failed, Retryable::always, endpoint.settings.host + " has no address"};
   }
-  Socket socket(io.context.get_executor());
   Attempt attempt;
-  attempt.socket = &socket;
   tls::Deadline deadline(
       io.wheel, [](void* context) { static_cast<Attempt*>(context)->stop(StreamError::timed_out); }, &attempt);
   deadline.set_after(timeout);
   const tls::Cancellation::Registration registration(
       cancellation, [](void* context, ErrorCode reason) { static_cast<Attempt*>(context)->stop(reason); }, &attempt);
 
-  const ErrorCode error = co_await connect_any(socket, endpoint, attempt);
+  const ErrorCode error = co_await connect_any(io, endpoint, tls_context, attempt);
+  if (error == StreamError::tls_failed) co_return Failure{FailureCode::tls_failed, Retryable::no, "no TLS session could be made"};
   if (error) co_return failure_of(error);
-  attempt.socket = nullptr;
-  if (!endpoint.settings.https) {
-    tls::StreamPtr stream = tls::Stream::plain(io, std::move(socket));
-    co_return Result<tls::StreamPtr>(std::move(stream));
-  }
-  tls::SslPtr ssl = tls_context->new_session(endpoint.settings.host);
-  if (!ssl) co_return Failure{FailureCode::tls_failed, Retryable::no, "no TLS session could be made"};
-  tls::StreamPtr stream = tls::Stream::secure(io, std::move(socket), std::move(ssl));
-  attempt.stream = stream.get();
-  const ErrorCode handshake_error = co_await stream->handshake();
-  if (handshake_error) co_return handshake_failure(handshake_error, *stream);
-  co_return Result<tls::StreamPtr>(std::move(stream));
+  const ErrorCode handshake_error = co_await attempt.stream->handshake();
+  if (handshake_error) co_return handshake_failure(handshake_error, *attempt.stream);
+  co_return Result<tls::StreamPtr>(std::move(attempt.stream));
 }
 
 }  // namespace sluice::upstream

@@ -7,12 +7,9 @@
 #include <string>
 
 #include "config/upstream_config.h"
-#include "tls/io_types.h"
+#include "upstream/socket_address.h"
 
 namespace sluice::upstream {
-
-using SocketAddress = asio::generic::stream_protocol::endpoint;
-using Addresses = std::vector<SocketAddress>;
 
 // Process-wide; counters are relaxed, since balancing needs no exact figure. On a cache line of its own.
 struct alignas(64) EndpointState {

@@ -31,7 +31,7 @@ Addresses look_up(const Resolver::Name& name, int flags, std::string& error) {
   const std::unique_ptr<addrinfo, AddrinfoFree> owner(list);
   for (const addrinfo* entry = list; entry != nullptr; entry = entry->ai_next) {
     if (entry->ai_family != AF_INET && entry->ai_family != AF_INET6) continue;
-    addresses.emplace_back(entry->ai_addr, entry->ai_addrlen, entry->ai_protocol);
+    addresses.emplace_back(entry->ai_addr, entry->ai_addrlen);
   }
   std::sort(addresses.begin(), addresses.end());
   addresses.erase(std::unique(addresses.begin(), addresses.end()), addresses.end());

@@ -30,9 +30,8 @@ std::string response_text(const AdminReply& reply, bool head_only) {
 
 }  // namespace
 
-AdminServer::AdminServer(IoContext& context, tls::TimerWheel& wheel, config::Admin settings, AdminSources sources,
-                         int descriptor)
-    : context_(context), wheel_(wheel), settings_(std::move(settings)), sources_(std::move(sources)), acceptor_(context) {
+AdminServer::AdminServer(IoContext& context, config::Admin settings, AdminSources sources, int descriptor)
+    : context_(context), settings_(std::move(settings)), sources_(std::move(sources)), acceptor_(context) {
   acceptor_.assign(settings_.address.v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), descriptor);
 }
 
@@ -43,7 +42,7 @@ void AdminServer::close() {
   acceptor_.close(ignored);
 }
 
-Awaitable<> AdminServer::accept_loop() {
+ControlAwaitable<> AdminServer::accept_loop() {
   while (acceptor_.is_open()) {
     ErrorCode error;
     auto socket = co_await acceptor_.async_accept(asio::redirect_error(use_awaitable, error));
@@ -55,21 +54,19 @@ Awaitable<> AdminServer::accept_loop() {
     }
     // Whoever holds a place without asking anything gives it up.
     if (open_ >= kMaxConnections && !waiting_.empty()) waiting_.front()->close(error);
-    asio::co_spawn(context_.get_executor(), serve(std::move(socket)), asio::detached);
+    asio::co_spawn(context_.get_executor(), serve(std::make_shared<AdminSocket>(std::move(socket))), asio::detached);
   }
 }
 
-Awaitable<> AdminServer::serve(AdminSocket socket) {
+ControlAwaitable<> AdminServer::serve(std::shared_ptr<AdminSocket> connection) {
+  AdminSocket& socket = *connection;
   ++open_;
   const auto waiting = waiting_.insert(waiting_.end(), &socket);
-  tls::Deadline deadline(
-      wheel_,
-      [](void* context) {
-        ErrorCode ignored;
-        static_cast<AdminSocket*>(context)->close(ignored);  // ends what is pending and what would come
-      },
-      &socket);
-  deadline.set_after(kRequestTime);
+  Timer deadline(context_, kRequestTime);
+  deadline.async_wait([connection](const ErrorCode& cancelled) {
+    ErrorCode ignored;
+    if (!cancelled) connection->close(ignored);  // ends what is pending and what would come
+  });
   http1::RequestParser parser({});
   http::RequestHead request;
   http1::HeadResult head;

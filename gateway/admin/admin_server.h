@@ -8,9 +8,8 @@
 #include <string_view>
 
 #include "config/service_config.h"
+#include "gateway/control_io.h"
 #include "gateway/http/message.h"
-#include "tls/deadline.h"
-#include "tls/io_types.h"
 
 namespace sluice::admin {
 
@@ -37,17 +36,16 @@ using AdminSocket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 class AdminServer {
  public:
   // Takes over a listening descriptor.
-  AdminServer(IoContext& context, tls::TimerWheel& wheel, config::Admin settings, AdminSources sources, int descriptor);
+  AdminServer(IoContext& context, config::Admin settings, AdminSources sources, int descriptor);
   void start();
   void close();
 
  private:
-  Awaitable<> accept_loop();
-  Awaitable<> serve(AdminSocket socket);
+  ControlAwaitable<> accept_loop();
+  ControlAwaitable<> serve(std::shared_ptr<AdminSocket> connection);
 
   static constexpr std::size_t kMaxConnections = 64;
   IoContext& context_;
-  tls::TimerWheel& wheel_;
   const config::Admin settings_;
   const AdminSources sources_;
   asio::basic_socket_acceptor<asio::ip::tcp, Executor> acceptor_;

@@ -179,7 +179,7 @@ ErrorCode UpstreamExchange::send_piece(std::string_view head, std::string_view p
 
 void UpstreamExchange::start_upload_task() {
   upload_running_ = true;
-  asio::co_spawn(services_.io.context.get_executor(), upload(), asio::detached);
+  services_.io.loop.spawn(upload());
 }
 
 Awaitable<> UpstreamExchange::upload() {
@@ -205,7 +205,7 @@ Awaitable<> UpstreamExchange::upload_rest() {
     }
     if (turn > kBytesPerTurn) {
       turn = 0;
-      co_await asio::post(services_.io.context.get_executor(), use_awaitable);
+      co_await services_.io.loop.next_turn();
       continue;
     }
     const BodyPiece piece = client_.read_body(services_.io.scratch(), tls::kScratchSize);
@@ -315,7 +315,7 @@ Awaitable<Failure> UpstreamExchange::relay_response() {
     }
     if (turn > kBytesPerTurn) {
       turn = 0;
-      co_await asio::post(services_.io.context.get_executor(), use_awaitable);
+      co_await services_.io.loop.next_turn();
     }
     const tls::ReadResult read = connection_.stream->read_some(services_.io.scratch(), tls::kScratchSize);
     if (read.error == StreamError::would_block) {

@@ -59,7 +59,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> Http1Session::run() {
     if (!exchange_.reusable() || services_.draining) break;
     if (++served_in_turn_ >= kRequestsPerTurn) {  // a client that pipelines must not keep the others waiting
       served_in_turn_ = 0;
-      co_await asio::post(services_.io.context.get_executor(), use_awaitable);
+      co_await services_.io.loop.next_turn();
     }
   }
   co_await linger();
@@ -156,7 +156,7 @@ Awaitable<> Http1Session::linger() {
     discarded += read.size;
     if (discarded < turn_ends) continue;
     turn_ends = discarded + kBytesPerTurn;
-    co_await asio::post(services_.io.context.get_executor(), use_awaitable);
+    co_await services_.io.loop.next_turn();
   }
 }
 
@@ -166,7 +166,7 @@ void Http1Session::break_connection() {
   tls::Stream& stream = exchange_.stream();
   if (exchange_.ends_by_close()) {
     const ::linger hard{1, 0};
-    ::setsockopt(stream.socket().native_handle(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+    ::setsockopt(stream.descriptor(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
   }
   stream.abort(StreamError::cancelled);
 }

@@ -9,7 +9,7 @@
 namespace sluice::sessions {
 
 struct Accepted {
-  Socket socket;
+  tls::Descriptor socket;
   const config::Listener* listener;          // of the snapshot
   const tls::ServerContext* tls_context;     // null: plain
   std::string peer_address;

@@ -4,6 +4,9 @@
 
 namespace sluice::websocket {
 
+TunnelSet::TunnelSet(tls::EventLoop& loop)
+    : bury_(loop, [](void* self) { static_cast<TunnelSet*>(self)->ended_.clear(); }, this) {}
+
 TunnelSet::~TunnelSet() {
   while (first_ != nullptr) {
     Tunnel* tunnel = first_;
@@ -30,7 +33,8 @@ void TunnelSet::remove(Tunnel& tunnel) {
     first_ = tunnel.next_;
   }
   if (tunnel.next_ != nullptr) tunnel.next_->previous_ = tunnel.previous_;
-  asio::post(context_, [ended = std::unique_ptr<Tunnel>(&tunnel)] {});
+  ended_.emplace_back(&tunnel);
+  bury_.request();
 }
 
 void TunnelSet::close_all(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace) {

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "tls/io_types.h"
+#include "tls/event_loop.h"
 
 namespace sluice::websocket {
 
@@ -13,7 +13,7 @@ class Tunnel;
 
 class TunnelSet {
  public:
-  explicit TunnelSet(IoContext& context) : context_(context) {}
+  explicit TunnelSet(tls::EventLoop& loop);
   TunnelSet(const TunnelSet&) = delete;
   TunnelSet& operator=(const TunnelSet&) = delete;
   ~TunnelSet();
@@ -30,7 +30,8 @@ class TunnelSet {
   // From the tunnel, when it has ended: destroys it once its own functions have returned.
   void remove(Tunnel& tunnel);
 
-  IoContext& context_;
+  tls::NextTurn bury_;
+  std::vector<std::unique_ptr<Tunnel>> ended_;
   Tunnel* first_ = nullptr;
   std::uint16_t closing_code_ = 0;  // 0: not closing
   std::string closing_reason_;

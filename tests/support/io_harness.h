@@ -138,12 +138,6 @@ class TcpListener {
 class IoHarness {
  public:
   explicit IoHarness(std::uint64_t max_held_bytes = 1 << 30) : held(max_held_bytes) {}
-  ~IoHarness() {
-    io.wheel.stop();
-    guard_.reset();
-    context.restart();
-    context.run_for(kPatience);  // streams free themselves when their last operation has come back
-  }
 
   // Runs the loop until `done`; false: it did not come true in time.
   template <typename Predicate>
@@ -151,16 +145,18 @@ class IoHarness {
     const Clock::time_point limit = Clock::now() + patience;
     while (!done()) {
       if (Clock::now() >= limit) return false;
-      context.run_one_for(5ms);
+      loop.turn(5ms);
     }
     return true;
   }
   // Runs what can run now, without waiting for timers.
   void settle() {
-    while (context.poll_one() > 0) {
-    }
+    for (int turns = 0; turns < 64; ++turns) loop.turn(0ms);
   }
-  void run_for(std::chrono::milliseconds time) { context.run_for(time); }
+  void run_for(std::chrono::milliseconds time) {
+    const Clock::time_point end = Clock::now() + time;
+    while (Clock::now() < end) loop.turn(1ms);
+  }
 
   // Runs a coroutine to its end.
   template <typename T>
@@ -168,39 +164,32 @@ class IoHarness {
     std::optional<T> result;
     bool done = false;
     std::exception_ptr failure;
-    asio::co_spawn(context.get_executor(), store(std::move(coroutine), result),
-                   [&](std::exception_ptr thrown) {
-                     failure = thrown;
-                     done = true;
-                   });
+    loop.spawn(store(std::move(coroutine), result, failure, done));
     if (!run_until([&] { return done; })) throw std::runtime_error("the coroutine did not end");
     if (failure) std::rethrow_exception(failure);
     return std::move(*result);
   }
   // Starts one whose end sets the flag.
-  void spawn(Awaitable<> coroutine, bool& done) {
-    asio::co_spawn(context.get_executor(), std::move(coroutine),
-                   [&done](std::exception_ptr) { done = true; });
-  }
+  void spawn(Awaitable<> coroutine, bool& done) { loop.spawn(note_end(std::move(coroutine), done)); }
 
   // Connected sockets: ours for a stream, the far end for the test. Unix ones deliver at once; TCP ones can
   // be reset.
-  std::pair<Socket, Peer> unix_pair(int buffer_size = 0) {
+  std::pair<tls::Descriptor, Peer> unix_pair(int buffer_size = 0) {
     int ends[2];
     check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0, "socketpair");
     if (buffer_size > 0) {
       for (const int end : ends) ::setsockopt(end, SOL_SOCKET, SO_SNDBUF, &buffer_size, sizeof buffer_size);
     }
-    return {wrap(ends[0], AF_UNIX), Peer(ends[1])};
+    return {tls::Descriptor(ends[0]), Peer(ends[1])};
   }
-  std::pair<Socket, Peer> tcp_pair() {
+  std::pair<tls::Descriptor, Peer> tcp_pair() {
     TcpListener listener;
     const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     check(::connect(descriptor, reinterpret_cast<const sockaddr*>(&listener.address()),
                     sizeof(sockaddr_in)) == 0,
           "connect");
     ::fcntl(descriptor, F_SETFL, O_NONBLOCK);
-    return {wrap(descriptor, AF_INET), listener.accept()};
+    return {tls::Descriptor(descriptor), listener.accept()};
   }
   std::pair<tls::StreamPtr, Peer> plain_stream(int buffer_size = 0) {
     auto [socket, peer] = unix_pair(buffer_size);
@@ -210,25 +199,32 @@ class IoHarness {
     auto [socket, peer] = tcp_pair();
     return {tls::Stream::plain(io, std::move(socket)), std::move(peer)};
   }
-  Socket wrap(int descriptor, int family) {
-    return Socket(context.get_executor(), asio::generic::stream_protocol(family, 0), descriptor);
-  }
 
-  // UNSAFE_IO as in the workers.
-  IoContext context{ASIO_CONCURRENCY_HINT_UNSAFE_IO};
+  tls::EventLoop loop;
   metrics::Registry registry{1};
   metrics::ConnectionMetrics metrics{registry, 0, {}};
   tls::HeldBytes held;
-  tls::WorkerIo io{context, held, metrics};
+  tls::WorkerIo io{loop, held, metrics};
 
  private:
   template <typename T>
-  static Awaitable<> store(Awaitable<T> coroutine, std::optional<T>& result) {
-    T value = co_await std::move(coroutine);
-    result.emplace(std::move(value));
+  static Awaitable<> store(Awaitable<T> coroutine, std::optional<T>& result, std::exception_ptr& failure, bool& done) {
+    try {
+      T value = co_await coroutine;
+      result.emplace(std::move(value));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    done = true;
   }
-
-  asio::executor_work_guard<Executor> guard_ = asio::make_work_guard(context);
+  static Awaitable<> note_end(Awaitable<> coroutine, bool& done) {
+    try {
+      co_await coroutine;
+    } catch (const std::exception& error) {
+      ADD_FAILURE() << error.what();
+    }
+    done = true;
+  }
 };
 
 // Reads until it would block, or the end; `error` is the last result's.

@@ -55,8 +55,8 @@ struct TlsPair {
     if (buffer_size > 0) {
       for (const int end : ends) ::setsockopt(end, SOL_SOCKET, SO_SNDBUF, &buffer_size, sizeof buffer_size);
     }
-    client = tls::Stream::secure(harness.io, harness.wrap(ends[0], AF_UNIX), std::move(client_session));
-    server = tls::Stream::secure(harness.io, harness.wrap(ends[1], AF_UNIX), std::move(server_session));
+    client = tls::Stream::secure(harness.io, tls::Descriptor(ends[0]), std::move(client_session));
+    server = tls::Stream::secure(harness.io, tls::Descriptor(ends[1]), std::move(server_session));
     bool client_done = false;
     bool server_done = false;
     harness.spawn(shake_hands(*client, client_error), client_done);

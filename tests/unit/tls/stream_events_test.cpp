@@ -42,7 +42,18 @@ TEST_F(StreamEventsTest, WatchEndTellsOfAReset) {
   harness_.settle();
   peer_.reset();
   ASSERT_TRUE(harness_.run_until([&] { return events_ > 0; }));
-  EXPECT_EQ(stream_->error(), std::errc::connection_reset);
+  EXPECT_EQ(drain(*stream_).error, std::errc::connection_reset);
+}
+
+// A client that has left what it asked for, unread bytes of it still in the socket.
+TEST_F(StreamEventsTest, WatchEndTellsOfAFinBehindUnreadBytes) {
+  peer_.send("the next request");
+  peer_.finish();
+  stream_->watch_end(&count, &events_);
+  ASSERT_TRUE(harness_.run_until([&] { return events_ > 0; }));
+  const auto rest = drain(*stream_);
+  EXPECT_EQ(rest.bytes, "the next request");
+  EXPECT_EQ(rest.error, StreamError::eof);
 }
 
 TEST_F(StreamEventsTest, WatchEndTellsOfAFinThatWasThereBefore) {

@@ -66,6 +66,7 @@ TEST_F(StreamTest, NothingToReadWouldBlock) {
 TEST_F(StreamTest, ReadsWhatIsThereWithoutAWait) {
   open();
   peer_.send("hello");
+  harness_.settle();
   const Drained read = drain(*stream_);
   EXPECT_EQ(read.bytes, "hello");
   EXPECT_EQ(read.error, StreamError::would_block);
@@ -148,6 +149,7 @@ TEST_F(StreamTest, AFinThatComesWithDataOverTcpIsNotMissed) {
 TEST_F(StreamTest, UnreadBytesComeFirst) {
   open();
   peer_.send("world");
+  harness_.settle();
   stream_->unread("hello ");
   EXPECT_TRUE(stream_->readable_now());
   std::string memory(64, '\0');
@@ -420,9 +422,8 @@ TEST_F(StreamTest, AbortFailsEverythingPendingAndToCome) {
   ASSERT_TRUE(harness_.run_until([&] { return again; }));
 }
 
-// A send that had succeeded when abort() came is reported after it. Nothing may be sent on then, or whoever
-// waits would wait for a peer that takes nothing.
-TEST_F(StreamTest, AbortWinsOverASendThatIsBeingReported) {
+// Room that came before abort() was called changes nothing: whoever waits is told at once.
+TEST_F(StreamTest, AbortWinsOverASendThatHasBegun) {
   open(16 * 1024);
   fill(1000);  // a little is kept; the next write waits behind it
   EXPECT_FALSE(stream_->write({std::string(1024 * 1024, 'b')}));
@@ -430,8 +431,7 @@ TEST_F(StreamTest, AbortWinsOverASendThatIsBeingReported) {
   harness_.spawn(wait_flushed(*stream_), flushed);
   harness_.settle();
   peer_.receive();
-  // One event: the little is sent, and the sending of the rest begins with what fits at once.
-  ASSERT_EQ(harness_.context.poll_one(), 1u);
+  harness_.loop.turn(0ms);  // what is kept begins to leave
   ASSERT_FALSE(stream_->flushed());
   stream_->abort(StreamError::cancelled);
   harness_.settle();

@@ -185,7 +185,7 @@ TEST_F(StreamTlsTest, GarbageAfterTheHandshakeIsATlsFailure) {
   TlsPair pair(harness_, *tls_);
   quiet(pair);
   const std::string garbage = "this is no TLS record at all, but long enough for one";
-  ASSERT_GT(::send(pair.client->socket().native_handle(), garbage.data(), garbage.size(), 0), 0);
+  ASSERT_GT(::send(pair.client->descriptor(), garbage.data(), garbage.size(), 0), 0);
   EXPECT_EQ(harness_.await(read_at_least(*pair.server, 1)).error, StreamError::tls_failed);
 }
 
@@ -316,7 +316,7 @@ TEST_F(StreamTlsTest, AnswersToKeyUpdatesDoNotPileUp) {
     if (pair.server->write({"x"})) break;
     stuck = !pair.server->flushed();
     drain(*pair.client);
-    harness_.context.poll_one();
+    harness_.loop.turn(0ms);
     most = std::max<std::size_t>(most, harness_.held.held());
   }
   EXPECT_LT(most, 256u * 1024);

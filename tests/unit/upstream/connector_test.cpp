@@ -97,7 +97,7 @@ TEST_F(ConnectorTest, ConnectsWithTheRightSocketOptions) {
   Peer peer = listener.accept();
   ASSERT_FALSE(outcome_.stream->write({"hello"}));
   EXPECT_TRUE(harness_.run_until([&] { return peer.receive() == "hello"; }));
-  const int descriptor = outcome_.stream->socket().native_handle();
+  const int descriptor = outcome_.stream->descriptor();
   EXPECT_NE(::fcntl(descriptor, F_GETFD) & FD_CLOEXEC, 0);
   EXPECT_NE(::fcntl(descriptor, F_GETFL) & O_NONBLOCK, 0);
   int value = 0;
@@ -169,7 +169,7 @@ TEST_F(ConnectorTest, NewAddressesWhileConnectingAreNoProblem) {
   TcpListener listener;
   set_addresses({refusing_address(), refusing_address(), address_of(listener)});
   start();
-  harness_.context.poll_one();
+  harness_.loop.turn(0ms);
   set_addresses({});
   finish();
   EXPECT_TRUE(outcome_.stream);
@@ -248,7 +248,7 @@ class TlsConnectorTest : public ConnectorTest {
   void serve() {
     Peer peer = accept();
     const int descriptor = ::dup(peer.descriptor());
-    server_ = tls::Stream::secure(harness_.io, harness_.wrap(descriptor, AF_INET), tls_->server_session());
+    server_ = tls::Stream::secure(harness_.io, tls::Descriptor(descriptor), tls_->server_session());
     harness_.spawn(test::shake_hands(*server_, server_error_), served_);
   }
 

@@ -104,11 +104,12 @@ using ::testing::IsEmpty;
 constexpr std::chrono::milliseconds kPatience = 20s;
 
 std::string text(const SocketAddress& address) {
-  asio::ip::tcp::endpoint endpoint;
-  std::memcpy(endpoint.data(), address.data(), address.size());
-  endpoint.resize(address.size());
-  const std::string host = endpoint.address().to_string();
-  return (endpoint.address().is_v6() ? "[" + host + "]" : host) + ":" + std::to_string(endpoint.port());
+  char host[NI_MAXHOST];
+  char port[NI_MAXSERV];
+  EXPECT_EQ(::getnameinfo(address.data(), address.size(), host, sizeof host, port, sizeof port,
+                          NI_NUMERICHOST | NI_NUMERICSERV),
+            0);
+  return (address.family() == AF_INET6 ? "[" + std::string(host) + "]" : host) + ":" + port;
 }
 
 std::vector<std::string> texts(const std::optional<Addresses>& addresses) {

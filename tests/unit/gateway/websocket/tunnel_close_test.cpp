@@ -352,7 +352,7 @@ TEST_F(TunnelSetTest, CutsAll) {
 TEST_F(TunnelSetTest, TunnelsGoWithTheirSet) {
   Open one;
   {
-    TunnelSet own(harness_.context);
+    TunnelSet own(harness_.loop);
     auto [client_stream, client] = harness_.plain_stream();
     auto [upstream_stream, upstream] = harness_.plain_stream();
     one.client = std::move(client);

@@ -131,7 +131,7 @@ class TunnelTest : public ::testing::Test {
   IoHarness harness_;
   metrics::WebSocketMetrics metrics_{harness_.registry, 0, "chat"};
   Ending ending_;  // the tunnels of the set still tell it of their end
-  TunnelSet set_{harness_.context};
+  TunnelSet set_{harness_.loop};
   Peer client_;
   Peer upstream_;
   Tunnel* tunnel_ = nullptr;

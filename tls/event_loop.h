@@ -1,0 +1,124 @@
+// A worker's event loop: waits for its descriptors with epoll, for its deadlines, and for tasks from other threads.
+// Used by its own thread alone, but for post().
+//
+// Why not Asio's: its reactor tells of readiness by carrying out a read or a write, so that every wait costs one that finds
+// nothing, and it cannot watch for a peer's FIN behind unread bytes (EPOLLRDHUP). Here a descriptor is registered once, and a
+// stream knows whether a call is worth making.
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "tls/deadline.h"
+#include "tls/descriptor.h"
+#include "tls/io_types.h"
+#include "tls/waiter.h"
+
+namespace sluice::tls {
+
+// What is told of a descriptor's events. It may be destroyed from within on_events(), also by whatever that resumes.
+class EventSource {
+ public:
+  virtual void on_events(std::uint32_t events) = 0;  // EPOLL... bits
+
+ protected:
+  ~EventSource() = default;
+};
+
+class EventLoop;
+
+// Something to be called in the loop's next turn, after the events that are there by then: for whoever is in the middle of
+// something now, or has had its share. Destroying it, or the loop, takes the request back.
+class NextTurn {
+ public:
+  using Callback = void (*)(void* context);
+  NextTurn(EventLoop& loop, Callback callback, void* context) noexcept
+      : loop_(loop), callback_(callback), context_(context) {}
+  NextTurn(const NextTurn&) = delete;
+  NextTurn& operator=(const NextTurn&) = delete;
+  ~NextTurn() { cancel(); }
+
+  void request() noexcept;  // once, however often it is asked for before it happens
+  void cancel() noexcept;
+
+ private:
+  friend class EventLoop;
+  EventLoop& loop_;
+  Callback callback_;
+  void* context_;
+  NextTurn* next_ = nullptr;
+  NextTurn** link_ = nullptr;  // what points at us; null: not requested
+};
+
+class EventLoop {
+ public:
+  EventLoop();  // throws std::system_error
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+  ~EventLoop();
+
+  TimerWheel& wheel() noexcept { return wheel_; }
+
+  // `events` as for epoll; EPOLLERR and EPOLLHUP always come. `source` must be removed before it goes.
+  ErrorCode add(int descriptor, std::uint32_t events, EventSource& source);
+  ErrorCode change(int descriptor, std::uint32_t events, EventSource& source);
+  // Forgets events that were fetched already. The descriptor leaves epoll when it is closed.
+  void forget(EventSource& source) noexcept;
+
+  // Starts a coroutine that nobody waits for; it runs until it first waits. It catches its own exceptions.
+  void spawn(Awaitable<> coroutine);
+  // In a coroutine: goes on after the others have had their turn.
+  Awaitable<> next_turn();
+
+  // Any thread. Tasks run in order; those that come after the loop has ended are dropped.
+  void post(std::function<void()> task);
+
+  // Returns when finish() was called and the last spawned coroutine has ended. What a callback throws comes out of here;
+  // it may then be called again and goes on with the next event.
+  void run();
+  void finish() noexcept { finishing_ = true; }
+  bool finished() const noexcept { return finishing_ && coroutines_ == 0 && turn_requests_ == nullptr; }
+  // One turn: waits for at most `patience`, which it cuts short for deadlines and requests. What tests use.
+  void turn(std::chrono::milliseconds patience);
+
+ private:
+  friend class NextTurn;
+  struct Root;
+  static constexpr int kBatch = 128;  // events fetched by one call
+
+  // What other threads have posted.
+  struct Mailbox final : EventSource {
+    explicit Mailbox(EventLoop& owner) : loop(owner) {}
+    void on_events(std::uint32_t events) override;
+    EventLoop& loop;
+    Descriptor wake;  // an eventfd
+    std::mutex mutex;
+    std::vector<std::function<void()>> tasks;
+    std::vector<std::function<void()>> running;
+    std::size_t next = 0;  // of `running`
+    void run();
+  };
+
+  void run_requests();
+  void dispatch();
+  int timeout(std::chrono::milliseconds patience) const;
+  static Root run_root(EventLoop& loop, Awaitable<> coroutine);
+
+  Descriptor epoll_;
+  TimerWheel wheel_;
+  Mailbox mailbox_{*this};
+  NextTurn* turn_requests_ = nullptr;   // in the order in which they were made
+  NextTurn** turn_requests_end_ = &turn_requests_;
+  std::array<epoll_event, kBatch> events_;
+  int event_count_ = 0;
+  int next_event_ = 0;
+  std::size_t coroutines_ = 0;
+  bool finishing_ = false;
+};
+
+}  // namespace sluice::tls
