@@ -61,9 +61,29 @@ void EventLoop::run_requests() {
 
 // ---- coroutines ----------------------------------------------------------------------------------------------------
 
-// Runs what was spawned and counts it; its frame goes by itself.
+struct EventLoop::Spawned {
+  explicit Spawned(EventLoop& loop) noexcept : link(&loop.spawned_), next(loop.spawned_) {
+    if (next != nullptr) next->link = &next;
+    *link = this;
+  }
+  Spawned(const Spawned&) = delete;
+  Spawned& operator=(const Spawned&) = delete;
+  ~Spawned() {
+    *link = next;
+    if (next != nullptr) next->link = link;
+  }
+
+  std::coroutine_handle<> coroutine;
+  Spawned** link;  // what points at us
+  Spawned* next;
+};
+
+// Runs what was spawned; its frame, which holds the list's entry, goes by itself when that has ended.
 struct EventLoop::Root {
-  struct promise_type {
+  struct promise_type : Spawned {
+    promise_type(EventLoop& loop, const Awaitable<>&) noexcept : Spawned(loop) {
+      coroutine = std::coroutine_handle<promise_type>::from_promise(*this);
+    }
     static void* operator new(std::size_t size) { return FrameMemory::allocate(size); }
     static void operator delete(void* memory, std::size_t size) noexcept { FrameMemory::release(memory, size); }
     Root get_return_object() const noexcept { return {}; }
@@ -75,11 +95,7 @@ struct EventLoop::Root {
   };
 };
 
-EventLoop::Root EventLoop::run_root(EventLoop& loop, Awaitable<> coroutine) {
-  ++loop.coroutines_;
-  co_await coroutine;
-  --loop.coroutines_;
-}
+EventLoop::Root EventLoop::run_root(EventLoop&, Awaitable<> coroutine) { co_await coroutine; }
 
 void EventLoop::spawn(Awaitable<> coroutine) { run_root(*this, std::move(coroutine)); }
 
@@ -130,6 +146,7 @@ EventLoop::EventLoop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
 }
 
 EventLoop::~EventLoop() {
+  while (spawned_ != nullptr) spawned_->coroutine.destroy();
   while (turn_requests_ != nullptr) turn_requests_->cancel();
 }
 

@@ -70,7 +70,8 @@ class EventLoop {
   // Forgets events that were fetched already. The descriptor leaves epoll when it is closed.
   void forget(EventSource& source) noexcept;
 
-  // Starts a coroutine that nobody waits for; it runs until it first waits. It catches its own exceptions.
+  // Starts a coroutine that nobody waits for; it runs until it first waits. It catches its own exceptions. Those that still
+  // wait when the loop goes are destroyed with it.
   void spawn(Awaitable<> coroutine);
   // In a coroutine: goes on after the others have had their turn.
   Awaitable<> next_turn();
@@ -82,13 +83,14 @@ class EventLoop {
   // it may then be called again and goes on with the next event.
   void run();
   void finish() noexcept { finishing_ = true; }
-  bool finished() const noexcept { return finishing_ && coroutines_ == 0 && turn_requests_ == nullptr; }
+  bool finished() const noexcept { return finishing_ && spawned_ == nullptr && turn_requests_ == nullptr; }
   // One turn: waits for at most `patience`, which it cuts short for deadlines and requests. What tests use.
   void turn(std::chrono::milliseconds patience);
 
  private:
   friend class NextTurn;
   struct Root;
+  struct Spawned;
   static constexpr int kBatch = 128;  // events fetched by one call
 
   // What other threads have posted.
@@ -117,7 +119,7 @@ class EventLoop {
   std::array<epoll_event, kBatch> events_;
   int event_count_ = 0;
   int next_event_ = 0;
-  std::size_t coroutines_ = 0;
+  Spawned* spawned_ = nullptr;  // the spawned coroutines that have not ended
   bool finishing_ = false;
 };
 

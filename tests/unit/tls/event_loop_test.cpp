@@ -240,6 +240,23 @@ TEST_F(EventLoopTest, RunEndsWithTheLastCoroutine) {
   EXPECT_EQ(turns, 100);
 }
 
+Awaitable<> wait_inside(Waiter& waiter, std::shared_ptr<int> held) {
+  const std::shared_ptr<int> local = held;
+  co_await waiter.wait();
+}
+
+Awaitable<> wait_below(Waiter& waiter, std::shared_ptr<int> held) { co_await wait_inside(waiter, held); }
+
+TEST_F(EventLoopTest, CoroutinesThatStillWaitGoWithTheLoop) {
+  const auto held = std::make_shared<int>(0);
+  Waiter waiters[2];
+  auto loop = std::make_unique<EventLoop>();
+  for (Waiter& waiter : waiters) loop->spawn(wait_below(waiter, held));
+  EXPECT_GT(held.use_count(), 1);
+  loop.reset();
+  EXPECT_EQ(held.use_count(), 1);
+}
+
 TEST_F(EventLoopTest, SleepsUntilTheNextDeadline) {
   bool fired = false;
   Deadline deadline(loop_.wheel(), [](void* flag) { *static_cast<bool*>(flag) = true; }, &fired);
