@@ -10,6 +10,9 @@
 namespace sluice::tls {
 
 inline constexpr std::size_t kScratchSize = 64 * 1024;
+// Of a body at a time. The kernel keeps what is sent in pieces of 32 KiB, and two copies of that stay in a core's first cache:
+// 1 MiB through 64 KiB blocks cost 475 us of CPU, through 32 KiB ones 262, through 16 KiB ones 345 (2026-11, Xeon).
+inline constexpr std::size_t kRelayBlock = 32 * 1024;
 // Of one connection in one turn of the event loop: then the others have theirs.
 inline constexpr std::size_t kBytesPerTurn = 256 * 1024;
 // A head is looked for in so much at a time: what follows it is put back, and should be little.

@@ -119,7 +119,7 @@ Failure UpstreamExchange::upload_now(std::string& head, bool keep_body) {
     error = connection_.stream->write({head});
     upload_done_ = true;
   } else {
-    const BodyPiece piece = client_.read_body(services_.io.scratch(), tls::kScratchSize);
+    const BodyPiece piece = client_.read_body(services_.io.scratch(), tls::kRelayBlock);
     if (!piece.would_block && !take_piece(piece)) return failure_of(StreamError::cancelled, FailureCode::client_left);
     error = piece.would_block ? connection_.stream->write({head}) : send_piece(head, piece.data, piece.last);
     upload_done_ = piece.last;
@@ -208,7 +208,7 @@ Awaitable<> UpstreamExchange::upload_rest() {
       co_await services_.io.loop.next_turn();
       continue;
     }
-    const BodyPiece piece = client_.read_body(services_.io.scratch(), tls::kScratchSize);
+    const BodyPiece piece = client_.read_body(services_.io.scratch(), tls::kRelayBlock);
     if (piece.would_block) {
       wait_begins();
       co_await client_.wait_body();
@@ -317,7 +317,7 @@ Awaitable<Failure> UpstreamExchange::relay_response() {
       turn = 0;
       co_await services_.io.loop.next_turn();
     }
-    const tls::ReadResult read = connection_.stream->read_some(services_.io.scratch(), tls::kScratchSize);
+    const tls::ReadResult read = connection_.stream->read_some(services_.io.scratch(), tls::kRelayBlock);
     if (read.error == StreamError::would_block) {
       if (client_.flush_head()) break;
       upstream_deadline_.set_after(route_.response_body_idle);
