@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::string_view kPseudonym = "sluice";
 constexpr std::size_t kMaxRequestId = 128;
+// What an element of Forwarded has besides its values.
+constexpr std::size_t kElementRoom = 40;
 
 bool has_prefix(std::string_view name, std::string_view prefix) noexcept {
   return equals_ignore_case(name.substr(0, prefix.size()), prefix);
@@ -165,15 +167,21 @@ void append_value(std::string& out, std::string_view value) {
     return;
   }
   out.push_back('"');
-  for (const char c : value) {
-    if (c == '"' || c == '\\') out.push_back('\\');
-    out.push_back(c);
+  while (!value.empty()) {
+    const std::size_t plain = std::min(value.find_first_of("\"\\"), value.size());
+    out.append(value.substr(0, plain));
+    value.remove_prefix(plain);
+    if (value.empty()) break;
+    out.push_back('\\');
+    out.push_back(value.front());
+    value.remove_prefix(1);
   }
   out.push_back('"');
 }
 
 void append_element(std::string& out, std::string_view address, std::string_view host,
                     std::string_view scheme) {
+  out.reserve(out.size() + address.size() + host.size() + scheme.size() + kElementRoom);
   if (!out.empty()) out.append(", ");
   out.append("for=");
   if (address.find(':') != std::string_view::npos) {
@@ -237,6 +245,8 @@ void set_forwarding_fields(Headers& headers, const Peer& peer, const Origin& ori
   std::string forwarded;
   if (peer.trusted) {
     chain = joined(headers, "X-Forwarded-For");
+    // Commas without an address between them are no account of anybody.
+    if (chain.find_first_not_of(" \t,") == std::string::npos) chain.clear();
     forwarded = joined(headers, "Forwarded");
     if (!quotes_are_closed(forwarded)) forwarded.clear();
     // The peer spoke only one of the two dialects: what it said is carried over, so that both tell the same

@@ -199,6 +199,13 @@ TEST(SetForwardingFields, OneDialectIsCarriedOverToTheOther) {
             "for=\"[2001:4860::1]\";host=app.example;proto=https, for=10.0.0.1;host=app.example;proto=http");
 }
 
+// An X-Forwarded-For without an address says nothing: the account of Forwarded is carried over all the same.
+TEST(SetForwardingFields, CommasAloneAreNoChain) {
+  Headers headers = with({{"Forwarded", "for=\"[2001:4860::1]\""}, {"X-Forwarded-For", ","}, {"X-Forwarded-For", " , "}});
+  set_forwarding_fields(headers, trusted_peer(), origin_of(headers, trusted_peer()), "1.1");
+  EXPECT_EQ(value(headers, "X-Forwarded-For"), "2001:4860::1, 10.0.0.1");
+}
+
 TEST(SetForwardingFields, AnOpenQuoteCannotSwallowOurElement) {
   Headers headers = with({{"Forwarded", "for=\"1.1.1.1"}});
   set_forwarding_fields(headers, trusted_peer(), origin_of(headers, trusted_peer()), "1.1");
