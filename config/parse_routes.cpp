@@ -7,17 +7,61 @@ namespace {
 
 constexpr std::uint64_t kLargestBody = 1ull << 50;
 
+Fault parse_header_name(const std::string& text, std::string& name) {
+  if (!is_token(text)) return in_quotes(text) + " is not the name of a header; expected one such as X-Beta";
+  name = text;
+  return std::nullopt;
+}
+
+Fault parse_parameter_name(const std::string& text, std::string& name) {
+  if (text.empty()) return "is empty; expected the name of a query parameter";
+  name = text;
+  return std::nullopt;
+}
+
+Fault parse_subprotocol(const std::string& text, std::string& name) {
+  if (!is_token(text)) return in_quotes(text) + " is not a subprotocol; expected a name such as chat.v2";
+  name = text;
+  return std::nullopt;
+}
+
+Fault take_text(const std::string& text, std::string& result) {
+  result = text;
+  return std::nullopt;
+}
+
+constexpr char kFieldMatches[] = "maps with name and one of equals, regex and present";
+
+Table<FieldMatch> make_field_table(TextParser<std::string> parse_field_name) {
+  return {
+      required(parsed("name", &FieldMatch::name, parse_field_name, "a name")),
+      parsed("equals", &FieldMatch::equals, take_text, "the whole value"),
+      parsed("regex", &FieldMatch::regex, Regex::parse, "a regular expression"),
+      boolean("present", &FieldMatch::present),
+  };
+}
+
+const Table<FieldMatch>& header_match_table() {
+  static const Table<FieldMatch> table = make_field_table(parse_header_name);
+  return table;
+}
+
+const Table<FieldMatch>& query_match_table() {
+  static const Table<FieldMatch> table = make_field_table(parse_parameter_name);
+  return table;
+}
+
 const Table<RouteMatch>& match_table() {
   static const Table<RouteMatch> table{
       parsed_list("hosts", &RouteMatch::hosts, parse_match_host, "host names such as chat.example.com"),
       parsed("path", &RouteMatch::path, parse_match_path, "a path such as /ws"),
       parsed("path_prefix", &RouteMatch::path_prefix, parse_match_path, "a path such as /ws"),
-      later<RouteMatch>("path_regex"),
+      parsed("path_regex", &RouteMatch::path_regex, Regex::parse, "a regular expression such as '^/v[0-9]+/'"),
       parsed_list("methods", &RouteMatch::methods, parse_method, "methods such as GET"),
-      later<RouteMatch>("headers", later_infos({"name", "equals", "regex", "present"})),
-      later<RouteMatch>("query", later_infos({"name", "equals", "regex", "present"})),
+      map_list("headers", &RouteMatch::headers, header_match_table(), kFieldMatches, 1),
+      map_list("query", &RouteMatch::query, query_match_table(), kFieldMatches, 1),
       boolean("websocket", &RouteMatch::websocket),
-      later<RouteMatch>("subprotocols"),
+      parsed_list("subprotocols", &RouteMatch::subprotocols, parse_subprotocol, "subprotocols such as chat.v2"),
       parsed_list("listeners", &RouteMatch::listeners, parse_name, "names of listeners"),
   };
   return table;
@@ -55,11 +99,6 @@ const Table<Redirect>& redirect_table() {
            {{"301", 301}, {"302", 302}, {"303", 303}, {"307", 307}, {"308", 308}}),
   };
   return table;
-}
-
-Fault take_text(const std::string& text, std::string& result) {
-  result = text;
-  return std::nullopt;
 }
 
 const Table<Respond>& respond_table() {

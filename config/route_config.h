@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/regex.h"
 #include "config/values.h"
 
 namespace sluice::config {
@@ -31,12 +32,25 @@ struct HeaderOperations {
   std::vector<std::string> remove;
 };
 
+// A header field or a query parameter. Exactly one of the three says what is asked of its value.
+struct FieldMatch {
+  std::string name;
+  std::optional<std::string> equals;
+  std::optional<Regex> regex;
+  bool present = false;
+  bool operator==(const FieldMatch&) const = default;
+};
+
 struct RouteMatch {
   std::vector<std::string> hosts;  // lower case; "*.example.com" covers one or more labels
   std::optional<std::string> path;
   std::optional<std::string> path_prefix;  // whole segments
+  std::optional<Regex> path_regex;         // somewhere in the normalised path
   std::vector<std::string> methods;
+  std::vector<FieldMatch> headers;
+  std::vector<FieldMatch> query;
   std::optional<bool> websocket;
+  std::vector<std::string> subprotocols;  // the client offers one of these
   std::vector<std::string> listeners;
 };
 

@@ -40,10 +40,34 @@ void validate_respond(const Respond& respond, const std::string& path, Report& r
                      ", which has no body (RFC 9110 15); expected one of them without the other");
 }
 
+void validate_fields(const std::vector<FieldMatch>& fields, const std::string& path, Report& report) {
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    const std::string element = path + "[" + std::to_string(i) + "]";
+    if (report.is_wrong(element)) continue;
+    const auto has = [&](bool set, const char* key) { return set || report.mentions(element + "." + key); };
+    const int asked = has(fields[i].equals.has_value(), "equals") + has(fields[i].regex.has_value(), "regex") +
+                      has(fields[i].present, "present");
+    if (asked != 1) {
+      report.problem(element, "expected exactly one of equals, regex and present: true");
+    } else if (!fields[i].present && report.mentions(element + ".present")) {
+      report.problem(element + ".present", "is false; expected true, or another condition");
+    }
+  }
+}
+
 void validate_match(const RouteMatch& match, const std::string& path, Report& report) {
   const auto has = [&](bool set, const char* key) { return set || report.mentions(path + "." + key); };
-  if (has(match.path.has_value(), "path") && has(match.path_prefix.has_value(), "path_prefix")) {
-    report.problem(path + ".path_prefix", "stands beside path; expected one of the two");
+  std::vector<std::string> paths;
+  if (has(match.path.has_value(), "path")) paths.push_back("path");
+  if (has(match.path_prefix.has_value(), "path_prefix")) paths.push_back("path_prefix");
+  if (has(match.path_regex.has_value(), "path_regex")) paths.push_back("path_regex");
+  if (paths.size() > 1) {
+    report.problem(path + "." + paths[1], "stands beside " + paths[0] + "; expected one of path, path_prefix and path_regex");
+  }
+  validate_fields(match.headers, path + ".headers", report);
+  validate_fields(match.query, path + ".query", report);
+  if (match.websocket == false && !match.subprotocols.empty()) {
+    report.problem(path + ".subprotocols", "stands beside websocket: false; plain requests offer none");
   }
   const bool get = match.methods.empty() ||
                    std::find(match.methods.begin(), match.methods.end(), "GET") != match.methods.end();
@@ -60,8 +84,9 @@ std::vector<T> sorted(std::vector<T> items) {
 
 // Everything but the hosts.
 bool same_conditions(const RouteMatch& a, const RouteMatch& b) {
-  return std::tie(a.path, a.path_prefix, a.websocket) == std::tie(b.path, b.path_prefix, b.websocket) &&
-         sorted(a.methods) == sorted(b.methods) && sorted(a.listeners) == sorted(b.listeners);
+  return std::tie(a.path, a.path_prefix, a.path_regex, a.websocket, a.headers, a.query) ==
+             std::tie(b.path, b.path_prefix, b.path_regex, b.websocket, b.headers, b.query) &&
+         sorted(a.subprotocols) == sorted(b.subprotocols) && sorted(a.methods) == sorted(b.methods) && sorted(a.listeners) == sorted(b.listeners);
 }
 
 bool contains(const std::vector<std::string>& hosts, const std::string& host) {

@@ -47,6 +47,8 @@ class Library:
 LIBRARIES = (
     Library("yaml-cpp", r"^yaml-cpp/", allowed=("config/",),
             advice="read the value in config/ and hand it on as plain data"),
+    Library("RE2", r"^re2/", allowed=("config/regex.",),
+            advice="use config::Regex"),
     Library("prometheus-cpp", r"^prometheus/", allowed=("metrics/",),
             advice="use the counters that metrics/ offers"),
     Library("nghttp2", r"^nghttp2/", allowed=("gateway/",),

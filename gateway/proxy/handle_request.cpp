@@ -46,7 +46,9 @@ bool match(ClientExchange& exchange, Services& services, RouteContext& route) {
   input.host = host_of(exchange);
   input.path = route.path;
   input.method = exchange.request.method;
+  input.query = exchange.request.query;
   input.websocket = route.websocket;
+  input.headers = &exchange.request.headers;
   const std::size_t index = services.snapshot->routes.match(input);
   if (index == routing::RouteTable::kNone) {
     // The body, if any, is not read: too much of it would be a gift.

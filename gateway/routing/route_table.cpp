@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <functional>
 
+#include "gateway/routing/field_match.h"
 #include "gateway/routing/listener_match.h"
 #include "gateway/routing/method_match.h"
+#include "gateway/routing/subprotocol_match.h"
 #include "gateway/routing/websocket_match.h"
 
 namespace sluice::routing {
@@ -12,35 +14,39 @@ namespace {
 
 using config::RouteMatch;
 
-// The conditions other than host and path: whether a route has one, and whether a request meets it.
+// The conditions other than host and path: how many of a kind a route has, and whether a request meets them.
 struct Condition {
-  bool (*is_set)(const RouteMatch&) noexcept;
-  bool (*matches)(const RouteMatch&, const RouteInput&) noexcept;
+  std::size_t (*count)(const RouteMatch&);
+  bool (*matches)(const RouteMatch&, const RouteInput&);
 };
 
 constexpr Condition kConditions[] = {
-    {[](const RouteMatch& match) noexcept { return !match.methods.empty(); },
-     [](const RouteMatch& match, const RouteInput& in) noexcept {
-       return method_matches(match.methods, in.method);
+    {[](const RouteMatch& match) -> std::size_t { return match.methods.empty() ? 0 : 1; },
+     [](const RouteMatch& match, const RouteInput& in) { return method_matches(match.methods, in.method); }},
+    {[](const RouteMatch& match) -> std::size_t { return match.websocket ? 1 : 0; },
+     [](const RouteMatch& match, const RouteInput& in) { return websocket_matches(match.websocket, in.websocket); }},
+    {[](const RouteMatch& match) -> std::size_t { return match.listeners.empty() ? 0 : 1; },
+     [](const RouteMatch& match, const RouteInput& in) { return listener_matches(match.listeners, in.listener); }},
+    {[](const RouteMatch& match) -> std::size_t { return match.subprotocols.empty() ? 0 : 1; },
+     [](const RouteMatch& match, const RouteInput& in) {
+       return subprotocols_match(match.subprotocols, in.websocket, in.headers);
      }},
-    {[](const RouteMatch& match) noexcept { return match.websocket.has_value(); },
-     [](const RouteMatch& match, const RouteInput& in) noexcept {
-       return websocket_matches(match.websocket, in.websocket);
-     }},
-    {[](const RouteMatch& match) noexcept { return !match.listeners.empty(); },
-     [](const RouteMatch& match, const RouteInput& in) noexcept {
-       return listener_matches(match.listeners, in.listener);
-     }},
+    {[](const RouteMatch& match) { return match.headers.size(); },
+     [](const RouteMatch& match, const RouteInput& in) { return headers_match(match.headers, in.headers); }},
+    {[](const RouteMatch& match) { return match.query.size(); },
+     [](const RouteMatch& match, const RouteInput& in) { return query_matches(match.query, in.query); }},
 };
 
-std::ptrdiff_t count_conditions(const RouteMatch& match) noexcept {
-  return std::count_if(std::begin(kConditions), std::end(kConditions),
-                       [&](const Condition& condition) { return condition.is_set(match); });
+std::size_t count_conditions(const RouteMatch& match) {
+  std::size_t count = 0;
+  for (const Condition& condition : kConditions) count += condition.count(match);
+  return count;
 }
 
-bool meets_conditions(const RouteMatch& match, const RouteInput& input) noexcept {
+bool meets_conditions(const RouteMatch& match, const RouteInput& input) {
   return std::all_of(std::begin(kConditions), std::end(kConditions),
-                     [&](const Condition& condition) { return condition.matches(match, input); });
+                     [&](const Condition& condition) { return condition.matches(match, input); }) &&
+         (!match.path_regex || match.path_regex->found_in(input.path));
 }
 
 // Keeps `lengths` sorted, longest first, each once.
@@ -69,6 +75,7 @@ RouteTable::HostRoutes& RouteTable::host_routes(std::string_view pattern) {
 
 RouteTable::Candidates& RouteTable::candidates(HostRoutes& routes, const RouteMatch& match) {
   if (match.path) return routes.exact[*match.path];
+  if (match.path_regex) return routes.regexes;
   if (!match.path_prefix) return routes.any;
   if (*match.path_prefix == kRootPrefix) return routes.root;
   insert_length(routes.prefix_lengths, match.path_prefix->size());
@@ -78,15 +85,16 @@ RouteTable::Candidates& RouteTable::candidates(HostRoutes& routes, const RouteMa
 void RouteTable::add(HostRoutes& routes, std::size_t index) {
   const RouteMatch& match = routes_[index].match;
   Candidates& list = candidates(routes, match);
+  if (match.path_regex) return list.push_back(index);
   // Behind those with as many conditions, which came earlier in the file.
   const auto place = std::upper_bound(list.begin(), list.end(), count_conditions(match),
-                                      [this](std::ptrdiff_t count, std::size_t other) {
+                                      [this](std::size_t count, std::size_t other) {
                                         return count > count_conditions(routes_[other].match);
                                       });
   list.insert(place, index);
 }
 
-std::size_t RouteTable::match(const RouteInput& input) const noexcept {
+std::size_t RouteTable::match(const RouteInput& input) const {
   const std::string_view host = without_trailing_dot(input.host);
   if (const auto exact = exact_hosts_.find(host); exact != exact_hosts_.end()) {
     if (const std::size_t found = find_for_host(exact->second, input); found != kNone) return found;
@@ -100,10 +108,11 @@ std::size_t RouteTable::match(const RouteInput& input) const noexcept {
   return find_for_host(any_host_, input);
 }
 
-std::size_t RouteTable::find_for_host(const HostRoutes& routes, const RouteInput& input) const noexcept {
+std::size_t RouteTable::find_for_host(const HostRoutes& routes, const RouteInput& input) const {
   if (const auto exact = routes.exact.find(input.path); exact != routes.exact.end()) {
     if (const std::size_t found = first_match(exact->second, input); found != kNone) return found;
   }
+  if (const std::size_t found = first_match(routes.regexes, input); found != kNone) return found;
   for (const std::size_t length : routes.prefix_lengths) {
     if (!ends_on_segment(input.path, length)) continue;
     const auto prefix = routes.prefixes.find(input.path.substr(0, length));
@@ -114,7 +123,7 @@ std::size_t RouteTable::find_for_host(const HostRoutes& routes, const RouteInput
   return first_match(routes.any, input);
 }
 
-std::size_t RouteTable::first_match(const Candidates& candidates, const RouteInput& input) const noexcept {
+std::size_t RouteTable::first_match(const Candidates& candidates, const RouteInput& input) const {
   const auto found = std::find_if(candidates.begin(), candidates.end(), [&](std::size_t index) {
     return meets_conditions(routes_[index].match, input);
   });

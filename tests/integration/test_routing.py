@@ -82,6 +82,45 @@ def test_the_most_specific_wins_not_the_first(lab):
     assert taken(lab, gateway, target="/h", host="other.test") == "path"
 
 
+def test_regexes_in_file_order_between_exact_and_prefix(lab):
+    gateway = start(lab, named("prefix", path_prefix="/api"), named("versions", path_regex="^/api/v[0-9]+(/|$)"),
+                    named("numbers", path_regex="[0-9]"), named("exact", path="/api/v1/exact"), named("any"))
+    for target, expected in (("/api/v1", "versions"), ("/api/v1/x", "versions"), ("/api/v1/exact", "exact"), ("/api/x7", "numbers"),
+                             ("/api/x", "prefix"), ("/x", "any"), ("/api/%76%31", "versions"), ("/x/../api/v2", "versions")):
+        assert taken(lab, gateway, target=target) == expected, target
+
+
+def test_headers_and_query(lab):
+    gateway = start(lab, named("any"), named("beta", headers=[{"name": "X-Beta", "equals": "1"}]),
+                    named("browser", headers=[{"name": "User-Agent", "regex": "Mozilla"}]),
+                    named("version", query=[{"name": "v", "equals": "2"}]),
+                    named("both", headers=[{"name": "X-Beta", "present": True}], query=[{"name": "v", "regex": "^[0-9]+$"}]))
+
+    def asked(target, *headers):
+        return lab.client(gateway).request("GET", target, headers=list(headers)).body.decode()
+
+    assert asked("/") == "any"
+    assert asked("/", ("x-beta", "1")) == "beta"
+    assert asked("/", ("X-Beta", "2")) == "any"
+    assert asked("/", ("User-Agent", "Mozilla/5.0")) == "browser"
+    assert asked("/?a=1&v=%32") == "version"
+    assert asked("/?v=7", ("X-Beta", "0")) == "both"
+
+
+def test_subprotocols(lab):
+    gateway = start(lab, named("any"), named("second", subprotocols=["chat.v2"]), named("plain", websocket=False))
+
+    def asked(*headers):
+        client = lab.client(gateway)
+        client.send(upgrade_bytes(extra=headers))
+        return read_response(client).body.decode()
+
+    assert asked(("Sec-WebSocket-Protocol", "chat.v1, chat.v2")) == "second"
+    assert asked(("Sec-WebSocket-Protocol", "chat.v1")) == "any"
+    assert asked() == "any"
+    assert lab.client(gateway).request("GET", "/", headers=[("Sec-WebSocket-Protocol", "chat.v2")]).body == b"plain"
+
+
 def test_listeners(lab):
     listeners = [{"name": name, "address": "127.0.0.1:0"} for name in ("inner", "outer")]
     gateway = start(lab, named("any"), named("private", listeners=["inner"]), listeners=listeners)

@@ -119,11 +119,24 @@ void write(Writer& out, const Upstream& upstream) {
   out.close();
 }
 
+void write(Writer& out, const char* what, const std::vector<FieldMatch>& fields) {
+  for (const FieldMatch& field : fields) {
+    std::string asked = field.name + " is present";
+    if (field.equals) asked = field.name + " = " + *field.equals;
+    if (field.regex) asked = field.name + " ~ " + field.regex->pattern();
+    out.line(what, asked);
+  }
+}
+
 void write(Writer& out, const RouteMatch& match) {
   out.line("hosts", text_of(match.hosts));
   if (match.path) out.line("path", *match.path);
   if (match.path_prefix) out.line("path_prefix", *match.path_prefix);
+  if (match.path_regex) out.line("path_regex", match.path_regex->pattern());
   out.line("methods", text_of(match.methods));
+  write(out, "header", match.headers);
+  write(out, "query", match.query);
+  if (!match.subprotocols.empty()) out.line("subprotocols", text_of(match.subprotocols));
   if (match.websocket) out.line("match websocket", text_of(*match.websocket));
   out.line("listeners", text_of(match.listeners));
 }

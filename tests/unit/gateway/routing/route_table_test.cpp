@@ -37,7 +37,12 @@ config::RouteMatch on_prefix(std::string prefix) {
 }
 
 RouteInput request(std::string_view host, std::string_view path) {
-  return {.listener = "web", .host = host, .path = path, .method = "GET"};
+  RouteInput input;
+  input.listener = "web";
+  input.host = host;
+  input.path = path;
+  input.method = "GET";
+  return input;
 }
 
 // The name of the route that a fresh table of `routes` finds.
@@ -139,6 +144,53 @@ TEST(RouteTable, AListOfMethodsIsOneCondition) {
   config::RouteMatch one;
   one.websocket = false;
   EXPECT_EQ(found({route("one", one), route("many", many)}, request("h", "/")), "one");
+}
+
+config::RouteMatch on_regex(const std::string& pattern) {
+  config::RouteMatch match;
+  EXPECT_EQ(config::Regex::parse(pattern, match.path_regex.emplace()), std::nullopt);
+  return match;
+}
+
+TEST(RouteTable, RegexesStandBetweenExactPathsAndPrefixes) {
+  const std::vector<config::Route> routes = {route("prefix", on_prefix("/api/v1")), route("regex", on_regex("^/api/v[0-9]+")),
+                                             route("exact", on_path("/api/v1/x")), route("any", {})};
+  EXPECT_EQ(found(routes, request("h", "/api/v1/x")), "exact");
+  EXPECT_EQ(found(routes, request("h", "/api/v1/y")), "regex");
+  EXPECT_EQ(found(routes, request("h", "/api/vx")), "any");
+}
+
+TEST(RouteTable, RegexesAreTriedInFileOrderWhateverTheirConditions) {
+  config::RouteMatch with_conditions = on_regex("^/a/b");
+  with_conditions.methods = {"GET"};
+  with_conditions.websocket = false;
+  const std::vector<config::Route> routes = {route("wide", on_regex("^/a")), route("narrow", with_conditions)};
+  EXPECT_EQ(found(routes, request("h", "/a/b")), "wide");
+  const std::vector<config::Route> reversed = {routes[1], routes[0]};
+  EXPECT_EQ(found(reversed, request("h", "/a/b")), "narrow");
+  RouteInput post = request("h", "/a/b");
+  post.method = "POST";
+  EXPECT_EQ(found(reversed, post), "wide") << "falls through to the next one";
+}
+
+TEST(RouteTable, EachFieldIsACondition) {
+  config::FieldMatch beta, version;
+  beta.name = "X-Beta";
+  version.name = "v";
+  beta.present = version.present = true;
+  config::RouteMatch one, two;
+  one.headers = {beta};
+  two.headers = {beta};
+  two.query = {version};
+  const std::vector<config::Route> routes = {route("plain", {}), route("one", one), route("two", two)};
+  http::Headers headers;
+  headers.add("x-beta", "1");
+  RouteInput input = request("h", "/");
+  EXPECT_EQ(found(routes, input), "plain");
+  input.headers = &headers;
+  EXPECT_EQ(found(routes, input), "one");
+  input.query = "?v=1";
+  EXPECT_EQ(found(routes, input), "two");
 }
 
 TEST(RouteTable, WebSocketCondition) {
@@ -276,7 +328,10 @@ TEST(RouteTableProperty, AgreesWithTryingEveryRoute) {
     for (int i = 0; i < 40; ++i) {
       const std::string listener = random.listener(), host = random.host(), path = random.path(),
                         method = random.method();
-      const RouteInput input{listener, host, path, method, random.pick(2) == 0};
+      RouteInput input = request(host, path);
+      input.listener = listener;
+      input.method = method;
+      input.websocket = random.pick(2) == 0;
       const std::size_t expected = ReferenceTable::match(routes, input);
       ASSERT_EQ(table.match(input), expected)
           << "round " << round << ": " << method << ' ' << host << path << " on " << listener;
