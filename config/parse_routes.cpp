@@ -157,8 +157,8 @@ const Table<Route>& route_table() {
       map("timeouts", &Route::timeouts, route_timeouts_table()),
       size("max_request_body", &Route::max_request_body, {0, kLargestBody}),
       later<Route>("mirror", later_infos({"upstream", "share"})),
-      later<Route>("error_pages"),
-      later<Route>("maintenance"),
+      error_pages_key(),
+      boolean("maintenance", &Route::maintenance),
       map("websocket", &Route::websocket, websocket_table()),
       {filters_info(), {}},
   };

@@ -1,6 +1,7 @@
 // `routes`: which requests match, and what happens to them.
 #pragma once
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -76,6 +77,13 @@ struct WebSocketRules {
   OptionalCount max_tunnels;
 };
 
+// What the gateway's own errors of a status say.
+struct ErrorPage {
+  std::string body;
+  std::string content_type;
+};
+using ErrorPages = std::map<unsigned, ErrorPage>;
+
 struct Route {
   std::string name;
   RouteMatch match;
@@ -87,6 +95,8 @@ struct Route {
   HeaderOperations response_headers;
   RouteTimeouts timeouts;
   std::optional<OptionalSize> max_request_body;
+  ErrorPages error_pages;
+  bool maintenance = false;  // everything is answered 503
   WebSocketRules websocket;
 };
 

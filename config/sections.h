@@ -18,6 +18,8 @@ const Table<Admin>& admin_table();
 const Table<AccessLog>& access_log_table();
 const Table<Log>& log_table();
 
+Key<Route> error_pages_key();
+
 // `filters` of a route: known by name, refused as a whole for now.
 KeyInfo filters_info();
 

@@ -45,6 +45,8 @@ KEY_LINE = re.compile(r"^( *(?:- )*)([a-z_0-9]+):(?: +(.*))?$")
 REFUSED = re.compile(r"^all_keys\.yaml:(\d+): .*not supported yet", re.M)
 PEM = re.compile(r"(?:\$\{SLUICE_CERTIFICATES[^}]*\}/)?([\w./-]+\.pem)")
 
+PAGE = re.compile(r"file:([\w-]+\.(?:html|json|txt))\b")
+
 
 def read(path):
     return Path(path).read_text(encoding="utf-8")
@@ -211,8 +213,14 @@ class Checker:
             certificate, key = self.make_certificate(file.parent.name if file.parent != self.scratch else "localhost")
             shutil.copy(key if "key" in file.name else certificate, file)
 
+    def place_pages(self, text):
+        """Whatever error pages it names."""
+        for name in PAGE.findall(text):
+            (self.scratch / name).write_text("{}\n", encoding="utf-8")
+
     def check_config(self, path, file):
         self.place_certificates(read(file))
+        self.place_pages(read(file))
         environment = {**os.environ, "SLUICE_CERTIFICATES": str(self.scratch)}
         done = subprocess.run([self.binary, "check", "--config", file], capture_output=True, text=True, env=environment,
                               timeout=TIME_LIMIT)

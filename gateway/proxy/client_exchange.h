@@ -6,6 +6,7 @@
 
 #include <string_view>
 
+#include "config/route_config.h"
 #include "gateway/http/message.h"
 #include "gateway/http1/parse_error.h"
 #include "gateway/proxy/connection_info.h"
@@ -66,6 +67,7 @@ class ClientExchange {
   const ConnectionInfo& connection;
   http::RequestHead& request;
   ExchangeRecord record;
+  const config::Route* route = nullptr;  // of the snapshot, once it was found
 
  protected:
   bool response_started_ = false;

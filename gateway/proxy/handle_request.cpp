@@ -58,12 +58,21 @@ bool match(ClientExchange& exchange, Services& services, RouteContext& route) {
   }
   const config::Config& config = services.snapshot->config;
   exchange.record.route = index;
-  route.route = &config.routes[index];
+  route.route = exchange.route = &config.routes[index];
   route.services = &services.route(index);
   route.max_body = route.route->max_request_body.value_or(config.limits.max_request_body);
   route.response_head_timeout = route.route->timeouts.response_head.value_or(config.timeouts.response_head);
   route.response_body_idle = route.route->timeouts.response_body_idle.value_or(config.timeouts.response_body_idle);
   return true;
+}
+
+// Whether the route is open at all.
+bool check_open(ClientExchange& exchange, const RouteContext& route) {
+  if (!route.route->maintenance) return true;
+  if (route.websocket) route.services->websocket.count_upgrade(metrics::UpgradeResult::rejected_route);
+  if (!exchange.body_complete()) exchange.close_after();
+  send_reply(exchange, reply_for(Refusal::maintenance));
+  return false;
 }
 
 // The handshake itself, and whether the route takes it.
@@ -124,6 +133,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> serve(ClientExchange& exchange, Se
   if (!normalize(exchange, route, path_storage)) co_return nullptr;
   route.websocket = websocket::upgrade_kind(exchange.request) == UpgradeKind::websocket;
   if (!match(exchange, services, route)) co_return nullptr;
+  if (!check_open(exchange, route)) co_return nullptr;
   if (route.websocket && !check_upgrade(exchange, route)) co_return nullptr;
   if (!check_body(exchange, route)) co_return nullptr;
   if (!route.route->upstream) {

@@ -9,6 +9,7 @@ Reply reply_for(Refusal refusal) noexcept {
     case Refusal::no_route: return {404, "no_route", "No route matches this request."};
     case Refusal::method_not_allowed: return {405, "method_not_allowed", "CONNECT and TRACE are not served here."};
     case Refusal::upgrades_disabled: return {403, "upgrades_disabled", "WebSocket is not enabled here."};
+    case Refusal::maintenance: return {503, "maintenance", "This service is down for maintenance."};
     case Refusal::too_many_tunnels: return {503, "too_many_tunnels", "Too many WebSockets are open here."};
     case Refusal::request_too_large: return {413, "request_too_large", "The request's body is too large."};
     case Refusal::request_head_timeout: return {408, "request_head_timeout", "The request's head did not come in time."};
@@ -74,13 +75,27 @@ void send_response(ClientExchange& exchange, unsigned status, http::Headers& hea
   exchange.send_body(body, true, nullptr);
 }
 
+namespace {
+
+const config::ErrorPage* page_for(const ClientExchange& exchange, unsigned status) {
+  if (exchange.route == nullptr) return nullptr;
+  const auto found = exchange.route->error_pages.find(status);
+  return found == exchange.route->error_pages.end() ? nullptr : &found->second;
+}
+
+}  // namespace
+
 bool send_reply(ClientExchange& exchange, const Reply& reply) {
   exchange.record.failure = reply.error;
   if (exchange.response_started() && !exchange.take_back_response()) return false;
-  std::string body = std::to_string(reply.status);
-  body.append(" ").append(http::default_reason(reply.status)).append(": ").append(reply.sentence).append("\n");
   http::Headers headers;
-  headers.add_view("Content-Type", "text/plain; charset=utf-8");
+  std::string text;
+  const config::ErrorPage* page = page_for(exchange, reply.status);
+  if (page == nullptr) {
+    text = std::to_string(reply.status);
+    text.append(" ").append(http::default_reason(reply.status)).append(": ").append(reply.sentence).append("\n");
+  }
+  headers.add_view("Content-Type", page != nullptr ? std::string_view(page->content_type) : "text/plain; charset=utf-8");
   headers.add_view("Sluice-Error", reply.error);
   if (reply.status == 405) headers.add_view("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
   if (reply.status == 426) {
@@ -89,7 +104,7 @@ bool send_reply(ClientExchange& exchange, const Reply& reply) {
     headers.add_view("Upgrade", "websocket");
   }
   if (reply.status == 503) headers.add_view("Retry-After", "5");
-  send_response(exchange, reply.status, headers, body);
+  send_response(exchange, reply.status, headers, page != nullptr ? page->body : text);
   return true;
 }
 

@@ -17,6 +17,7 @@ enum class Refusal : std::uint8_t {
   no_route,             // 404
   method_not_allowed,   // 405: CONNECT and TRACE
   upgrades_disabled,    // 403: websocket.enabled is false
+  maintenance,          // 503: the route's maintenance is true
   too_many_tunnels,     // 503: websocket.max_tunnels
   request_too_large,    // 413
   request_head_timeout, // 408
@@ -36,7 +37,7 @@ Reply reply_for(http::PathError error) noexcept;
 Reply reply_for(websocket::HandshakeError error) noexcept;
 Reply reply_for(upstream::FailureCode code) noexcept;
 
-// Sends it as a short text, and notes status and reason in the record. False: another response has left already.
+// Sends it as the route's error page for that status, or as a short text, and notes status and reason in the record. False: another response has left already.
 bool send_reply(ClientExchange& exchange, const Reply& reply);
 // A whole response at once.
 void send_response(ClientExchange& exchange, unsigned status, http::Headers& headers, std::string_view body);

@@ -8,6 +8,7 @@ namespace sluice::sessions {
 void Http1Exchange::reset() {
   request_.clear();
   record = {};
+  route = nullptr;
   pending_head_.clear();
   response_started_ = response_done_ = chunked_response_ = ends_by_close_ = false;
   keep_alive_ = true;

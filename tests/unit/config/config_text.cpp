@@ -128,6 +128,12 @@ void write(Writer& out, const char* what, const std::vector<FieldMatch>& fields)
   }
 }
 
+void write(Writer& out, const ErrorPages& pages) {
+  for (const auto& [status, page] : pages) {
+    out.line("error page " + std::to_string(status), page.content_type + ", " + std::to_string(page.body.size()) + " bytes");
+  }
+}
+
 void write(Writer& out, const RouteMatch& match) {
   out.line("hosts", text_of(match.hosts));
   if (match.path) out.line("path", *match.path);
@@ -172,6 +178,8 @@ void write(Writer& out, const Route& route) {
   if (route.timeouts.response_body_idle)
     out.line("response_body_idle", text_of(*route.timeouts.response_body_idle));
   if (route.max_request_body) out.line("max_request_body", text_of(*route.max_request_body));
+  write(out, route.error_pages);
+  if (route.maintenance) out.line("maintenance", "true");
   out.line("websocket.enabled", text_of(route.websocket.enabled));
   out.line("websocket.idle_timeout", text_of(route.websocket.idle_timeout));
   out.line("websocket.max_tunnels", text_of(route.websocket.max_tunnels));

@@ -39,6 +39,7 @@ TEST(ReplyForTest, Refusals) {
       {Refusal::no_route, 404},
       {Refusal::method_not_allowed, 405},
       {Refusal::upgrades_disabled, 403},
+      {Refusal::maintenance, 503},
       {Refusal::too_many_tunnels, 503},
       {Refusal::request_too_large, 413},
       {Refusal::request_head_timeout, 408},
