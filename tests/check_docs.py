@@ -92,7 +92,7 @@ def supported_keys(every_key, messages):
     refused = {path for number, path in keys if number in refused_lines}
     paths = {path for _, path in keys if not any(path == no or path.startswith(no + ".") for no in refused)}
     # Names below these are the user's own.
-    own = re.compile(r"\.(set|add|respond\.headers)\.")
+    own = re.compile(r"\.(set|add|respond\.headers|error_pages)\.")
     paths = {path for path in paths if not own.search(path)}
     leaves = {path for path in paths if not any(other.startswith(path + ".") for other in paths)}
     return paths, leaves
