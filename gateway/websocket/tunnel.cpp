@@ -215,7 +215,6 @@ void Tunnel::finish() {
   done_ = true;
   deadline_.clear();
   const auto duration = Clock::now() - opened_;
-  open_.release();
   metrics_.tunnel_seconds.observe(std::chrono::duration<double>(duration).count());
   metrics_.count_close(initiator_of(first_closer_), first_close_code_);
   TunnelSummary summary;
@@ -227,6 +226,7 @@ void Tunnel::finish() {
   summary.failure = failure_;
   observer_->tunnel_ended(summary);
   observer_.reset();
+  open_.release();  // after the place: whoever sees that a tunnel is gone may open another
   client_.reset();
   upstream_.reset();
   owner_->remove(*this);
