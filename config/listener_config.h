@@ -48,6 +48,7 @@ struct Listener {
   std::vector<std::string> protocols = {"http/1.1"};  // ALPN order
   std::optional<ListenerTls> tls;
   std::vector<Cidr> trusted_proxies;
+  bool redirect_to_https = false;  // of a plain listener: nothing else is served there
 };
 
 }  // namespace sluice::config

@@ -55,7 +55,7 @@ const Table<Listener>& listener_table() {
       parsed_list("trusted_proxies", &Listener::trusted_proxies, parse_cidr,
                   "CIDR blocks such as 10.0.0.0/8"),
       later<Listener>("proxy_protocol"),
-      later<Listener>("redirect_to_https"),
+      boolean("redirect_to_https", &Listener::redirect_to_https),
       later<Listener>("acme_challenge_directory"),
   };
   return table;

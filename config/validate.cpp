@@ -39,6 +39,21 @@ void validate_addresses(const Config& config, Report& report) {
   if (config.admin) claim(config.admin->address, "admin.address");
 }
 
+// Where redirect_to_https leads must be known.
+void validate_redirects(const Config& config, Report& report) {
+  const bool any_tls = std::any_of(config.listeners.begin(), config.listeners.end(),
+                                   [](const Listener& listener) { return listener.tls.has_value(); });
+  for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+    if (!config.listeners[i].redirect_to_https) continue;
+    const std::string path = item("listeners", i) + ".redirect_to_https";
+    if (config.listeners[i].tls) {
+      report.problem(path, "is true beside tls; expected it on a plain listener");
+    } else if (!any_tls) {
+      report.problem(path, "leads nowhere, no listener has tls; expected one, or a route with a redirect");
+    }
+  }
+}
+
 void validate_listeners(const Config& config, Report& report) {
   validate_names(config.listeners, "listeners", report);
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
@@ -107,6 +122,7 @@ void validate_upstreams(const Config& config, Report& report) {
 
 void validate(const Config& config, Report& report) {
   validate_listeners(config, report);
+  validate_redirects(config, report);
   validate_addresses(config, report);
   if (config.limits.max_request_line > config.limits.max_request_head) {
     report.warning("limits.max_request_line",

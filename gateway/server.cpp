@@ -76,6 +76,18 @@ bool uses_https(const config::Upstream& upstream) {
                      [](const config::Endpoint& endpoint) { return endpoint.https; });
 }
 
+// Where redirect_to_https leads: 443 if it is served, else the first port that speaks TLS.
+std::uint16_t https_port(const config::Config& config, const std::vector<ListeningSockets>& listening) {
+  std::uint16_t first = 0;
+  for (std::size_t i = 0; i < listening.size(); ++i) {
+    const std::uint16_t port = listening[i].address.port;
+    if (!config.listeners[i].tls) continue;
+    if (port == 443) return port;
+    if (first == 0) first = port;
+  }
+  return first;
+}
+
 const char* hint_for(const std::error_code& error) {
   if (error == std::errc::address_in_use) return "is another program, or another Sluice, using it?";
   if (error == std::errc::permission_denied) {
@@ -191,6 +203,7 @@ void Server::make_workers(std::vector<ListeningSockets>& listening) {
       clients.push_back(trust[i] ? std::make_shared<const tls::ClientContext>(config_.upstreams[i].tls, *trust[i]) : nullptr);
     }
     worker->install(snapshot_, clients, tunnel_counts_);
+    worker->set_https_port(https_port(config_, listening));
     std::vector<WorkerListener> listeners;
     for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
       const config::Listener& listener = config_.listeners[i];

@@ -37,6 +37,8 @@ class Worker {
   void install(std::shared_ptr<const proxy::Snapshot> snapshot,
                const std::vector<std::shared_ptr<const tls::ClientContext>>& clients,
                const std::vector<std::shared_ptr<proxy::TunnelCount>>& tunnel_counts);
+  // Before start(): where redirect_to_https leads.
+  void set_https_port(std::uint16_t port) { services_.https_port = port; }
   // Any thread; what comes before start() is done first.
   void set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses);
   void add_listeners(std::vector<WorkerListener> listeners);

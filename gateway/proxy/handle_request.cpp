@@ -6,6 +6,7 @@
 #include "gateway/proxy/forward_request.h"
 #include "gateway/proxy/forward_upgrade.h"
 #include "gateway/proxy/header_rules.h"
+#include "gateway/proxy/https_redirect.h"
 #include "gateway/proxy/reply.h"
 #include "gateway/websocket/handshake.h"
 
@@ -131,6 +132,10 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> serve(ClientExchange& exchange, Se
   }
   std::string path_storage;
   if (!normalize(exchange, route, path_storage)) co_return nullptr;
+  if (must_use_https(exchange, route)) {
+    redirect_to_https(exchange, route, services.https_port);
+    co_return nullptr;
+  }
   route.websocket = websocket::upgrade_kind(exchange.request) == UpgradeKind::websocket;
   if (!match(exchange, services, route)) co_return nullptr;
   if (!check_open(exchange, route)) co_return nullptr;

@@ -40,6 +40,7 @@ struct Services {
   std::unique_ptr<RouteServices> no_route;                     // requests that matched none or could not be read
   websocket::TunnelSet tunnels;
   std::mt19937_64 random{std::random_device{}()};              // request ids: not secrets
+  std::uint16_t https_port = 443;                              // where redirect_to_https leads
   bool draining = false;
 
   RouteServices& route(std::size_t index) {

@@ -61,6 +61,7 @@ void write(Writer& out, const Listener& listener) {
   out.line("address", listener.address.text() + (listener.address.v6 ? " (v6)" : " (v4)"));
   out.line("protocols", text_of(listener.protocols));
   for (const Cidr& block : listener.trusted_proxies) out.line("trusted_proxy", text_of(block));
+  if (listener.redirect_to_https) out.line("redirect_to_https", "true");
   if (listener.tls) {
     out.open("tls");
     for (const Certificate& pair : listener.tls->certificates) {

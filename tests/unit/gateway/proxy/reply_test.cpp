@@ -37,6 +37,7 @@ TEST(ReplyForTest, UpstreamFailures) {
 TEST(ReplyForTest, Refusals) {
   const std::pair<Refusal, unsigned> expected[] = {
       {Refusal::no_route, 404},
+      {Refusal::no_host, 400},
       {Refusal::method_not_allowed, 405},
       {Refusal::upgrades_disabled, 403},
       {Refusal::maintenance, 503},
