@@ -7,6 +7,7 @@ namespace sluice::config {
 
 struct Limits {
   std::uint64_t max_connections = 10000;
+  OptionalCount max_connections_per_client;
   std::uint64_t max_request_line = 16 * 1024;  // bytes without the line end; over it 414
   std::uint64_t max_request_head = 64 * 1024;  // bytes of the whole head; over it 431
   std::uint64_t max_headers = 100;             // over it 431

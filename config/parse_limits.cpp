@@ -18,7 +18,7 @@ constexpr std::uint64_t kSmallestHeldBytes = 64 * 1024;
 const Table<Limits>& limits_table() {
   static const Table<Limits> table{
       integer("max_connections", &Limits::max_connections, {1, kMostConnections}),
-      later<Limits>("max_connections_per_client"),
+      integer("max_connections_per_client", &Limits::max_connections_per_client, {1, kMostConnections}),
       size("max_request_line", &Limits::max_request_line, {16, kLargestHead}),
       size("max_request_head", &Limits::max_request_head, {16, kLargestHead}),
       integer("max_headers", &Limits::max_headers, {1, kMostHeaders}),

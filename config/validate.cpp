@@ -128,6 +128,9 @@ void validate(const Config& config, Report& report) {
     report.warning("limits.max_request_line",
                    "is over max_request_head, which then holds for the line as well");
   }
+  if (config.limits.max_connections_per_client > config.limits.max_connections) {
+    report.warning("limits.max_connections_per_client", "is over max_connections and has no effect");
+  }
   validate_upstreams(config, report);
   validate_routes(config, report);
   if (config.admin) validate_admin(*config.admin, report);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <system_error>
 
@@ -104,11 +105,10 @@ PeerAddress peer_of(const sockaddr_storage& storage) {
   return peer;
 }
 
-// A connection's place among max_connections, and its count in the worker's gauge.
+// A connection's place within the limits, and its count in the worker's gauge.
 struct Slot final : tls::Stream::Attachment {
-  Slot(ConnectionLimit& connection_limit, metrics::Gauge& gauge) : limit(connection_limit), open(gauge) {}
-  ~Slot() override { limit.open.fetch_sub(1, std::memory_order_relaxed); }
-  ConnectionLimit& limit;
+  Slot(ConnectionLimits::Place taken, metrics::Gauge& gauge) : place(std::move(taken)), open(gauge) {}
+  ConnectionLimits::Place place;
   metrics::GaugeHold open;
 };
 
@@ -124,11 +124,11 @@ ListeningSockets open_listening_sockets(const config::Address& address, unsigned
   return listening;
 }
 
-Listener::Listener(proxy::Services& services, sessions::SessionSet& sessions, ConnectionLimit& limit,
+Listener::Listener(proxy::Services& services, sessions::SessionSet& sessions, ConnectionLimits& limits,
                    const config::Listener& config, std::unique_ptr<tls::ServerContext> tls_context, tls::Descriptor socket)
     : services_(services),
       sessions_(sessions),
-      limit_(limit),
+      limits_(limits),
       config_(config),
       tls_context_(std::move(tls_context)),
       socket_(std::move(socket)),
@@ -182,18 +182,26 @@ void Listener::serve(int descriptor, const sockaddr_storage& peer) {
   tls::Descriptor socket(descriptor);
   metrics::ConnectionMetrics& metrics = services_.io.metrics;
   metrics.accepted.add();
-  auto slot = std::make_unique<Slot>(limit_, metrics.open);
-  if (limit_.open.fetch_add(1, std::memory_order_relaxed) >= limit_.max) {
-    metrics.refused_limit.add();
-    return;
-  }
   const PeerAddress address = peer_of(peer);
-  sessions::Accepted accepted{std::move(socket), &config_, tls_context_.get(), address.text, false,
-                              std::move(slot)};
-  for (const config::Cidr& trusted : config_.trusted_proxies) {
-    if (trusted.contains(address.bytes, address.v6)) accepted.peer_trusted = true;
-  }
+  const bool trusted = std::any_of(config_.trusted_proxies.begin(), config_.trusted_proxies.end(),
+                                   [&](const config::Cidr& block) { return block.contains(address.bytes, address.v6); });
+  // A trusted proxy speaks for many clients, so the limit for one does not hold for it.
+  std::optional<ClientKey> client;
+  if (!trusted) client = ClientKey::of(address.bytes, address.v6);
+  ConnectionLimits::Place place;
+  if (!admit(client, place)) return;
+  sessions::Accepted accepted{std::move(socket), &config_, tls_context_.get(), address.text, trusted,
+                              std::make_unique<Slot>(std::move(place), metrics.open)};
   services_.io.loop.spawn(sessions::serve_connection(services_, sessions_, std::move(accepted)));
+}
+
+bool Listener::admit(const std::optional<ClientKey>& client, ConnectionLimits::Place& place) {
+  switch (limits_.admit(client, place)) {
+    case ConnectionLimits::Verdict::admitted: return true;
+    case ConnectionLimits::Verdict::max_connections: services_.io.metrics.refused_limit.add(); break;
+    case ConnectionLimits::Verdict::max_connections_per_client: services_.io.metrics.refused_client.add(); break;
+  }
+  return false;
 }
 
 void Listener::close() {

@@ -2,8 +2,7 @@
 // Every worker has a socket of its own (SO_REUSEPORT): the kernel spreads new connections, and no lock is shared.
 #pragma once
 
-#include <atomic>
-
+#include "gateway/connection_limits.h"
 #include "gateway/sessions/serve_connection.h"
 #include "metrics/connection_metrics.h"
 
@@ -18,15 +17,9 @@ struct ListeningSockets {
 // Throws std::system_error when the address cannot be had, also when another gateway holds it.
 ListeningSockets open_listening_sockets(const config::Address& address, unsigned count);
 
-// Open client connections against limits.max_connections: process-wide.
-struct ConnectionLimit {
-  std::int64_t max = 0;
-  alignas(64) std::atomic<std::int64_t> open{0};
-};
-
 class Listener final : private tls::EventSource {
  public:
-  Listener(proxy::Services& services, sessions::SessionSet& sessions, ConnectionLimit& limit, const config::Listener& config,
+  Listener(proxy::Services& services, sessions::SessionSet& sessions, ConnectionLimits& limits, const config::Listener& config,
            std::unique_ptr<tls::ServerContext> tls_context, tls::Descriptor socket);
 
   void start();
@@ -39,11 +32,13 @@ class Listener final : private tls::EventSource {
   // False: descriptors ran out.
   bool accept_some(int most);
   void serve(int descriptor, const struct sockaddr_storage& peer);
+  // A place for the connection; false: it met a limit.
+  bool admit(const std::optional<ClientKey>& client, ConnectionLimits::Place& place);
   void pause();
 
   proxy::Services& services_;
   sessions::SessionSet& sessions_;
-  ConnectionLimit& limit_;
+  ConnectionLimits& limits_;
   const config::Listener& config_;
   std::unique_ptr<tls::ServerContext> tls_context_;
   tls::Descriptor socket_;

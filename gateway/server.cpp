@@ -128,7 +128,7 @@ class Server {
   metrics::Registry registry_;
   tls::HeldBytes held_;
   upstream::EndpointRegistry endpoints_;
-  ConnectionLimit connections_;
+  ConnectionLimits connections_;
   std::vector<std::shared_ptr<const tls::CertificateStore>> certificates_;  // parallel to the listeners; null: plain
   std::vector<std::shared_ptr<tls::TicketKeys>> ticket_keys_;
   std::vector<std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;
@@ -154,7 +154,8 @@ void Server::start() {
   std::signal(SIGPIPE, SIG_IGN);
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) signals_.add(number);
   metrics::register_process_metrics(registry_, SLUICE_VERSION);
-  connections_.max = raise_descriptor_limit(config_.limits.max_connections, worker_count_);
+  connections_.set(raise_descriptor_limit(config_.limits.max_connections, worker_count_),
+                   config_.limits.max_connections_per_client);
   load_tls();
   std::vector<ListeningSockets> listening;
   for (const config::Listener& listener : config_.listeners) {
@@ -287,7 +288,7 @@ void Server::on_signal(int number) {
 void Server::begin_drain() {
   draining_ = true;
   drain_ends_ = Clock::now() + config_.timeouts.drain;
-  metrics::log().info("draining {} connections, at most {} ms", connections_.open.load(), config_.timeouts.drain.count());
+  metrics::log().info("draining {} connections, at most {} ms", connections_.open(), config_.timeouts.drain.count());
   for (const std::unique_ptr<Worker>& worker : workers_) worker->drain(config_.timeouts.drain);
   poll_drain();
 }
@@ -297,7 +298,7 @@ void Server::poll_drain() {
   drain_timer_.async_wait([this](const ErrorCode& error) {
     if (error) return;
     const bool told = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->drained(); });
-    const std::int64_t open = connections_.open.load();
+    const std::int64_t open = connections_.open();
     if ((open > 0 || !told) && Clock::now() < drain_ends_) return poll_drain();
     if (open > 0) metrics::log().warn("cutting {} connections that did not end in time", open);
     stop_workers();

@@ -15,7 +15,7 @@ struct Shared {
   metrics::Registry& registry;
   tls::HeldBytes& held;
   upstream::EndpointRegistry& endpoints;
-  ConnectionLimit& connections;
+  ConnectionLimits& connections;
 };
 
 // A listener's part for one worker.

@@ -16,6 +16,12 @@ Counter& client_timeout(Registry& registry, unsigned worker, std::string_view ph
                           {{"phase", std::string(phase)}});
 }
 
+Counter& refused(Registry& registry, unsigned worker, std::string_view limit) {
+  return registry.counter(worker, "sluice_connections_refused_total",
+                          "Client connections closed right after accepting them, by the limit they met.",
+                          {{"reason", std::string(limit)}});
+}
+
 }  // namespace
 
 ConnectionMetrics::ConnectionMetrics(Registry& registry, unsigned worker,
@@ -25,10 +31,8 @@ ConnectionMetrics::ConnectionMetrics(Registry& registry, unsigned worker,
       open(registry.gauge(worker, "sluice_connections_open",
                           "Client connections that are open now, by worker.",
                           worker_label(registry, worker))),
-      refused_limit(
-          registry.counter(worker, "sluice_connections_refused_total",
-                           "Client connections closed right after accepting them, by the limit they met.",
-                           {{"reason", "max_connections"}})),
+      refused_limit(refused(registry, worker, "max_connections")),
+      refused_client(refused(registry, worker, "max_connections_per_client")),
       accept_paused(registry.counter(worker, "sluice_accept_pauses_total",
                                      "Times that accepting paused because file descriptors ran out.")),
       timeout_tls_handshake(client_timeout(registry, worker, "tls_handshake")),

@@ -17,6 +17,7 @@ class ConnectionMetrics {
   Counter& accepted;             // sluice_connections_accepted_total{worker}
   Gauge& open;                   // sluice_connections_open{worker}
   Counter& refused_limit;        // sluice_connections_refused_total{reason="max_connections"}
+  Counter& refused_client;       // the same, {reason="max_connections_per_client"}
   Counter& accept_paused;        // sluice_accept_pauses_total : descriptors ran out
   Counter& timeout_tls_handshake, & timeout_request_head, & timeout_request_body, & timeout_keepalive, & timeout_client_write;
                                  // sluice_client_timeouts_total{phase=...}

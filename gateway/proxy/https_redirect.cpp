@@ -14,8 +14,8 @@ bool must_use_https(const ClientExchange& exchange, const RouteContext& route) n
   return exchange.connection.listener->redirect_to_https && route.origin.scheme != "https";
 }
 
-std::optional<std::string> https_location(std::string_view authority, std::uint16_t port, std::string_view path,
-                                          std::string_view query) {
+std::optional<std::string> https_location(std::string_view authority, std::uint16_t port,
+                                          std::string_view path, std::string_view query) {
   const std::optional<http::Authority> parts = http::parse_authority(authority);
   if (!parts) return std::nullopt;
   std::string location = "https://";

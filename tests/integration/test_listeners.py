@@ -6,8 +6,10 @@ import time
 import pytest
 
 from support.config_text import config_for
+from support.raw_backend import echo_websocket
 from support.stream import PeerClosed
 from support.waiting import wait_until
+from support.websocket import open_websocket
 
 
 def listener(address, name="web", **more):
@@ -71,6 +73,47 @@ def test_max_connections(lab):
     clients.pop().close()
     gateway.wait_metric("sluice_connections_open", 4)
     assert lab.request(gateway).status == 200
+
+
+def test_max_connections_per_client(lab):
+    """All workers and listeners together; others are served."""
+    gateway = lab.gateway(lab.backend(), workers=2, limits={"max_connections_per_client": 3},
+                          listeners=[listener("127.0.0.1:0"), listener("127.0.0.1:0", "other"), listener("[::1]:0", "six")])
+    clients = [lab.client(gateway, name) for name in ("web", "other", "web")]
+    for client in clients:
+        assert client.request().status == 200
+    for name in ("web", "other"):
+        with pytest.raises(PeerClosed):
+            lab.client(gateway, name).request()
+    gateway.wait_metric("sluice_connections_refused_total", 2, reason="max_connections_per_client")
+    assert gateway.metric("sluice_connections_refused_total", reason="max_connections") == 0
+    assert clients[0].request().status == 200, "the open ones are left alone"
+    assert lab.client(gateway, "six").request().status == 200, "another client"
+
+    clients.pop().close()
+    gateway.wait_metric("sluice_connections_open", 3)
+    assert lab.request(gateway).status == 200
+
+
+def test_max_connections_per_client_counts_tunnels(lab):
+    gateway = lab.gateway(lab.backend(echo_websocket), limits={"max_connections_per_client": 2})
+    tunnels = [lab.client(gateway) for _ in range(2)]
+    for tunnel in tunnels:
+        open_websocket(tunnel)
+    with pytest.raises(PeerClosed):
+        lab.client(gateway).request()
+    tunnels[0].close()
+    gateway.wait_metric("sluice_connections_open", 1)
+    open_websocket(lab.client(gateway))
+
+
+def test_max_connections_per_client_exempts_trusted_proxies(lab):
+    gateway = lab.gateway(lab.backend(), limits={"max_connections_per_client": 2},
+                          listeners=[listener("127.0.0.1:0", trusted_proxies=["127.0.0.1"])])
+    clients = [lab.client(gateway) for _ in range(5)]
+    for client in clients:
+        assert client.request(headers=[("X-Forwarded-For", "192.0.2.1")]).status == 200
+    assert gateway.metric("sluice_connections_refused_total", reason="max_connections_per_client") == 0
 
 
 def limits_of(gateway):

@@ -78,6 +78,9 @@ void write(Writer& out, const Listener& listener) {
 void write(Writer& out, const Limits& limits) {
   out.open("limits");
   out.line("max_connections", std::to_string(limits.max_connections));
+  if (limits.max_connections_per_client) {
+    out.line("max_connections_per_client", text_of(limits.max_connections_per_client));
+  }
   out.line("max_request_line", size_text(limits.max_request_line));
   out.line("max_request_head", size_text(limits.max_request_head));
   out.line("max_headers", std::to_string(limits.max_headers));

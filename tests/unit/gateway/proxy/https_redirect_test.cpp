@@ -25,7 +25,8 @@ TEST(HttpsLocationTest, SameHostPathAndQuery) {
 }
 
 TEST(HttpsLocationTest, OnlyAHostIsNamed) {
-  for (const std::string_view authority : {"", "user@shop.example", "a b", "shop.example:x", "shop.example/evil", "[::1"}) {
+  for (const std::string_view authority :
+       {"", "user@shop.example", "a b", "shop.example:x", "shop.example/evil", "[::1"}) {
     EXPECT_EQ(https_location(authority, 443, "/", ""), std::nullopt) << authority;
   }
 }
