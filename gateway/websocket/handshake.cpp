@@ -32,6 +32,7 @@ constexpr std::array<ErrorText, static_cast<std::size_t>(HandshakeError::count_)
     {"missing_key", "the Sec-WebSocket-Key field is missing", 400},
     {"repeated_key", "the Sec-WebSocket-Key field is repeated", 400},
     {"bad_key", "the Sec-WebSocket-Key field is not the base64 form of 16 bytes", 400},
+    {"old_response", "the backend's 101 is not an HTTP/1.1 response", 502},
     {"bad_upgrade", "the Upgrade field of the backend's 101 is not exactly websocket", 502},
     {"bad_connection", "the Connection field of the backend's 101 does not name Upgrade", 502},
     {"bad_accept", "the Sec-WebSocket-Accept field of the backend's 101 does not match the key", 502},
@@ -167,6 +168,8 @@ HandshakeError check_response(const http::RequestHead& request, const http::Resp
   if (!connection_upgrades(request.headers) || count_upgrade_tokens(request.headers).websocket == 0) {
     return HandshakeError::unasked;
   }
+  // HTTP/1.0 knows neither 1xx nor Upgrade (RFC 9110 7.8, 15.2); browsers refuse such an answer as well.
+  if (response.version != http::Version::http_1_1) return HandshakeError::old_response;
   const UpgradeTokens tokens = count_upgrade_tokens(response.headers);
   if (tokens.websocket != 1 || tokens.other != 0) return HandshakeError::bad_upgrade;
   if (!connection_upgrades(response.headers)) return HandshakeError::bad_connection;

@@ -21,6 +21,7 @@ enum class HandshakeError : std::uint8_t {
   repeated_key,
   bad_key,
   // of a backend's 101
+  old_response,
   bad_upgrade,
   bad_connection,
   bad_accept,

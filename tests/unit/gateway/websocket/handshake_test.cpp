@@ -217,6 +217,12 @@ TEST(CheckResponse, AValidOne) {
   EXPECT_EQ(answer_with("Connection", "keep-alive, upgrade"), HandshakeError::none);
 }
 
+TEST(CheckResponse, Version) {
+  http::ResponseHead response = valid_response();
+  response.version = http::Version::http_1_0;
+  EXPECT_EQ(check_response(valid_request(), response), HandshakeError::old_response);
+}
+
 TEST(CheckResponse, UpgradeIsExactlyWebSocket) {
   for (const char* upgrade : {"", "h2c", "websocket, h2c", "websocket, websocket", "websocket/13"}) {
     EXPECT_EQ(answer_with("Upgrade", upgrade), HandshakeError::bad_upgrade) << upgrade;
