@@ -67,12 +67,14 @@ class Bench:
         return case.get("then", "keep") == "keep"
 
     def news(self):
-        """The requests that became whole at the backend since the last time, and how many bytes came in all."""
+        """Since the last time: the requests that became whole at the backend, how many bytes came in all, and what was
+        no HTTP. All of it is forgotten, so that one failure is not every later case's as well."""
         requests, self.seen_requests = self.backend.requests[self.seen_requests:], len(self.backend.requests)
         total = sum(len(one.received) for one in list(self.backend.connections))
         grown, self.seen_bytes = total - self.seen_bytes, total
-        assert not self.backend.errors, f"the backend got what is no HTTP: {self.backend.errors[0]!r}"
-        return requests, grown
+        errors = list(self.backend.errors)
+        del self.backend.errors[:len(errors)]
+        return requests, grown, errors
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +105,8 @@ def expected_request(text):
 
 
 def check_backend(case, bench, statuses, kept):
-    requests, grown = bench.news()
+    requests, grown, errors = bench.news()
+    assert not errors, f"the backend got what is no HTTP: {errors[0]!r}"
     canaries = [request for request in requests if request.target == "/canary"]
     assert len(canaries) == kept, "it swallowed the next one" if kept else "what is behind it reached the backend"
     requests = [request for request in requests if request.target != "/canary"]
