@@ -1,6 +1,7 @@
 #include "config/address.h"
 
 #include <arpa/inet.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <cstring>
@@ -25,7 +26,9 @@ void clear_after(std::uint8_t (&bytes)[16], unsigned bits) {
 
 }  // namespace
 
-std::string Address::text() const { return (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port); }
+std::string Address::text() const {
+  return is_unix() ? kUnixPrefix + path : (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
 
 bool Cidr::contains(const std::uint8_t* address, bool address_is_v6) const {
   if (address_is_v6 && is_mapped_v4(address)) {
@@ -81,7 +84,8 @@ bool split_host_port(const std::string& text, std::string& host, std::string& po
 
 Fault parse_address(const std::string& text, Address& address) {
   static const std::string kExpected = "; expected IP:PORT such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080";
-  if (text.rfind("unix:", 0) == 0) return "unix sockets are not supported yet" + kExpected;
+  if (text.rfind(kUnixPrefix, 0) == 0)
+    return "is a unix socket, which only listeners and endpoints can be" + kExpected;
   std::string host, port;
   if (!split_host_port(text, host, port)) return in_quotes(text) + " is not an address" + kExpected;
   if (port.empty()) return in_quotes(text) + " has no port" + kExpected;
@@ -96,6 +100,45 @@ Fault parse_address(const std::string& text, Address& address) {
     return in_quotes(port) + " is not a port; expected a number from 0 to 65535 (0 takes any free one)";
   }
   address = {canonical_ip(host), static_cast<std::uint16_t>(*number), v6};
+  return std::nullopt;
+}
+
+Fault parse_listener_address(const std::string& text, Address& address) {
+  if (text.rfind(kUnixPrefix, 0) != 0) return parse_address(text, address);
+  std::string path;
+  if (Fault fault = parse_unix_path(text, path)) return fault;
+  address = {"", 0, false, std::move(path)};
+  return std::nullopt;
+}
+
+Fault parse_unix_path(const std::string& text, std::string& path) {
+  const std::string rest = text.substr(sizeof kUnixPrefix - 1);
+  // Of `unix://host/path` nobody knows what the host is to mean.
+  if (rest.empty() || rest.rfind("//", 0) == 0 || rest.back() == '/') {
+    return in_quotes(text) + " names no socket; expected a path such as unix:/run/app.sock";
+  }
+  if (Fault fault = check_unix_path(rest)) return fault;
+  path = rest;
+  return std::nullopt;
+}
+
+Fault check_unix_path(const std::string& path) {
+  constexpr std::size_t kLongest = sizeof(sockaddr_un::sun_path) - 1;
+  if (path.size() > kLongest) {
+    return "the path " + in_quotes(path) + " is too long for a socket; expected at most " +
+           std::to_string(kLongest) + " bytes";
+  }
+  if (path.find('\0') != std::string::npos)
+    return Fault("has a NUL; expected a path such as unix:/run/app.sock");
+  return std::nullopt;
+}
+
+Fault parse_mode(const std::string& text, unsigned& mode) {
+  const bool octal = text.find_first_not_of("01234567") == std::string::npos;
+  if (!octal || text.size() < 3 || text.size() > 4 || (text.size() == 4 && text[0] != '0')) {
+    return in_quotes(text) + " is not a file mode; expected an octal one such as 0660";
+  }
+  mode = static_cast<unsigned>(std::stoul(text, nullptr, 8));
   return std::nullopt;
 }
 

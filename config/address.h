@@ -8,9 +8,18 @@
 
 namespace sluice::config {
 
-// `127.0.0.1:8080`, `[::1]:8080`; `localhost` is read as 127.0.0.1. The host comes out in its canonical
-// spelling.
+// `127.0.0.1:8080`, `[::1]:8080`, no unix socket; `localhost` is read as 127.0.0.1. The host comes out in its
+// canonical spelling.
 Fault parse_address(const std::string& text, Address& address);
+// The same, or `unix:PATH`.
+Fault parse_listener_address(const std::string& text, Address& address);
+// The path of `unix:PATH`. `text` begins with kUnixPrefix.
+Fault parse_unix_path(const std::string& text, std::string& path);
+// Whether the system takes it as the address of a socket.
+Fault check_unix_path(const std::string& path);
+inline constexpr char kUnixPrefix[] = "unix:";
+// `0660`: who may connect to a unix socket.
+Fault parse_mode(const std::string& text, unsigned& mode);
 // `10.0.0.0/8`, `fd00::/8`, or one address. Bits after the length are cleared.
 Fault parse_cidr(const std::string& text, Cidr& cidr);
 // The canonical spelling of an IP address, or the text itself when it is none.

@@ -7,7 +7,8 @@
 namespace sluice::config {
 namespace {
 
-constexpr char kExpected[] = "; expected a URL such as http://127.0.0.1:8000 or https://app.internal";
+constexpr char kExpected[] =
+    "; expected a URL such as http://127.0.0.1:8000, https://app.internal or unix:/run/app.sock";
 
 bool is_v6_text(const std::string& host) { return host.find(':') != std::string::npos; }
 
@@ -43,12 +44,22 @@ Fault parse_authority(const std::string& text, Endpoint& endpoint) {
 }  // namespace
 
 std::string Endpoint::authority() const {
+  if (unix_socket) return host;
   const std::string name = is_v6_text(host) ? "[" + host + "]" : host;
   return port == default_port(https) ? name : name + ":" + std::to_string(port);
 }
 
 Fault parse_endpoint_url(const std::string& text, Endpoint& endpoint) {
-  if (text.rfind("unix:", 0) == 0) return std::string("unix sockets are not supported yet") + kExpected;
+  if (text.rfind(kUnixPrefix, 0) == 0) {
+    std::string path;
+    if (Fault fault = parse_unix_path(text, path)) return fault;
+    endpoint.url = text;
+    endpoint.https = false;
+    endpoint.unix_socket = true;
+    endpoint.host = std::move(path);
+    endpoint.port = 0;
+    return std::nullopt;
+  }
   const std::size_t scheme_end = text.find("://");
   const std::string scheme = scheme_end == std::string::npos ? "" : lower_case(text.substr(0, scheme_end));
   if (scheme != "http" && scheme != "https") {

@@ -9,12 +9,14 @@
 
 namespace sluice::config {
 
-// A literal IP address and port. `[::]:port` is v6 only.
+// A literal IP address and port, or a unix socket. `[::]:port` is v6 only.
 struct Address {
-  std::string host;  // without brackets
+  std::string host;  // without brackets; empty for a unix socket
   std::uint16_t port = 0;
   bool v6 = false;
-  std::string text() const;  // host:port or [host]:port
+  std::string path = {};  // of a unix socket, else empty
+  bool is_unix() const { return !path.empty(); }
+  std::string text() const;  // host:port, [host]:port or unix:path
 };
 
 // A CIDR block; an address without a length is a block of one.
@@ -45,9 +47,11 @@ struct ListenerTls {
 struct Listener {
   std::string name;
   Address address;
+  unsigned mode = 0660;                               // who may connect to a unix socket
   std::vector<std::string> protocols = {"http/1.1"};  // ALPN order
   std::optional<ListenerTls> tls;
   std::vector<Cidr> trusted_proxies;
+  bool trusts_unix = false;        // `unix` among trusted_proxies: the peers of a unix socket
   bool redirect_to_https = false;  // of a plain listener: nothing else is served there
 };
 

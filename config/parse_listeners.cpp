@@ -43,17 +43,50 @@ Key<Listener> protocols_key() {
           }};
 }
 
+Key<Listener> address_key() {
+  return {{.name = "address", .expected = "an address such as 0.0.0.0:8080"},
+          [](const Value& value, const KeyInfo& row, Listener& listener) {
+            const auto text = value.text(row.expected);
+            if (!text) return;
+            Address address;
+            if (Fault fault = parse_listener_address(*text, address)) return value.problem(*fault);
+            if (address.is_unix()) {
+              address.path = value.report().resolve(address.path);
+              if (Fault fault = check_unix_path(address.path)) return value.problem(*fault);
+            }
+            listener.address = std::move(address);
+          }};
+}
+
+// The word `unix` stands for the peers of a unix socket, which have no address.
+Key<Listener> trusted_proxies_key() {
+  return {list_info("trusted_proxies", "CIDR blocks such as 10.0.0.0/8, or unix", 0),
+          [](const Value& value, const KeyInfo& row, Listener& listener) {
+            for (const Value& element : read_list(value, row)) {
+              const auto text = element.text(row.expected);
+              if (!text) continue;
+              Cidr block;
+              if (*text == "unix") {
+                listener.trusts_unix = true;
+              } else if (Fault fault = parse_cidr(*text, block)) {
+                element.problem(*fault);
+              } else {
+                listener.trusted_proxies.push_back(block);
+              }
+            }
+          }};
+}
+
 }  // namespace
 
 const Table<Listener>& listener_table() {
   static const Table<Listener> table{
       name_key<Listener>(),
-      required(parsed("address", &Listener::address, parse_address, "an address such as 0.0.0.0:8080")),
-      later<Listener>("mode"),
+      required(address_key()),
+      parsed("mode", &Listener::mode, parse_mode, "an octal file mode such as 0660"),
       protocols_key(),
       map("tls", &Listener::tls, tls_table()),
-      parsed_list("trusted_proxies", &Listener::trusted_proxies, parse_cidr,
-                  "CIDR blocks such as 10.0.0.0/8"),
+      trusted_proxies_key(),
       later<Listener>("proxy_protocol"),
       boolean("redirect_to_https", &Listener::redirect_to_https),
       later<Listener>("acme_challenge_directory"),

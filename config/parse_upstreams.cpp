@@ -1,4 +1,5 @@
 // `upstreams`.
+#include "config/address.h"
 #include "config/sections.h"
 
 namespace sluice::config {
@@ -11,7 +12,10 @@ constexpr std::uint64_t kMostIdle = 1'000'000;
 void read_url(const Value& value, Endpoint& endpoint) {
   const auto text = value.text("a URL such as http://127.0.0.1:8000");
   if (!text) return;
-  if (Fault fault = parse_endpoint_url(*text, endpoint)) value.problem(*fault);
+  if (Fault fault = parse_endpoint_url(*text, endpoint)) return value.problem(*fault);
+  if (!endpoint.unix_socket) return;
+  endpoint.host = value.report().resolve(endpoint.host);
+  if (Fault fault = check_unix_path(endpoint.host)) value.problem(*fault);
 }
 
 const Table<Endpoint>& endpoint_table() {

@@ -12,9 +12,10 @@ constexpr char kUpstream[] = "backend";
 
 bool is_on(const std::string& address) { return !address.empty() && address != "off"; }
 
-Address read_address(const std::string& text, const char* option, std::vector<Problem>& problems) {
+Address read_address(const std::string& text, const char* option, std::vector<Problem>& problems,
+                     Fault (*parse)(const std::string&, Address&)) {
   Address address;
-  if (Fault fault = parse_address(text, address)) problems.push_back({"", 0, option, *fault});
+  if (Fault fault = parse(text, address)) problems.push_back({"", 0, option, *fault});
   return address;
 }
 
@@ -56,19 +57,20 @@ Config proxy_config(const std::string& to_url, const std::string& http_address,
   if (is_on(http_address)) {
     Listener& listener = config.listeners.emplace_back();
     listener.name = "http";
-    listener.address = read_address(http_address, "--http", problems);
+    listener.address = read_address(http_address, "--http", problems, parse_listener_address);
   }
   if (is_on(https_address)) {
     Listener& listener = config.listeners.emplace_back();
     listener.name = "https";
-    listener.address = read_address(https_address, "--https", problems);
+    listener.address = read_address(https_address, "--https", problems, parse_listener_address);
     listener.tls.emplace().self_signed = true;
   }
   if (config.listeners.empty()) {
     problems.push_back(
         {"", 0, "--http", "is off and --https too; expected an address for at least one of them"});
   }
-  if (is_on(admin_address)) config.admin = Admin{read_address(admin_address, "--admin", problems), ""};
+  if (is_on(admin_address))
+    config.admin = Admin{read_address(admin_address, "--admin", problems, parse_address), ""};
   for (Problem& problem : validated(config)) problems.push_back(std::move(problem));
   if (!problems.empty()) throw ConfigError(std::move(problems));
   return config;

@@ -28,7 +28,7 @@ Fault parse_match_path(const std::string& text, std::string& path);
 Fault parse_method(const std::string& text, std::string& method);
 // SNI and certificate name of an upstream.
 Fault parse_server_name(const std::string& text, std::string& name);
-// `http://host[:port]` or `https://...`; leaves the weight alone.
+// `http://host[:port]`, `https://...` or `unix:path`; leaves the weight alone.
 Fault parse_endpoint_url(const std::string& text, Endpoint& endpoint);
 
 enum class HeaderDirection { request, response };

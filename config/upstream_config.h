@@ -12,10 +12,12 @@ namespace sluice::config {
 struct Endpoint {
   std::string url;  // as written, for logs
   bool https = false;
-  std::string host;  // name or IP literal, no brackets
+  bool unix_socket = false;  // the host is its path then, the port 0
+  std::string host;          // name or IP literal, no brackets
   std::uint16_t port = 0;
   unsigned weight = 1;
-  // host:port as an authority, with brackets for v6 and the scheme's default port left out.
+  // host:port as an authority, with brackets for v6 and the scheme's default port left out; a unix
+  // socket's path.
   std::string authority() const;
 };
 

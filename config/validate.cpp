@@ -27,7 +27,7 @@ void validate_listener_tls(const ListenerTls& tls, const std::string& path, Repo
 void validate_addresses(const Config& config, Report& report) {
   std::map<std::string, std::string> taken;
   const auto claim = [&](const Address& address, const std::string& path) {
-    if (address.host.empty() || address.port == 0) return;
+    if (!address.is_unix() && (address.host.empty() || address.port == 0)) return;
     const auto [first, is_new] = taken.try_emplace(address.text(), path);
     if (is_new) return;
     report.problem(path,
@@ -41,15 +41,17 @@ void validate_addresses(const Config& config, Report& report) {
 
 // Where redirect_to_https leads must be known.
 void validate_redirects(const Config& config, Report& report) {
-  const bool any_tls = std::any_of(config.listeners.begin(), config.listeners.end(),
-                                   [](const Listener& listener) { return listener.tls.has_value(); });
+  const bool any_tls =
+      std::any_of(config.listeners.begin(), config.listeners.end(),
+                  [](const Listener& listener) { return listener.tls && !listener.address.is_unix(); });
   for (std::size_t i = 0; i < config.listeners.size(); ++i) {
     if (!config.listeners[i].redirect_to_https) continue;
     const std::string path = item("listeners", i) + ".redirect_to_https";
     if (config.listeners[i].tls) {
       report.problem(path, "is true beside tls; expected it on a plain listener");
     } else if (!any_tls) {
-      report.problem(path, "leads nowhere, no listener has tls; expected one, or a route with a redirect");
+      report.problem(
+          path, "leads nowhere, no listener with a port has tls; expected one, or a route with a redirect");
     }
   }
 }
@@ -60,6 +62,14 @@ void validate_listeners(const Config& config, Report& report) {
     const Listener& listener = config.listeners[i];
     const std::string path = item("listeners", i);
     if (listener.tls) validate_listener_tls(*listener.tls, path + ".tls", report);
+    if (!listener.address.is_unix()) {
+      if (report.mentions(path + ".mode"))
+        report.warning(path + ".mode", "has no effect, the address is no unix socket");
+      if (listener.trusts_unix) {
+        report.warning(path + ".trusted_proxies",
+                       "names unix, which has no effect: the address is no unix socket");
+      }
+    }
     const auto anyone = std::find_if(listener.trusted_proxies.begin(), listener.trusted_proxies.end(),
                                      [](const Cidr& block) { return block.prefix_length == 0; });
     if (anyone != listener.trusted_proxies.end()) {

@@ -1,26 +1,19 @@
-// The listening sockets of one address, and one worker's loop that accepts from its own.
-// Every worker has a socket of its own (SO_REUSEPORT): the kernel spreads new connections, and no lock is shared.
+// One worker's part of a listener: accepts connections and starts their sessions. Its worker's thread.
+// Every worker has a socket of its own (SO_REUSEPORT): the kernel spreads new connections, and no lock is shared. A unix socket
+// is the exception (see SharedSocket): the first worker accepts and posts the connections to the others.
 #pragma once
 
 #include "gateway/connection_limits.h"
+#include "gateway/listening_sockets.h"
 #include "gateway/sessions/serve_connection.h"
 #include "metrics/connection_metrics.h"
 
 namespace sluice {
 
-// All sockets of one listener, bound and listening. `address.port` is the real one, also when port 0 was asked for.
-struct ListeningSockets {
-  config::Address address;
-  std::vector<tls::Descriptor> sockets;  // one per worker
-};
-
-// Throws std::system_error when the address cannot be had, also when another gateway holds it.
-ListeningSockets open_listening_sockets(const config::Address& address, unsigned count);
-
 class Listener final : private tls::EventSource {
  public:
   Listener(proxy::Services& services, sessions::SessionSet& sessions, ConnectionLimits& limits, const config::Listener& config,
-           std::unique_ptr<tls::ServerContext> tls_context, tls::Descriptor socket);
+           std::unique_ptr<tls::ServerContext> tls_context, tls::Descriptor socket, std::shared_ptr<SharedSocket> shared);
 
   void start();
   // Accepts what is queued already, since closing the socket would reset it, then closes.
@@ -31,7 +24,16 @@ class Listener final : private tls::EventSource {
   void resume();
   // False: descriptors ran out.
   bool accept_some(int most);
-  void serve(int descriptor, const struct sockaddr_storage& peer);
+  // A connection that has its place within the limits.
+  struct Admitted {
+    tls::Descriptor socket;
+    std::string peer_address;
+    bool peer_trusted = false;
+    ConnectionLimits::Place place;
+  };
+  void accepted(tls::Descriptor socket, const struct sockaddr_storage& peer);
+  void hand_over(Listener& listener, Admitted admitted);
+  void serve(Admitted admitted);
   // A place for the connection; false: it met a limit.
   bool admit(const std::optional<ClientKey>& client, ConnectionLimits::Place& place);
   void pause();
@@ -41,7 +43,8 @@ class Listener final : private tls::EventSource {
   ConnectionLimits& limits_;
   const config::Listener& config_;
   std::unique_ptr<tls::ServerContext> tls_context_;
-  tls::Descriptor socket_;
+  tls::Descriptor socket_;                 // none: the connections come from the worker that has it
+  std::shared_ptr<SharedSocket> shared_;   // of a unix socket
   tls::Deadline resume_;
   Clock::time_point quiet_until_{};  // no further warning about descriptors
 };

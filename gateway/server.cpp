@@ -80,7 +80,7 @@ bool uses_https(const config::Upstream& upstream) {
 std::uint16_t https_port(const config::Config& config, const std::vector<ListeningSockets>& listening) {
   std::uint16_t first = 0;
   for (std::size_t i = 0; i < listening.size(); ++i) {
-    const std::uint16_t port = listening[i].address.port;
+    const std::uint16_t port = listening[i].address.port;  // 0: a unix socket
     if (!config.listeners[i].tls) continue;
     if (port == 443) return port;
     if (first == 0) first = port;
@@ -91,9 +91,12 @@ std::uint16_t https_port(const config::Config& config, const std::vector<Listeni
 const char* hint_for(const std::error_code& error) {
   if (error == std::errc::address_in_use) return "is another program, or another Sluice, using it?";
   if (error == std::errc::permission_denied) {
-    return "ports under 1024 need root or CAP_NET_BIND_SERVICE (setcap cap_net_bind_service=+ep FILE)";
+    return "ports under 1024 need root or CAP_NET_BIND_SERVICE (setcap cap_net_bind_service=+ep FILE), "
+           "unix sockets a folder that may be written to";
   }
   if (error == std::errc::address_not_available) return "no interface of this machine has this address";
+  if (error == std::errc::file_exists) return "something that is no socket stands there";
+  if (error == std::errc::no_such_file_or_directory) return "the folder of a unix socket must exist";
   return "the system refused it";
 }
 
@@ -159,10 +162,10 @@ void Server::start() {
   load_tls();
   std::vector<ListeningSockets> listening;
   for (const config::Listener& listener : config_.listeners) {
-    listening.push_back(open_listening_sockets(listener.address, worker_count_));
+    listening.push_back(open_listening_sockets(listener.address, listener.mode, worker_count_));
   }
   std::optional<ListeningSockets> admin_sockets;
-  if (config_.admin) admin_sockets = open_listening_sockets(config_.admin->address, 1);
+  if (config_.admin) admin_sockets = open_listening_sockets(config_.admin->address, 0, 1);
   make_workers(listening);
   start_resolver();  // before anybody asks for an address
   for (const std::unique_ptr<Worker>& worker : workers_) worker->start();
@@ -212,7 +215,7 @@ void Server::make_workers(std::vector<ListeningSockets>& listening) {
       if (listener.tls) {
         context = std::make_unique<tls::ServerContext>(*listener.tls, listener.protocols, certificates_[i], ticket_keys_[i]);
       }
-      listeners.push_back({&listener, std::move(context), std::move(listening[i].sockets[index])});
+      listeners.push_back({&listener, std::move(context), std::move(listening[i].sockets[index]), listening[i].shared});
     }
     worker->add_listeners(std::move(listeners));
   }
@@ -226,6 +229,10 @@ void Server::start_resolver() {
   for (const config::Upstream& upstream : config_.upstreams) {
     for (const config::Endpoint& endpoint : upstream.endpoints) {
       const upstream::Resolver::Name name{endpoint.host, endpoint.port};
+      if (endpoint.unix_socket) {
+        publish(name, std::make_shared<const upstream::Addresses>(1, upstream::SocketAddress::unix_socket(endpoint.host)));
+        continue;
+      }
       std::optional<upstream::Addresses> literal = upstream::Resolver::parse_literal(name);
       if (literal) {
         publish(name, std::make_shared<const upstream::Addresses>(std::move(*literal)));

@@ -75,7 +75,8 @@ void Worker::set_addresses(const upstream::Resolver::Name& name, std::shared_ptr
 void Worker::add_listeners(std::vector<WorkerListener> listeners) {
   for (WorkerListener& listener : listeners) {
     listeners_.push_back(std::make_unique<Listener>(services_, sessions_, shared_.connections, *listener.config,
-                                                    std::move(listener.tls_context), std::move(listener.socket)));
+                                                    std::move(listener.tls_context), std::move(listener.socket),
+                                                    std::move(listener.shared)));
     listeners_.back()->start();
   }
 }

@@ -22,7 +22,8 @@ struct Shared {
 struct WorkerListener {
   const config::Listener* config;
   std::unique_ptr<tls::ServerContext> tls_context;  // null: plain
-  tls::Descriptor socket;
+  tls::Descriptor socket;                // none: another worker accepts for this one
+  std::shared_ptr<SharedSocket> shared;  // of a unix socket
 };
 
 class Worker {

@@ -9,21 +9,29 @@
 
 #include "tls/openssl_error.h"
 #include "tls/stream_error.h"
+#include "tls/waiter.h"
 
 namespace sluice::upstream {
 namespace {
 
 using tls::StreamError;
 
+constexpr std::chrono::milliseconds kPauseWhileQueueIsFull{20};
+
 // What the time limit and the cancellation stop.
 struct Attempt {
   tls::StreamPtr stream;
+  tls::Waiter pause;
   ErrorCode stopped;
 
   void stop(ErrorCode reason) {
     if (stopped) return;
     stopped = reason;
-    if (stream) stream->abort(reason);
+    if (stream) {
+      stream->abort(reason);
+    } else {
+      pause.wake();
+    }
   }
 };
 
@@ -67,13 +75,30 @@ Failure handshake_failure(ErrorCode error, const tls::Stream& stream) {
   return failure;
 }
 
+// A unix socket whose accept queue is full says so at once, where TCP would wait.
+bool queue_is_full(const SocketAddress& address, ErrorCode error) {
+  return address.family() == AF_UNIX && error == std::errc::resource_unavailable_try_again;
+}
+
+Awaitable<> pause(tls::WorkerIo& io, Attempt& attempt) {
+  tls::Deadline end(
+      io.wheel, [](void* context) { static_cast<Attempt*>(context)->pause.wake(); }, &attempt);
+  end.set_after(kPauseWhileQueueIsFull);
+  co_await attempt.pause.wait();
+}
+
 // Leaves the connected stream in `attempt`; its TLS handshake has not begun.
 Awaitable<ErrorCode> connect_any(tls::WorkerIo& io, Endpoint& endpoint, const tls::ClientContext* tls_context, Attempt& attempt) {
   const std::shared_ptr<const Addresses> addresses = endpoint.addresses;  // a resolver's update may replace it meanwhile
   const std::size_t first = endpoint.next_address++;
   ErrorCode error;
   for (std::size_t i = 0; i < addresses->size() && !attempt.stopped; ++i) {
-    tls::Descriptor socket = start_connect((*addresses)[(first + i) % addresses->size()], error);
+    const SocketAddress& address = (*addresses)[(first + i) % addresses->size()];
+    tls::Descriptor socket = start_connect(address, error);
+    while (queue_is_full(address, error) && !attempt.stopped) {
+      co_await pause(io, attempt);
+      socket = start_connect(address, error);
+    }
     const bool under_way = error == std::errc::operation_in_progress;
     if (error && !under_way) continue;
     tls::SslPtr ssl = endpoint.settings.https ? tls_context->new_session(endpoint.settings.host) : nullptr;

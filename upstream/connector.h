@@ -1,4 +1,4 @@
-// Opens a connection to an endpoint: TCP, and TLS where the endpoint is https, within one time limit. Tries the endpoint's
+// Opens a connection to an endpoint: TCP or a unix socket, and TLS where the endpoint is https, within one time limit. Tries the endpoint's
 // addresses one after the other. One worker's thread.
 #pragma once
 

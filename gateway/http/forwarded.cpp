@@ -11,6 +11,7 @@ namespace sluice::http {
 namespace {
 
 constexpr std::string_view kPseudonym = "sluice";
+constexpr std::string_view kUnixNode = "_unix";  // an obfuscated identifier, RFC 7239 6.3
 constexpr std::size_t kMaxRequestId = 128;
 // What an element of Forwarded has besides its values.
 constexpr std::size_t kElementRoom = 40;
@@ -187,7 +188,7 @@ void append_element(std::string& out, std::string_view address, std::string_view
   if (address.find(':') != std::string_view::npos) {
     out.append("\"[").append(address).append("]\"");
   } else {
-    append_value(out, address);
+    append_value(out, address == kUnixPeer ? kUnixNode : address);
   }
   if (!host.empty()) {
     out.append(";host=");
@@ -257,8 +258,10 @@ void set_forwarding_fields(Headers& headers, const Peer& peer, const Origin& ori
       append_element(forwarded, origin.client_ip, origin.host, origin.scheme);
     }
   }
-  if (!chain.empty()) chain.append(", ");
-  chain.append(peer.address);
+  if (peer.address != kUnixPeer) {
+    if (!chain.empty()) chain.append(", ");
+    chain.append(peer.address);
+  }
   append_element(forwarded, peer.address, peer.host, peer.scheme);
 
   const bool trusted = peer.trusted;
@@ -269,11 +272,11 @@ void set_forwarding_fields(Headers& headers, const Peer& peer, const Origin& ori
            equals_ignore_case(name, "X-Forwarded-Host") || equals_ignore_case(name, "Forwarded") ||
            equals_ignore_case(name, "X-Real-IP") || equals_ignore_case(name, "X-Request-Id");
   });
-  add_kept(headers, "X-Forwarded-For", chain);
+  if (!chain.empty()) add_kept(headers, "X-Forwarded-For", chain);
   add_kept(headers, "X-Forwarded-Proto", origin.scheme);
   if (!origin.host.empty()) add_kept(headers, "X-Forwarded-Host", origin.host);
   add_kept(headers, "Forwarded", forwarded);
-  add_kept(headers, "X-Real-IP", origin.client_ip);
+  if (origin.client_ip != kUnixPeer) add_kept(headers, "X-Real-IP", origin.client_ip);
   add_kept(headers, "X-Request-Id", origin.request_id);
   add_via(headers, via_version);
 }

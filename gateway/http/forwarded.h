@@ -10,8 +10,11 @@
 
 namespace sluice::http {
 
+// The address of a peer that came over a unix socket, which has none.
+inline constexpr std::string_view kUnixPeer = "unix";
+
 struct Peer {
-  std::string_view address;       // the TCP peer's IP as text, no brackets
+  std::string_view address;       // the TCP peer's IP as text, no brackets; or kUnixPeer
   std::string_view scheme;        // "http" or "https", of the listener
   std::string_view host;          // the request's authority as received
   bool trusted = false;           // the peer is in the listener's trusted_proxies
@@ -29,6 +32,7 @@ Origin find_origin(const Headers& headers, const Peer& peer, const std::vector<c
                    std::string_view new_request_id);
 
 // Replaces whatever the client sent: from an untrusted peer the fields start anew, from a trusted one they are appended to.
+// A peer on a unix socket is named in Forwarded alone, as _unix (RFC 7239 6.3): the X- fields hold addresses.
 // `via_version`: "1.1" or "1.0", of the received message; the pseudonym is "sluice".
 void set_forwarding_fields(Headers& headers, const Peer& peer, const Origin& origin, std::string_view via_version);
 // Appends to Via of a response.

@@ -15,6 +15,7 @@ from support.raw_client import RawClient
 from support.waiting import seconds, wait_until
 
 LISTENER_LINE = re.compile(r"listening on (\S+):(\d+) \(listener (\w+)")
+UNIX_LISTENER_LINE = re.compile(r"listening on unix:(\S+) \(listener (\w+)")
 ADMIN_LINE = re.compile(r"admin on (\S+):(\d+)")
 SANITIZER_REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
 SANITIZER_OPTIONS = {
@@ -72,6 +73,8 @@ class Gateway:
                 raise AssertionError(f"the gateway exited with {self.process.returncode}:\n{self.stderr()}")
             for host, port, name in LISTENER_LINE.findall(self.stderr()):
                 self.hosts[name], self.ports[name] = host.strip("[]"), int(port)
+            for path, name in UNIX_LISTENER_LINE.findall(self.stderr()):
+                self.hosts[name], self.ports[name] = path, None
             found = ADMIN_LINE.search(self.stderr())
             self.admin_port = int(found[2]) if found else None
             return len(self.ports) >= listeners and (found or not admin)

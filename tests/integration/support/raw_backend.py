@@ -81,6 +81,7 @@ class RawBackend:
     """Accepts until closed. What a script raises (but the peer's leaving) is kept and raised by check()."""
 
     def __init__(self, script=answer_ok, tls=None, host="127.0.0.1", record=True, receive_buffer=None, backlog=512):
+        """`host` with a slash is the path of a unix socket."""
         self.script = script
         self.connections = []
         self.requests = []  # those that scripts have read, in the order in which they were whole
@@ -89,14 +90,16 @@ class RawBackend:
         self._record = record
         self._closing = False
         self._lock = threading.Lock()
-        self._listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+        self.is_unix = "/" in host
+        family = socket.AF_UNIX if self.is_unix else socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.socket(family)
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if receive_buffer:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self._listener.bind((host, 0))
+        self._listener.bind(host if self.is_unix else (host, 0))
         self._listener.listen(backlog)
         self.host = host
-        self.port = self._listener.getsockname()[1]
+        self.port = 0 if self.is_unix else self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, name=f"backend-{self.port}", daemon=True)
         self._thread.start()
 
@@ -106,6 +109,8 @@ class RawBackend:
 
     @property
     def url(self):
+        if self.is_unix:
+            return f"unix:{self.host}"
         return f"{'https' if self._tls else 'http'}://{self.authority}"
 
     def received(self):
@@ -127,7 +132,8 @@ class RawBackend:
                 sock, _ = self._listener.accept()
             except OSError:
                 return  # close() shut the listener down
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if not self.is_unix:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 if self._closing:
                     sock.close()

@@ -12,14 +12,19 @@ from support.waiting import seconds
 class RawClient(Stream):
     def __init__(self, port, host="127.0.0.1", tls=None, server_name=None, timeout=5.0, record=True,
                  receive_buffer=None):
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        """`host` with a slash is the path of a unix socket."""
+        if "/" in host:
+            family, address = socket.AF_UNIX, host
+        else:
+            family, address = (socket.AF_INET6 if ":" in host else socket.AF_INET), (host, port)
         sock = socket.socket(family)
         try:
             if receive_buffer:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
             sock.settimeout(seconds(timeout))
-            sock.connect((host, port))
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.connect(address)
+            if family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls is not None:
                 sock = tls.wrap_socket(sock, server_hostname=server_name)
         except BaseException:

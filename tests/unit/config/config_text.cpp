@@ -58,9 +58,16 @@ class Writer {
 
 void write(Writer& out, const Listener& listener) {
   out.open("listener " + listener.name);
-  out.line("address", listener.address.text() + (listener.address.v6 ? " (v6)" : " (v4)"));
+  const char* family = listener.address.v6 ? " (v6)" : " (v4)";
+  out.line("address", listener.address.text() + (listener.address.is_unix() ? "" : family));
+  if (listener.address.is_unix()) {
+    std::ostringstream mode;
+    mode << std::oct << listener.mode;
+    out.line("mode", "0" + mode.str());
+  }
   out.line("protocols", text_of(listener.protocols));
   for (const Cidr& block : listener.trusted_proxies) out.line("trusted_proxy", text_of(block));
+  if (listener.trusts_unix) out.line("trusted_proxy", "unix");
   if (listener.redirect_to_https) out.line("redirect_to_https", "true");
   if (listener.tls) {
     out.open("tls");
@@ -106,8 +113,11 @@ void write(Writer& out, const Timeouts& timeouts) {
 void write(Writer& out, const Upstream& upstream) {
   out.open("upstream " + upstream.name);
   for (const Endpoint& endpoint : upstream.endpoints) {
-    out.line("endpoint", endpoint.url + " -> " + (endpoint.https ? "tls " : "plain ") + endpoint.host +
-                             " port " + std::to_string(endpoint.port) + " weight " +
+    out.line("endpoint", endpoint.url + " -> " +
+                             (endpoint.https         ? "tls "
+                              : endpoint.unix_socket ? "unix "
+                                                     : "plain ") +
+                             endpoint.host + " port " + std::to_string(endpoint.port) + " weight " +
                              std::to_string(endpoint.weight) + " authority " + endpoint.authority());
   }
   out.line("balance", upstream.balance == Balance::round_robin ? "round_robin" : "least_connections");

@@ -60,6 +60,16 @@ TEST(ProxyConfig, NamesTheOptionsInItsProblems) {
                           StartsWith("--admin: \"y\" has no port; ")));
 }
 
+TEST(ProxyConfig, TakesUnixSockets) {
+  const Config config = proxy_config("unix:app.sock", "unix:/run/web.sock", "off", "off");
+  EXPECT_EQ(config.listeners[0].address.text(), "unix:/run/web.sock");
+  EXPECT_TRUE(config.upstreams[0].endpoints[0].unix_socket);
+  EXPECT_EQ(config.upstreams[0].endpoints[0].host, "app.sock");
+  EXPECT_THAT(problems_of("unix:", "unix:/run/a.sock", "unix:/run/a.sock", "unix:/run/admin.sock"),
+              ElementsAre(StartsWith("--to: \"unix:\" names no socket"), StartsWith("--admin: is a unix socket, which"),
+                          StartsWith("--https: unix:/run/a.sock is taken by --http")));
+}
+
 TEST(ProxyConfig, NeedsAListener) {
   EXPECT_THAT(problems_of("http://127.0.0.1:1", "off", "off", "off"),
               ElementsAre(StartsWith("--http: is off")));

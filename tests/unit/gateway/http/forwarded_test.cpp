@@ -220,6 +220,33 @@ TEST(SetForwardingFields, WithoutAHost) {
   EXPECT_EQ(value(headers, "Forwarded"), "for=\"[2001:4860::9]\";proto=http");
 }
 
+// Whoever reads X-Forwarded-For and X-Real-IP expects addresses.
+TEST(SetForwardingFields, APeerOnAUnixSocketHasNoAddress) {
+  Headers headers = with({{"X-Forwarded-For", "9.9.9.9"}, {"X-Real-IP", "9.9.9.9"}});
+  const Peer peer{kUnixPeer, "http", "app.example", false};
+  EXPECT_EQ(origin_of(headers, peer).client_ip, "unix");
+  set_forwarding_fields(headers, peer, origin_of(headers, peer), "1.1");
+  EXPECT_FALSE(headers.contains("X-Forwarded-For"));
+  EXPECT_FALSE(headers.contains("X-Real-IP"));
+  EXPECT_EQ(value(headers, "Forwarded"), "for=_unix;host=app.example;proto=http");
+}
+
+TEST(SetForwardingFields, ATrustedPeerOnAUnixSocketIsBelieved) {
+  Headers headers = with({{"X-Forwarded-For", "9.9.9.9, 1.1.1.1"}, {"X-Forwarded-Proto", "https"}});
+  const Peer peer{kUnixPeer, "http", "app.example", true};
+  const Origin origin = origin_of(headers, peer);
+  EXPECT_EQ(origin.client_ip, "1.1.1.1");
+  EXPECT_EQ(origin.scheme, "https");
+  set_forwarding_fields(headers, peer, origin, "1.1");
+  EXPECT_EQ(value(headers, "X-Forwarded-For"), "9.9.9.9, 1.1.1.1");
+  EXPECT_EQ(value(headers, "X-Real-IP"), "1.1.1.1");
+  EXPECT_EQ(value(headers, "Forwarded"),
+            "for=1.1.1.1;host=app.example;proto=https, for=_unix;host=app.example;proto=http");
+
+  headers = with({{"Accept", "*/*"}});
+  EXPECT_EQ(origin_of(headers, peer).client_ip, "unix");
+}
+
 TEST(AddVia, Appends) {
   Headers headers;
   add_via(headers, "1.1");

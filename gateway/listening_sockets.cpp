@@ -1,0 +1,96 @@
+#include "gateway/listening_sockets.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace sluice {
+namespace {
+
+struct SocketAddressStorage {
+  sockaddr_storage storage{};
+  socklen_t size = 0;
+};
+
+SocketAddressStorage to_storage(const config::Address& address) {
+  SocketAddressStorage result;
+  if (address.v6) {
+    auto& v6 = reinterpret_cast<sockaddr_in6&>(result.storage);
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(address.port);
+    ::inet_pton(AF_INET6, address.host.c_str(), &v6.sin6_addr);
+    result.size = sizeof v6;
+  } else {
+    auto& v4 = reinterpret_cast<sockaddr_in&>(result.storage);
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(address.port);
+    ::inet_pton(AF_INET, address.host.c_str(), &v4.sin_addr);
+    result.size = sizeof v4;
+  }
+  return result;
+}
+
+[[noreturn]] void fail(const config::Address& address, const char* call) {
+  throw std::system_error(errno, std::system_category(),
+                          "cannot listen on " + address.text() + " (" + call + ")");
+}
+
+void set_option(int descriptor, int level, int option) {
+  const int on = 1;
+  ::setsockopt(descriptor, level, option, &on, sizeof on);
+}
+
+// The first socket of an address is bound without SO_REUSEPORT, so that a second gateway (or anybody else of
+// the same user) cannot slip in unnoticed and take half of the connections; the flag is set before it
+// listens.
+tls::Descriptor open_one(const config::Address& address, bool first) {
+  tls::Descriptor descriptor(
+      ::socket(address.v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (descriptor.get() < 0) fail(address, "socket");
+  set_option(descriptor.get(), SOL_SOCKET, SO_REUSEADDR);
+  if (address.v6) set_option(descriptor.get(), IPPROTO_IPV6, IPV6_V6ONLY);
+  if (!first) set_option(descriptor.get(), SOL_SOCKET, SO_REUSEPORT);
+  const SocketAddressStorage storage = to_storage(address);
+  if (::bind(descriptor.get(), reinterpret_cast<const sockaddr*>(&storage.storage), storage.size) != 0) {
+    fail(address, "bind");
+  }
+  set_option(descriptor.get(), SOL_SOCKET, SO_REUSEPORT);
+  // Accepted sockets inherit these.
+  set_option(descriptor.get(), IPPROTO_TCP, TCP_NODELAY);
+  set_option(descriptor.get(), SOL_SOCKET, SO_KEEPALIVE);
+  if (::listen(descriptor.get(), kBacklog) != 0) fail(address, "listen");
+  return descriptor;
+}
+
+std::uint16_t port_of(int descriptor) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&storage), &size);
+  return ntohs(storage.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(storage).sin6_port
+                                             : reinterpret_cast<const sockaddr_in&>(storage).sin_port);
+}
+
+}  // namespace
+
+ListeningSockets open_listening_sockets(const config::Address& address, unsigned mode, unsigned count) {
+  ListeningSockets listening;
+  listening.address = address;
+  if (address.is_unix()) {
+    UnixSocketFile file;
+    listening.sockets.push_back(open_unix_socket(address.path, mode, kBacklog, file));
+    listening.shared = std::make_shared<SharedSocket>(std::move(file));
+    listening.sockets.resize(count);
+    return listening;
+  }
+  for (unsigned i = 0; i < count; ++i) {
+    listening.sockets.push_back(open_one(listening.address, i == 0));
+    if (i == 0) listening.address.port = port_of(listening.sockets[0].get());
+  }
+  return listening;
+}
+
+}  // namespace sluice
