@@ -64,6 +64,16 @@ std::string canonical_ip(const std::string& text) {
   return spelled;
 }
 
+std::string ip_text(const std::uint8_t* address, bool v6) {
+  if (v6 && is_mapped_v4(address)) {
+    address += sizeof kMappedPrefix;
+    v6 = false;
+  }
+  char spelled[INET6_ADDRSTRLEN] = {};
+  inet_ntop(v6 ? AF_INET6 : AF_INET, address, spelled, sizeof spelled);
+  return spelled;
+}
+
 bool split_host_port(const std::string& text, std::string& host, std::string& port) {
   std::size_t end = 0;
   if (!text.empty() && text[0] == '[') {

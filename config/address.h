@@ -24,6 +24,9 @@ Fault parse_mode(const std::string& text, unsigned& mode);
 Fault parse_cidr(const std::string& text, Cidr& cidr);
 // The canonical spelling of an IP address, or the text itself when it is none.
 std::string canonical_ip(const std::string& text);
+// The canonical spelling of 4 or 16 bytes in network order; a v4-mapped v6 address comes out as the v4
+// address that it is.
+std::string ip_text(const std::uint8_t* address, bool v6);
 bool is_loopback(const Address& address);
 
 // Splits `host`, `host:port` or `[v6]:port`; `port` is empty when there is none. False when it cannot be

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 
+#include "config/address.h"
 #include "gateway/http/characters.h"
 #include "gateway/http/uri.h"
 
@@ -125,11 +126,11 @@ Client rightmost_untrusted(const std::vector<Hop>& hops, std::string_view peer,
                            const std::vector<config::Cidr>& trusted) {
   Client client{std::string(peer), nullptr};
   for (auto hop = hops.rbegin(); hop != hops.rend(); ++hop) {
-    std::string address(address_of(hop->node));
+    const std::string address(address_of(hop->node));
     std::uint8_t bytes[16];
     bool v6 = false;
     if (!config::parse_ip(address, bytes, v6)) break;
-    client = {std::move(address), &*hop};
+    client = {config::ip_text(bytes, v6), &*hop};  // one spelling for logs, and for whatever counts by it
     const bool is_proxy = std::any_of(trusted.begin(), trusted.end(),
                                       [&](const config::Cidr& cidr) { return cidr.contains(bytes, v6); });
     if (!is_proxy) break;

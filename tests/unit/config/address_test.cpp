@@ -33,6 +33,17 @@ TEST(ParseIp, KeepsFamiliesApart) {
   EXPECT_EQ(bytes[15], 1);
 }
 
+TEST(IpText, HasOneSpellingForAnAddress) {
+  for (const auto& [written, text] :
+       {std::pair{"192.0.2.1", "192.0.2.1"}, std::pair{"2001:DB8:0:0::A", "2001:db8::a"},
+        std::pair{"::ffff:192.0.2.1", "192.0.2.1"}, std::pair{"::1", "::1"}}) {
+    std::uint8_t bytes[16] = {};
+    bool v6 = false;
+    ASSERT_TRUE(parse_ip(written, bytes, v6));
+    EXPECT_EQ(ip_text(bytes, v6), text);
+  }
+}
+
 TEST(ParseIp, RefusesWhatIsNoneAndLeavesTheResultAlone) {
   std::uint8_t bytes[16] = {7};
   bool v6 = true;
