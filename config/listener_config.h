@@ -36,12 +36,21 @@ struct Certificate {
   std::string private_key;  // PEM file
 };
 
+// request: a client without a certificate is served all the same; one with a wrong certificate never is.
+enum class ClientAuthMode { off, request, require };
+
+struct ClientAuth {
+  ClientAuthMode mode = ClientAuthMode::off;
+  std::string ca;  // PEM file: who may have signed the clients' certificates
+};
+
 enum class TlsVersion { v1_2, v1_3 };
 
 struct ListenerTls {
   std::vector<Certificate> certificates;  // chosen by SNI; the first is the default
   bool self_signed = false;
   TlsVersion min_version = TlsVersion::v1_2;
+  ClientAuth client_auth;
 };
 
 struct Listener {

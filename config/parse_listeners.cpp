@@ -14,13 +14,22 @@ const Table<Certificate>& certificate_table() {
   return table;
 }
 
+const Table<ClientAuth>& client_auth_table() {
+  static const Table<ClientAuth> table{
+      word("mode", &ClientAuth::mode,
+           {{"off", ClientAuthMode::off}, {"request", ClientAuthMode::request}, {"require", ClientAuthMode::require}}),
+      file_path("ca", &ClientAuth::ca, true),
+  };
+  return table;
+}
+
 const Table<ListenerTls>& tls_table() {
   static const Table<ListenerTls> table{
       map_list("certificates", &ListenerTls::certificates, certificate_table(), "at least one certificate",
                1),
       boolean("self_signed", &ListenerTls::self_signed),
       word("min_version", &ListenerTls::min_version, {{"1.2", TlsVersion::v1_2}, {"1.3", TlsVersion::v1_3}}),
-      later<ListenerTls>("client_auth", later_infos({"mode", "ca"})),
+      map("client_auth", &ListenerTls::client_auth, client_auth_table()),
       later<ListenerTls>("ticket_keys"),
   };
   return table;

@@ -12,6 +12,17 @@ std::string item(const char* section, std::size_t index) {
   return std::string(section) + "[" + std::to_string(index) + "]";
 }
 
+void validate_client_auth(const ClientAuth& auth, const std::string& path, Report& report) {
+  if (auth.mode == ClientAuthMode::off) {
+    if (!auth.ca.empty() && !report.mentions(path + ".mode")) {
+      report.problem(path + ".mode", "is missing beside ca; expected request, require or off");
+    }
+    return;
+  }
+  if (report.mentions(path + ".ca")) return;
+  report.problem(path + ".ca", "is missing; expected a PEM file with the CAs that sign the clients' certificates");
+}
+
 void validate_listener_tls(const ListenerTls& tls, const std::string& path, Report& report) {
   const bool has_certificates = !tls.certificates.empty() || report.mentions(path + ".certificates");
   if (!has_certificates && !tls.self_signed && !report.is_wrong(path + ".self_signed")) {
@@ -21,6 +32,7 @@ void validate_listener_tls(const ListenerTls& tls, const std::string& path, Repo
   if (has_certificates && tls.self_signed) {
     report.problem(path + ".self_signed", "stands beside certificates; expected one of the two");
   }
+  validate_client_auth(tls.client_auth, path + ".client_auth", report);
 }
 
 // Port 0 is a different port each time.

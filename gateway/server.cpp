@@ -9,11 +9,11 @@
 
 #include "gateway/admin/admin_server.h"
 #include "gateway/control_io.h"
+#include "gateway/tls_setup.h"
 #include "gateway/worker.h"
 #include "metrics/log.h"
 #include "metrics/process_metrics.h"
 #include "tls/load_error.h"
-#include "tls/trust_store.h"
 
 namespace sluice {
 namespace {
@@ -69,11 +69,6 @@ std::string destinations(const config::Config& config, const config::Listener& l
     if (route.respond) text += " (fixed answer)";
   }
   return text.empty() ? "no route" : text;
-}
-
-bool uses_https(const config::Upstream& upstream) {
-  return std::any_of(upstream.endpoints.begin(), upstream.endpoints.end(),
-                     [](const config::Endpoint& endpoint) { return endpoint.https; });
 }
 
 // Where redirect_to_https leads: 443 if it is served, else the first port that speaks TLS.
@@ -132,8 +127,8 @@ class Server {
   tls::HeldBytes held_;
   upstream::EndpointRegistry endpoints_;
   ConnectionLimits connections_;
-  std::vector<std::shared_ptr<const tls::CertificateStore>> certificates_;  // parallel to the listeners; null: plain
-  std::vector<std::shared_ptr<tls::TicketKeys>> ticket_keys_;
+  std::vector<ListenerTlsSetup> listener_tls_;  // parallel to the listeners
+  std::vector<UpstreamTlsSetup> upstream_tls_;  // parallel to the upstreams
   std::vector<std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<upstream::Resolver> resolver_;
@@ -182,9 +177,11 @@ void Server::start() {
 
 void Server::load_tls() {
   std::vector<std::string> warnings;
-  for (const config::Listener& listener : config_.listeners) {
-    certificates_.push_back(listener.tls ? tls::CertificateStore::load(*listener.tls, warnings) : nullptr);
-    ticket_keys_.push_back(listener.tls ? std::make_shared<tls::TicketKeys>() : nullptr);
+  for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
+    listener_tls_.push_back(sluice::load_tls(config_.listeners[i], path_of("listeners", i), warnings));
+  }
+  for (std::size_t i = 0; i < config_.upstreams.size(); ++i) {
+    upstream_tls_.push_back(sluice::load_tls(config_.upstreams[i], path_of("upstreams", i), warnings));
   }
   for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
 }
@@ -193,29 +190,20 @@ void Server::make_workers(std::vector<ListeningSockets>& listening) {
   for (std::size_t i = 0; i < config_.routes.size(); ++i) {
     tunnel_counts_.push_back(std::make_shared<proxy::TunnelCount>(0));
   }
-  std::vector<std::shared_ptr<const tls::TrustStore>> trust;
-  std::vector<std::string> warnings;
-  for (const config::Upstream& upstream : config_.upstreams) {
-    trust.push_back(uses_https(upstream) ? tls::TrustStore::load(upstream.tls, warnings) : nullptr);
-  }
-  for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
   for (unsigned index = 0; index < worker_count_; ++index) {
     auto& worker = workers_.emplace_back(
         std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, connections_}));
     std::vector<std::shared_ptr<const tls::ClientContext>> clients;
     for (std::size_t i = 0; i < config_.upstreams.size(); ++i) {
-      clients.push_back(trust[i] ? std::make_shared<const tls::ClientContext>(config_.upstreams[i].tls, *trust[i]) : nullptr);
+      clients.push_back(make_context(config_.upstreams[i], upstream_tls_[i]));
     }
     worker->install(snapshot_, clients, tunnel_counts_);
     worker->set_https_port(https_port(config_, listening));
     std::vector<WorkerListener> listeners;
     for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
       const config::Listener& listener = config_.listeners[i];
-      std::unique_ptr<tls::ServerContext> context;
-      if (listener.tls) {
-        context = std::make_unique<tls::ServerContext>(*listener.tls, listener.protocols, certificates_[i], ticket_keys_[i]);
-      }
-      listeners.push_back({&listener, std::move(context), std::move(listening[i].sockets[index]), listening[i].shared});
+      listeners.push_back({&listener, make_context(listener, listener_tls_[i]), std::move(listening[i].sockets[index]),
+                           listening[i].shared});
     }
     worker->add_listeners(std::move(listeners));
   }
@@ -336,32 +324,6 @@ ExitCode Server::run() {
 }
 
 }  // namespace
-
-std::vector<std::string> check_tls(const config::Config& config, std::vector<std::string>& warnings) {
-  std::vector<std::string> problems;
-  const auto attempt = [&problems](const std::string& what, const auto& load) {
-    try {
-      load();
-    } catch (const tls::TlsLoadError& error) {
-      problems.push_back(what + ": " + error.what());
-    }
-  };
-  for (const config::Listener& listener : config.listeners) {
-    if (!listener.tls) continue;
-    attempt("listener " + listener.name, [&] {
-      const auto keys = std::make_shared<tls::TicketKeys>();
-      const tls::ServerContext context(*listener.tls, listener.protocols, tls::CertificateStore::load(*listener.tls, warnings),
-                                       keys);
-    });
-  }
-  for (const config::Upstream& upstream : config.upstreams) {
-    if (!uses_https(upstream)) continue;
-    attempt("upstream " + upstream.name, [&] {
-      const tls::ClientContext context(upstream.tls, *tls::TrustStore::load(upstream.tls, warnings));
-    });
-  }
-  return problems;
-}
 
 ExitCode run_server(config::Config config, const std::string& source) {
   try {

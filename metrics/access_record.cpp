@@ -77,6 +77,7 @@ void add_request_fields(JsonObject& object, const AccessRecord& record) {
   object.text("listener", record.listener);
   object.text("tls_version", record.tls_version);
   object.text("sni", record.sni);
+  object.text("tls_client_subject", record.client_subject);
   object.text("method", record.method);
   object.text("scheme", record.scheme);
   object.text("host", record.host);

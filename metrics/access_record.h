@@ -39,7 +39,7 @@ struct AccessRecord {
   AccessEvent event = AccessEvent::request;
   std::chrono::system_clock::time_point time;
   std::string_view client_ip, listener;
-  std::string_view tls_version, sni;
+  std::string_view tls_version, sni, client_subject;
   std::string_view method, scheme, host, target, version;  // version: "HTTP/1.1"
   unsigned status = 0;
   std::uint64_t bytes_received = 0;  // bodies

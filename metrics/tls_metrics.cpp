@@ -20,6 +20,8 @@ TlsMetrics::TlsMetrics(Registry& registry, unsigned worker)
       ok_1_3(handshakes(registry, worker, "TLSv1.3", "ok")),
       failed(handshakes(registry, worker, "none", "failed")),
       timeout(handshakes(registry, worker, "none", "timeout")),
+      certificate_missing(handshakes(registry, worker, "none", "certificate_missing")),
+      certificate_rejected(handshakes(registry, worker, "none", "certificate_rejected")),
       resumed(registry.counter(worker, "sluice_tls_resumed_total",
                                "TLS handshakes with clients that resumed an earlier session.")),
       handshake_seconds(registry.histogram(worker, "sluice_tls_handshake_seconds",

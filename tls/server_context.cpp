@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "tls/client_certificates.h"
 #include "tls/context_defaults.h"
 #include "tls/load_error.h"
 #include "tls/openssl_error.h"
@@ -95,16 +96,29 @@ int apply_ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHE
   return opened == 1 && SSL_version(ssl) >= TLS1_3_VERSION ? 2 : opened;
 }
 
-// Tickets of all listeners are sealed with the same keys; this keeps a session within listeners that serve
-// the same certificates.
-void set_session_context(SSL_CTX* context, const CertificateStore& store) {
+bool add_digest(EVP_MD_CTX* digest, const X509* certificate) {
+  unsigned char hash[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  return X509_digest(certificate, EVP_sha256(), hash, &size) == 1 && EVP_DigestUpdate(digest, hash, size) == 1;
+}
+
+// Listeners may seal their tickets with the same keys; this keeps a session within listeners that serve the same certificates
+// and ask the same of their clients. A resumed client is not verified again.
+void set_session_context(SSL_CTX* context, const CertificateStore& store, config::ClientAuthMode mode,
+                         const TrustStore* clients) {
   const std::unique_ptr<EVP_MD_CTX, OpensslFree<EVP_MD_CTX_free>> digest(EVP_MD_CTX_new());
   unsigned char hash[EVP_MAX_MD_SIZE];
   unsigned size = 0;
   bool done = digest && EVP_DigestInit_ex(digest.get(), EVP_sha256(), nullptr) == 1;
   for (const LoadedCertificate& certificate : store.certificates()) {
-    done = done && X509_digest(certificate.leaf.get(), EVP_sha256(), hash, &size) == 1 &&
-           EVP_DigestUpdate(digest.get(), hash, size) == 1;
+    done = done && add_digest(digest.get(), certificate.leaf.get());
+  }
+  if (mode != config::ClientAuthMode::off) {
+    const std::string_view what = mode == config::ClientAuthMode::require ? "require" : "request";
+    done = done && EVP_DigestUpdate(digest.get(), what.data(), what.size()) == 1;
+    for (int i = 0; i < sk_X509_num(clients->certificates()); ++i) {
+      done = done && add_digest(digest.get(), sk_X509_value(clients->certificates(), i));
+    }
   }
   done = done && EVP_DigestFinal_ex(digest.get(), hash, &size) == 1 &&
          SSL_CTX_set_session_id_context(context, hash, size) == 1;
@@ -115,7 +129,7 @@ void set_session_context(SSL_CTX* context, const CertificateStore& store) {
 
 ServerContext::ServerContext(const config::ListenerTls& tls, const std::vector<std::string>& protocols,
                              std::shared_ptr<const CertificateStore> certificates,
-                             std::shared_ptr<TicketKeys> ticket_keys)
+                             std::shared_ptr<TicketKeys> ticket_keys, const TrustStore* clients)
     : context_(make_context(TLS_server_method(),
                             tls.min_version == config::TlsVersion::v1_3 ? TLS1_3_VERSION : TLS1_2_VERSION)) {
   SSL_CTX* context = context_.get();
@@ -123,7 +137,8 @@ ServerContext::ServerContext(const config::ListenerTls& tls, const std::vector<s
   require(SSL_CTX_set1_groups_list(context, kGroups) == 1, "this OpenSSL lacks a key exchange group");
   require(SSL_CTX_set_num_tickets(context, 1) == 1 && SSL_CTX_set_max_early_data(context, 0) == 1,
           "cannot configure session tickets");
-  set_session_context(context, *certificates);
+  set_session_context(context, *certificates, tls.client_auth.mode, clients);
+  ask_for_certificates(context, tls.client_auth.mode, clients);
 
   auto state = std::make_unique<CallbackState>();
   // An RSA key keeps blinding state under a lock, so each worker has copies; certificates are only read.

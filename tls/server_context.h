@@ -13,15 +13,17 @@
 #include "tls/openssl_handles.h"
 #include "tls/ssl_ptr.h"
 #include "tls/ticket_keys.h"
+#include "tls/trust_store.h"
 
 namespace sluice::tls {
 
 class ServerContext {
  public:
-  // `protocols` is the ALPN list in the order of preference. Throws TlsLoadError.
+  // `protocols` is the ALPN list in the order of preference. `clients`: who signs the clients' certificates; null when they are
+  // not asked for one. Throws TlsLoadError.
   ServerContext(const config::ListenerTls& tls, const std::vector<std::string>& protocols,
                 std::shared_ptr<const CertificateStore> certificates,
-                std::shared_ptr<TicketKeys> ticket_keys);
+                std::shared_ptr<TicketKeys> ticket_keys, const TrustStore* clients = nullptr);
 
   // A session in accept state, without a BIO. Null when memory is out.
   SslPtr new_session() const;

@@ -14,6 +14,8 @@ namespace {
 
 // EPOLLOUT comes later, if ever: a unix socket would tell of room each time its peer reads.
 constexpr std::uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP | EPOLLET;
+// Of a peer whose handshake failed: in one turn, too.
+constexpr std::size_t kMaxDiscarded = kBytesPerTurn;
 
 }  // namespace
 
@@ -107,6 +109,23 @@ Awaitable<ErrorCode> Stream::handshake() {
   co_return error_;
 }
 
+// Closing a socket with unread bytes, such as a request that follows the handshake at once, resets the connection, and the
+// reset can overtake the alert.
+Awaitable<> Stream::wait_for_end() {
+  ::shutdown(socket_.get(), SHUT_WR);
+  std::size_t discarded = 0;
+  while (!write_error_ && discarded < kMaxDiscarded) {
+    const ReadResult read = receive(io_.scratch(), kScratchSize);
+    discarded += read.size;
+    if (read.error == StreamError::would_block) {
+      read_waiter_.reset();
+      co_await read_waiter_.wait();
+    } else if (read.error) {
+      co_return;
+    }
+  }
+}
+
 ErrorCode Stream::tls_error(int result) {
   switch (SSL_get_error(ssl_.get(), result)) {
     case SSL_ERROR_WANT_READ:
@@ -122,6 +141,7 @@ ErrorCode Stream::tls_error(int result) {
   const unsigned long code = ERR_peek_error();
   if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) return StreamError::truncated;
   if (ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) return StreamError::verify_failed;
+  if (ERR_GET_REASON(code) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) return StreamError::certificate_missing;
   return StreamError::tls_failed;
 }
 

@@ -47,6 +47,9 @@ class Stream final : private EventSource {
   Awaitable<ErrorCode> connected();
   // Completes the TLS handshake in the direction that the session was set up for. Nothing to do on a plain stream.
   Awaitable<ErrorCode> handshake();
+  // After a handshake that failed: waits for the peer to leave, so that it can read why. What it sends is not looked at.
+  // Bounded by the owner, who aborts.
+  Awaitable<> wait_for_end();
 
   ReadResult read_some(char* data, std::size_t size);
   // Puts bytes back in front of what read_some() returns next.

@@ -15,6 +15,7 @@ class StreamCategory : public std::error_category {
       case StreamError::truncated: return "the peer closed a TLS connection without close_notify";
       case StreamError::tls_failed: return "TLS failed";
       case StreamError::verify_failed: return "the peer's certificate did not verify";
+      case StreamError::certificate_missing: return "the client showed no certificate";
       case StreamError::held_limit: return "the peer is slow and limits.max_held_bytes is reached";
       case StreamError::write_idle: return "the peer took no bytes in time";
       case StreamError::timed_out: return "timed out";

@@ -11,6 +11,7 @@ enum class StreamError {
   truncated,           // TLS ended by close without close_notify (an attacker may have cut it)
   tls_failed,          // the peer broke the TLS protocol, or refused our handshake
   verify_failed,       // the peer's certificate did not verify
+  certificate_missing, // the client has none, and the listener requires one
   held_limit,          // limits.max_held_bytes is reached and this peer is slow
   write_idle,          // the peer took no bytes for timeouts.client_write_idle
   timed_out,           // a deadline of the owner's

@@ -45,10 +45,16 @@ std::shared_ptr<const TrustStore> TrustStore::load(const config::UpstreamTls& tl
   return made;
 }
 
+std::shared_ptr<const TrustStore> TrustStore::load(const std::string& file, std::vector<std::string>& warnings) {
+  std::shared_ptr<TrustStore> made(new TrustStore);
+  made->add_file(file, warnings);
+  return made;
+}
+
 void TrustStore::add_file(const std::string& path, std::vector<std::string>& warnings) {
-  const CertificateStackPtr certificates = read_certificates(path);
-  for (int i = 0; i < sk_X509_num(certificates.get()); ++i) {
-    X509* certificate = sk_X509_value(certificates.get(), i);
+  certificates_ = read_certificates(path);
+  for (int i = 0; i < sk_X509_num(certificates_.get()); ++i) {
+    X509* certificate = sk_X509_value(certificates_.get(), i);
     if (X509_STORE_add_cert(store_.get(), certificate) != 1) {
       throw TlsLoadError("certificate " + std::to_string(i + 1) + " in " + path +
                          " cannot be trusted: " + take_openssl_error_text());
@@ -57,7 +63,7 @@ void TrustStore::add_file(const std::string& path, std::vector<std::string>& war
     if (!problem.empty())
       warnings.push_back(path + ": the CA " + subject_text(certificate) + " is " + problem);
   }
-  // Whoever names a file trusts what is in it, also an intermediate CA or the backend's own certificate.
+  // Whoever names a file trusts what is in it, also an intermediate CA or the peer's own certificate.
   X509_STORE_set_flags(store_.get(), X509_V_FLAG_PARTIAL_CHAIN);
 }
 

@@ -1,5 +1,5 @@
-// The CAs that upstream certificates are verified against: a PEM file, or the system's. Loaded once and
-// shared by the contexts of all workers (OpenSSL locks it inside; it is read on upstream handshakes only).
+// The CAs that certificates of upstreams or of clients are verified against: a PEM file, or the system's. Loaded once
+// and shared by the contexts of all workers (OpenSSL locks it inside; it is read when a certificate is verified).
 #pragma once
 
 #include <memory>
@@ -17,9 +17,13 @@ class TrustStore {
   // Throws TlsLoadError; appends to `warnings` (expired CA, no system trust store).
   static std::shared_ptr<const TrustStore> load(const config::UpstreamTls& tls,
                                                 std::vector<std::string>& warnings);
+  // The CAs of `file`, for clients.
+  static std::shared_ptr<const TrustStore> load(const std::string& file, std::vector<std::string>& warnings);
 
   // For SSL_CTX_set1_cert_store, whose parameter is not const although it only adds a reference.
   X509_STORE* get() const { return store_.get(); }
+  // Those of the file; null when they are the system's.
+  STACK_OF(X509) * certificates() const { return certificates_.get(); }
 
  private:
   TrustStore();
@@ -27,6 +31,7 @@ class TrustStore {
   void add_system(std::vector<std::string>& warnings);
 
   TrustStorePtr store_;
+  CertificateStackPtr certificates_;
 };
 
 }  // namespace sluice::tls

@@ -37,6 +37,7 @@ metrics::AccessRecord describe(const ClientExchange& exchange, const config::Con
   line.listener = exchange.connection.listener->name;
   line.tls_version = exchange.connection.tls_version;
   line.sni = exchange.connection.sni;
+  line.client_subject = exchange.connection.client_subject;
   line.method = request.method;
   line.scheme = exchange.connection.scheme();
   line.host = request.authority;

@@ -14,6 +14,7 @@ struct ConnectionInfo {
   bool peer_trusted = false;                   // in the listener's trusted_proxies
   std::string tls_version;                     // "TLSv1.3"; empty on a plain connection
   std::string sni;
+  std::string client_subject;                  // of the client's verified certificate; empty: it showed none
 
   std::string_view scheme() const noexcept { return listener->tls ? "https" : "http"; }
 };

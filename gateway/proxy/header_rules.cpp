@@ -24,7 +24,7 @@ std::string_view value_of(config::Variable variable, const TemplateValues& value
     case config::Variable::method: return exchange.request.method;
     case config::Variable::scheme: return values.scheme;
     case config::Variable::tls_sni: return exchange.connection.sni;
-    case config::Variable::tls_client_subject: return {};  // clients are not asked for certificates
+    case config::Variable::tls_client_subject: return exchange.connection.client_subject;
     case config::Variable::route: return values.route;
   }
   return {};

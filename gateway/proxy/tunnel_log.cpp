@@ -7,7 +7,7 @@ namespace sluice::proxy {
 
 // The texts that the record's views point into.
 struct TunnelLog::Line {
-  std::string client_ip, listener, tls_version, sni, method, host, target, user_agent, request_id, route, upstream, endpoint;
+  std::string client_ip, listener, tls_version, sni, client_subject, method, host, target, user_agent, request_id, route, upstream, endpoint;
   metrics::AccessRecord record;
 
   explicit Line(const metrics::AccessRecord& seen) : record(seen) {
@@ -15,6 +15,7 @@ struct TunnelLog::Line {
     keep(listener, record.listener);
     keep(tls_version, record.tls_version);
     keep(sni, record.sni);
+    keep(client_subject, record.client_subject);
     keep(method, record.method);
     keep(host, record.host);
     keep(target, record.target);

@@ -5,11 +5,15 @@
 #include "gateway/http/uri.h"
 #include "gateway/sessions/http1_session.h"
 #include "metrics/log.h"
+#include "tls/client_certificates.h"
 #include "tls/openssl_error.h"
 #include "tls/stream_error.h"
 
 namespace sluice::sessions {
 namespace {
+
+// How long a client that was refused may take to read why.
+constexpr std::chrono::milliseconds kReadAlert{2000};
 
 void note_tls(const tls::Stream& stream, proxy::ConnectionInfo& info, metrics::TlsMetrics& metrics) {
   SSL* ssl = stream.ssl();
@@ -18,8 +22,34 @@ void note_tls(const tls::Stream& stream, proxy::ConnectionInfo& info, metrics::T
   // The client may send anything: only a host name goes on to headers and logs.
   const std::optional<http::Authority> host = http::parse_authority(name != nullptr ? name : "");
   if (host && !host->port && !host->ipv6_literal) info.sni = name;
+  info.client_subject = tls::client_subject(ssl);
   (SSL_version(ssl) == TLS1_3_VERSION ? metrics.ok_1_3 : metrics.ok_1_2).add();
   if (SSL_session_reused(ssl)) metrics.resumed.add();
+}
+
+// Whether a client with another certificate would have been served.
+bool note_failure(ErrorCode error, const tls::Stream& stream, const proxy::ConnectionInfo& info, proxy::Services& services) {
+  metrics::TlsMetrics& metrics = services.tls_metrics;
+  if (error == tls::StreamError::certificate_missing) {
+    metrics.certificate_missing.add();
+    metrics::log().info("listener {}: client {} was refused: it showed no certificate", info.listener->name, info.peer_address);
+    return true;
+  }
+  if (error == tls::StreamError::verify_failed) {
+    metrics.certificate_rejected.add();
+    metrics::log().info("listener {}: client {} was refused: its certificate did not verify ({})", info.listener->name,
+                        info.peer_address, tls::client_refusal_text(stream.ssl()));
+    return true;
+  }
+  if (error == tls::StreamError::timed_out) {
+    metrics.timeout.add();
+    services.io.metrics.timeout_tls_handshake.add();
+  } else {
+    metrics.failed.add();
+    metrics::log().debug("TLS handshake with {} failed: {} ({})", info.peer_address, error.message(),
+                         tls::take_openssl_error_text());
+  }
+  return false;
 }
 
 // False: the connection is over.
@@ -33,19 +63,15 @@ Awaitable<bool> tls_handshake(proxy::Services& services, SessionSet& sessions, t
   deadline.set_after(services.snapshot->config.timeouts.tls_handshake);
   const Clock::time_point start = Clock::now();
   const ErrorCode error = co_await stream.handshake();
-  metrics::TlsMetrics& metrics = services.tls_metrics;
   if (!error) {
+    metrics::TlsMetrics& metrics = services.tls_metrics;
     metrics.handshake_seconds.observe(std::chrono::duration<double>(Clock::now() - start).count());
     note_tls(stream, info, metrics);
     co_return true;
   }
-  if (error == tls::StreamError::timed_out) {
-    metrics.timeout.add();
-    services.io.metrics.timeout_tls_handshake.add();
-  } else {
-    metrics.failed.add();
-    metrics::log().debug("TLS handshake with {} failed: {} ({})", info.peer_address, error.message(),
-                         tls::take_openssl_error_text());
+  if (note_failure(error, stream, info, services)) {
+    deadline.set_after(kReadAlert);
+    co_await stream.wait_for_end();
   }
   co_return false;
 }

@@ -48,7 +48,7 @@ subjectKeyIdentifier = hash
 CA_EXTENSIONS = "basicConstraints = critical,CA:TRUE\nkeyUsage = critical,keyCertSign,cRLSign"
 LEAF_EXTENSIONS = """basicConstraints = critical,CA:FALSE
 keyUsage = critical,digitalSignature
-extendedKeyUsage = serverAuth
+extendedKeyUsage = {usage}
 authorityKeyIdentifier = keyid
 subjectAltName = {names}"""
 
@@ -88,9 +88,9 @@ class CertificateFactory:
         self._make_key(name, rsa=False)
         self._sign(name, issuer, CA_EXTENSIONS, (-2, 30))
 
-    def leaf(self, name, names, issuer, rsa=False, days=(-2, 30), with_issuer=False):
+    def leaf(self, name, names, issuer, rsa=False, days=(-2, 30), with_issuer=False, usage="serverAuth"):
         self._make_key(name, rsa)
-        self._sign(name, issuer, LEAF_EXTENSIONS.format(names=",".join(names)), days)
+        self._sign(name, issuer, LEAF_EXTENSIONS.format(names=",".join(names), usage=usage), days)
         if with_issuer:
             with (self.folder / f"{name}.pem").open("a") as file:
                 file.write((self.folder / f"{issuer}.pem").read_text())

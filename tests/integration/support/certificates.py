@@ -25,6 +25,11 @@ class Certificate:
             setattr(context, name, value)
         return context
 
+    def shown_by(self, context):
+        """Makes a client's context show it."""
+        context.load_cert_chain(self.certificate, self.private_key)
+        return context
+
 
 class Authority:
     def __init__(self, folder):
@@ -42,3 +47,11 @@ class Authority:
             folder = self._factory.folder
             self._issued[names, key] = Certificate(folder / f"{stem}.pem", folder / f"{stem}.key")
         return self._issued[names, key]
+
+    def issue_client(self, name, days=(-2, 30)):
+        """A certificate for a client with that common name."""
+        if name not in self._issued:
+            self._factory.leaf(name, [f"DNS:{name}"], "ca", usage="clientAuth", days=days)
+            folder = self._factory.folder
+            self._issued[name] = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
+        return self._issued[name]

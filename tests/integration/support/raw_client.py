@@ -11,7 +11,7 @@ from support.waiting import seconds
 
 class RawClient(Stream):
     def __init__(self, port, host="127.0.0.1", tls=None, server_name=None, timeout=5.0, record=True,
-                 receive_buffer=None):
+                 receive_buffer=None, session=None):
         """`host` with a slash is the path of a unix socket."""
         if "/" in host:
             family, address = socket.AF_UNIX, host
@@ -26,7 +26,7 @@ class RawClient(Stream):
             if family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if tls is not None:
-                sock = tls.wrap_socket(sock, server_hostname=server_name)
+                sock = tls.wrap_socket(sock, server_hostname=server_name, session=session)
         except BaseException:
             sock.close()
             raise

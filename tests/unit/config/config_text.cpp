@@ -56,6 +56,12 @@ class Writer {
   std::ostringstream out_;
 };
 
+void write(Writer& out, const ClientAuth& auth) {
+  if (auth.mode == ClientAuthMode::off) return;
+  out.line("client_auth.mode", auth.mode == ClientAuthMode::require ? "require" : "request");
+  out.path("client_auth.ca", auth.ca);
+}
+
 void write(Writer& out, const Listener& listener) {
   out.open("listener " + listener.name);
   const char* family = listener.address.v6 ? " (v6)" : " (v4)";
@@ -77,6 +83,7 @@ void write(Writer& out, const Listener& listener) {
     }
     out.line("self_signed", text_of(listener.tls->self_signed));
     out.line("min_version", listener.tls->min_version == TlsVersion::v1_2 ? "1.2" : "1.3");
+    write(out, listener.tls->client_auth);
     out.close();
   }
   out.close();

@@ -35,6 +35,7 @@ AccessRecord example() {
   record.listener = "secure";
   record.tls_version = "TLSv1.3";
   record.sni = "chat.example.com";
+  record.client_subject = "CN=alice,O=Example";
   record.method = "GET";
   record.scheme = "https";
   record.host = "chat.example.com";
@@ -72,7 +73,7 @@ AccessRecord closed_tunnel() {
 TEST(AccessRecordJson, HasEveryField) {
   const auto expected = nlohmann::json::parse(R"({
     "time": "2025-01-31T09:30:05.007Z", "event": "request", "client_ip": "192.0.2.7", "listener": "secure",
-    "tls_version": "TLSv1.3", "sni": "chat.example.com", "method": "GET", "scheme": "https",
+    "tls_version": "TLSv1.3", "sni": "chat.example.com", "tls_client_subject": "CN=alice,O=Example", "method": "GET", "scheme": "https",
     "host": "chat.example.com", "target": "/rooms?id=1&token=***", "version": "HTTP/1.1", "status": 502,
     "bytes_received": 3, "bytes_sent": 1234, "referer": "https://example.com/?password=***",
     "user_agent": "curl/7.88", "request_id": "0f", "route": "chat", "upstream": "app",
@@ -195,6 +196,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         TextField{"client_ip", &AccessRecord::client_ip}, TextField{"listener", &AccessRecord::listener},
         TextField{"tls_version", &AccessRecord::tls_version}, TextField{"sni", &AccessRecord::sni},
+        TextField{"tls_client_subject", &AccessRecord::client_subject},
         TextField{"method", &AccessRecord::method}, TextField{"scheme", &AccessRecord::scheme},
         TextField{"host", &AccessRecord::host}, TextField{"target", &AccessRecord::target},
         TextField{"version", &AccessRecord::version}, TextField{"referer", &AccessRecord::referer},

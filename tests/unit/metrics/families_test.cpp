@@ -152,12 +152,16 @@ TEST(TlsMetrics, CountsByVersionAndResult) {
   tls.failed.add(3);
   tls.timeout.add(4);
   tls.resumed.add(5);
+  tls.certificate_missing.add(6);
+  tls.certificate_rejected.add(7);
   tls.handshake_seconds.observe(0.001);
   const std::string text = registry.scrape();
   EXPECT_EQ(value_of(text, "sluice_tls_handshakes_total{result=\"ok\",version=\"TLSv1.2\"}"), 1);
   EXPECT_EQ(value_of(text, "sluice_tls_handshakes_total{result=\"ok\",version=\"TLSv1.3\"}"), 2);
   EXPECT_EQ(value_of(text, "sluice_tls_handshakes_total{result=\"failed\",version=\"none\"}"), 3);
   EXPECT_EQ(value_of(text, "sluice_tls_handshakes_total{result=\"timeout\",version=\"none\"}"), 4);
+  EXPECT_EQ(value_of(text, "sluice_tls_handshakes_total{result=\"certificate_missing\",version=\"none\"}"), 6);
+  EXPECT_EQ(value_of(text, "sluice_tls_handshakes_total{result=\"certificate_rejected\",version=\"none\"}"), 7);
   EXPECT_EQ(value_of(text, "sluice_tls_resumed_total"), 5);
   EXPECT_EQ(value_of(text, "sluice_tls_handshake_seconds_count"), 1);
 }

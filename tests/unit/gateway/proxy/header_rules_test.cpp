@@ -41,6 +41,8 @@ TEST_F(ExpandTest, EveryVariable) {
   EXPECT_EQ(expanded(Variable::scheme), "https");
   EXPECT_EQ(expanded(Variable::tls_sni), "shop.example");
   EXPECT_EQ(expanded(Variable::tls_client_subject), "");
+  exchange_.info.client_subject = "CN=alice,O=Example";
+  EXPECT_EQ(expanded(Variable::tls_client_subject), "CN=alice,O=Example");
   EXPECT_EQ(expanded(Variable::route), "web");
 }
 
