@@ -71,6 +71,18 @@ def test_require_serves_the_cas_clients_alone(lab, ca, other_ca, version):
     assert gateway.wait_log(status=200)["tls_client_subject"] == "CN=alice"
 
 
+def test_a_refused_client_that_writes_on_can_read_why(lab, ca):
+    """A connection that was closed at once would be reset by what follows."""
+    gateway = lab.gateway(lab.backend(), listeners=[listener(ca, "require")])
+    client = connect(lab, gateway, context_of(ca, version=ssl.TLSVersion.TLSv1_3))
+    gateway.wait_metric(HANDSHAKES, 1, result="certificate_missing")
+    for _ in range(3):
+        client.socket.sendall(request_bytes(target="/secret"))
+    with pytest.raises(ssl.SSLError) as caught:
+        client.socket.recv(1)
+    assert caught.value.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+
+
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_expired_certificate(lab, ca, version):
     gateway = lab.gateway(lab.backend(), listeners=[listener(ca, "request")])
