@@ -250,4 +250,15 @@ Key<T> file_path(std::string name, std::string T::*member, bool must_exist) {
           }};
 }
 
+// At least one file that is read at start.
+template <class T>
+Key<T> file_paths(std::string name, std::vector<std::string> T::*member) {
+  return {list_info(std::move(name), "at least one file name", 1),
+          [member](const Value& value, const KeyInfo& row, T& result) {
+            for (const Value& element : read_list(value, row)) {
+              if (auto path = read_path(element, true)) (result.*member).push_back(std::move(*path));
+            }
+          }};
+}
+
 }  // namespace sluice::config

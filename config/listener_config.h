@@ -51,6 +51,7 @@ struct ListenerTls {
   bool self_signed = false;
   TlsVersion min_version = TlsVersion::v1_2;
   ClientAuth client_auth;
+  std::vector<std::string> ticket_keys;  // files; the first seals, all open. Empty: keys of our own, rotated
 };
 
 struct Listener {

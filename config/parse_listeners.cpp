@@ -30,7 +30,7 @@ const Table<ListenerTls>& tls_table() {
       boolean("self_signed", &ListenerTls::self_signed),
       word("min_version", &ListenerTls::min_version, {{"1.2", TlsVersion::v1_2}, {"1.3", TlsVersion::v1_3}}),
       map("client_auth", &ListenerTls::client_auth, client_auth_table()),
-      later<ListenerTls>("ticket_keys"),
+      file_paths("ticket_keys", &ListenerTls::ticket_keys),
   };
   return table;
 }

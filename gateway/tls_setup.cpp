@@ -37,6 +37,20 @@ void check_section(const char* name, const Sections& sections, std::vector<std::
   }
 }
 
+std::shared_ptr<tls::TicketKeys> read_ticket_keys(const std::vector<std::string>& files, const std::string& path) {
+  if (files.empty()) return std::make_shared<tls::TicketKeys>();
+  std::vector<tls::TicketKeys::Key> keys;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    at(path + "[" + std::to_string(i) + "]", [&] {
+      const tls::TicketKeys::Key key = tls::TicketKeys::read(files[i]);
+      const bool known = std::any_of(keys.begin(), keys.end(), [&](const auto& other) { return other.name == key.name; });
+      if (known) throw tls::TlsLoadError(files[i] + " holds a key that stands before it already; expected each key once");
+      keys.push_back(key);
+    });
+  }
+  return std::make_shared<tls::TicketKeys>(std::move(keys));
+}
+
 }  // namespace
 
 std::string path_of(const char* section, std::size_t index) {
@@ -49,7 +63,7 @@ ListenerTlsSetup load_tls(const config::Listener& listener, const std::string& p
   if (!listener.tls) return setup;
   const config::ListenerTls& tls = *listener.tls;
   setup.certificates = at(path + ".tls", [&] { return tls::CertificateStore::load(tls, warnings); });
-  setup.ticket_keys = std::make_shared<tls::TicketKeys>();
+  setup.ticket_keys = read_ticket_keys(tls.ticket_keys, path + ".tls.ticket_keys");
   if (tls.client_auth.mode != config::ClientAuthMode::off) {
     setup.clients =
         at(path + ".tls.client_auth.ca", [&] { return tls::TrustStore::load(tls.client_auth.ca, warnings); });

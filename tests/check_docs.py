@@ -43,6 +43,7 @@ METRIC = re.compile(r"sluice_[a-z0-9_]+|\.\.\.(_[a-z0-9_]+)")
 ROW = re.compile(r"^\| `([a-z_0-9.]+)` \| (.*?) \| ", re.M)
 KEY_LINE = re.compile(r"^( *(?:- )*)([a-z_0-9]+):(?: +(.*))?$")
 REFUSED = re.compile(r"^all_keys\.yaml:(\d+): .*not supported yet", re.M)
+TICKET_KEY = re.compile(r"[\w-]+\.key\b")
 PEM = re.compile(r"(?:\$\{SLUICE_CERTIFICATES[^}]*\}/)?([\w./-]+\.pem)")
 
 PAGE = re.compile(r"file:([\w-]+\.(?:html|json|txt))\b")
@@ -213,6 +214,13 @@ class Checker:
             certificate, key = self.make_certificate(file.parent.name if file.parent != self.scratch else "localhost")
             shutil.copy(key if "key" in file.name else certificate, file)
 
+    def place_ticket_keys(self, text):
+        """Whatever keys of session tickets it names."""
+        for name in TICKET_KEY.findall(text):
+            key = self.scratch / name
+            key.write_bytes(os.urandom(80))
+            key.chmod(0o600)
+
     def place_pages(self, text):
         """Whatever error pages it names."""
         for name in PAGE.findall(text):
@@ -221,6 +229,7 @@ class Checker:
     def check_config(self, path, file):
         self.place_certificates(read(file))
         self.place_pages(read(file))
+        self.place_ticket_keys(read(file))
         environment = {**os.environ, "SLUICE_CERTIFICATES": str(self.scratch)}
         done = subprocess.run([self.binary, "check", "--config", file], capture_output=True, text=True, env=environment,
                               timeout=TIME_LIMIT)

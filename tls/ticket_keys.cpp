@@ -4,14 +4,25 @@
 #include <openssl/crypto.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
+#include <sys/stat.h>
 
 #include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <memory>
 #include <utility>
 
 #include "tls/load_error.h"
 #include "tls/openssl_error.h"
 
 namespace sluice::tls {
+namespace {
+
+constexpr std::size_t kFileSize = 80;  // name, cipher key, MAC key
+
+}  // namespace
 
 TicketKeys::Key::~Key() {
   OPENSSL_cleanse(cipher_key.data(), cipher_key.size());
@@ -22,7 +33,42 @@ TicketKeys::TicketKeys(std::chrono::seconds rotate_after, Now now)
     : rotate_after_(rotate_after), now_(std::move(now)), made_at_(now_()) {
   const std::optional<Key> key = random_key();
   if (!key) throw TlsLoadError("cannot make a session ticket key: " + take_openssl_error_text());
-  current_ = *key;
+  keys_ = {*key};
+}
+
+TicketKeys::TicketKeys(std::vector<Key> keys) : keys_(std::move(keys)) {
+  assert(!keys_.empty() && "tickets must be sealed with something");
+}
+
+TicketKeys::Key TicketKeys::read(const std::string& path) {
+  struct Close {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+  };
+  const std::unique_ptr<std::FILE, Close> file(std::fopen(path.c_str(), "re"));
+  struct stat status {};
+  if (!file || ::fstat(::fileno(file.get()), &status) != 0) {
+    throw TlsLoadError("cannot read " + path + ": " + std::strerror(errno) +
+                       "; expected a file that the gateway's user may read");
+  }
+  // Whoever has a key can read the sessions that it sealed, and pass for their clients.
+  if ((status.st_mode & S_IRWXO) != 0) {
+    throw TlsLoadError(path + " is open to every user of this machine; expected no rights for others (chmod o= FILE)");
+  }
+  std::setvbuf(file.get(), nullptr, _IONBF, 0);  // stdio's own buffer would keep a copy
+  std::array<unsigned char, kFileSize + 1> bytes{};
+  const std::size_t size = std::fread(bytes.data(), 1, bytes.size(), file.get());
+  Key key;
+  const auto name_end = bytes.begin() + key.name.size();
+  const auto cipher_key_end = name_end + key.cipher_key.size();
+  std::copy(bytes.begin(), name_end, key.name.begin());
+  std::copy(name_end, cipher_key_end, key.cipher_key.begin());
+  std::copy(cipher_key_end, bytes.begin() + kFileSize, key.mac_key.begin());
+  OPENSSL_cleanse(bytes.data(), bytes.size());
+  if (size != kFileSize) {
+    throw TlsLoadError(path + " holds " + (size > kFileSize ? "more than 80" : std::to_string(size)) +
+                       " bytes; expected 80 random ones, as `openssl rand -out FILE 80` writes them");
+  }
+  return key;
 }
 
 std::optional<TicketKeys::Key> TicketKeys::random_key() {
@@ -37,34 +83,31 @@ std::optional<TicketKeys::Key> TicketKeys::random_key() {
 
 // Called with the mutex held.
 void TicketKeys::rotate_when_due() {
+  if (!rotate_after_) return;
   const auto now = now_();
   const auto age = now - made_at_;
-  if (age < rotate_after_) return;
+  if (age < *rotate_after_) return;
   std::optional<Key> key = random_key();
   if (!key) return;  // better an old key than no handshake; the next one tries again
   // After two periods without a handshake the last key is as old as a discarded one.
-  if (age < 2 * rotate_after_) {
-    previous_ = current_;
-  } else {
-    previous_.reset();
-  }
-  current_ = *key;
+  keys_.resize(age < 2 * *rotate_after_ ? 1 : 0);
+  keys_.insert(keys_.begin(), *key);
   made_at_ = now;
 }
 
 TicketKeys::Key TicketKeys::current() {
   const std::lock_guard lock(mutex_);
   rotate_when_due();
-  return current_;
+  return keys_.front();
 }
 
 std::optional<TicketKeys::Found> TicketKeys::find(const unsigned char* name) {
   const auto named = [name](const Key& key) { return std::equal(key.name.begin(), key.name.end(), name); };
   const std::lock_guard lock(mutex_);
   rotate_when_due();
-  if (named(current_)) return Found{current_, true};
-  if (previous_ && named(*previous_)) return Found{*previous_, false};
-  return std::nullopt;
+  const auto found = std::find_if(keys_.begin(), keys_.end(), named);
+  if (found == keys_.end()) return std::nullopt;
+  return Found{*found, found == keys_.begin()};
 }
 
 bool TicketKeys::set_mac_key(EVP_MAC_CTX* mac, Key& key) {

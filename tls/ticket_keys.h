@@ -1,6 +1,7 @@
-// The keys that protect session tickets, shared by all contexts of the process so that a session made on one
-// worker resumes on another. Made of randomness at start, rotated by age; the previous key still opens
-// tickets, which bounds how much past traffic a stolen key reveals. Any thread may call: a handshake takes
+// The keys that protect session tickets, shared by all contexts of a listener so that a session made on one
+// worker resumes on another. Either made of randomness at start and rotated by age, the previous key still opening
+// tickets, which bounds how much past traffic a stolen key reveals; or read from files that several gateways share, and
+// then rotated by whoever writes those. Any thread may call: a handshake takes
 // the mutex for the copy of one key, next to which its signature costs a thousand times more.
 #pragma once
 
@@ -11,6 +12,8 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <vector>
 
 namespace sluice::tls {
 
@@ -23,13 +26,6 @@ class TicketKeys {
   explicit TicketKeys(std::chrono::seconds rotate_after = std::chrono::hours(12),
                       Now now = std::chrono::steady_clock::now);
 
-  // The work of OpenSSL's ticket callback, with its return values: sets both contexts up. When sealing,
-  // fills `name` and `iv`; 1 done, -1 failed. When opening: 1 opened, 2 opened and a new ticket is due, 0
-  // unknown key (a full handshake follows), -1 failed.
-  int seal(unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac);
-  int open(const unsigned char* name, const unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac);
-
- private:
   struct Key {
     Key() = default;
     Key(const Key&) = default;
@@ -40,6 +36,18 @@ class TicketKeys {
     std::array<unsigned char, 32> cipher_key{};
     std::array<unsigned char, 32> mac_key{};
   };
+  // The first seals, all open. At least one, each with a name of its own; they are never rotated.
+  explicit TicketKeys(std::vector<Key> keys);
+  // A file of 80 random bytes that not every user may read. Throws TlsLoadError.
+  static Key read(const std::string& path);
+
+  // The work of OpenSSL's ticket callback, with its return values: sets both contexts up. When sealing,
+  // fills `name` and `iv`; 1 done, -1 failed. When opening: 1 opened, 2 opened and a new ticket is due, 0
+  // unknown key (a full handshake follows), -1 failed.
+  int seal(unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac);
+  int open(const unsigned char* name, const unsigned char* iv, EVP_CIPHER_CTX* cipher, EVP_MAC_CTX* mac);
+
+ private:
   struct Found {
     Key key;
     bool current;
@@ -51,12 +59,11 @@ class TicketKeys {
   Key current();
   std::optional<Found> find(const unsigned char* name);
 
-  const std::chrono::seconds rotate_after_;
+  const std::optional<std::chrono::seconds> rotate_after_;  // absent: never
   const Now now_;
   std::mutex mutex_;  // guards what follows
   std::chrono::steady_clock::time_point made_at_;
-  Key current_;
-  std::optional<Key> previous_;
+  std::vector<Key> keys_;  // the current one first
 };
 
 }  // namespace sluice::tls

@@ -84,6 +84,7 @@ void write(Writer& out, const Listener& listener) {
     out.line("self_signed", text_of(listener.tls->self_signed));
     out.line("min_version", listener.tls->min_version == TlsVersion::v1_2 ? "1.2" : "1.3");
     write(out, listener.tls->client_auth);
+    for (const std::string& file : listener.tls->ticket_keys) out.path("ticket_keys", file);
     out.close();
   }
   out.close();

@@ -1,12 +1,14 @@
 #include "tls/ticket_keys.h"
 
-#include <gtest/gtest.h>
+#include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include <atomic>
 #include <thread>
 
 #include "tests/support/test_certificates.h"
 #include "tests/unit/tls/handshake_pair.h"
+#include "tls/load_error.h"
 #include "tls/server_context.h"
 
 namespace sluice::tls {
@@ -16,6 +18,7 @@ using std::chrono::hours;
 using test::HandshakePair;
 using test::SessionPtr;
 using test::TestClient;
+using ::testing::HasSubstr;
 
 class TicketKeysTest : public ::testing::TestWithParam<int> {
  protected:
@@ -107,6 +110,47 @@ TEST_P(TicketKeysTest, AResumptionHandsOutTheNextTicketUnderTls13) {
   EXPECT_EQ(resumed.ticket() != full.ticket(), GetParam() == TLS1_3_VERSION);
 }
 
+TicketKeys::Key key_of(unsigned char first) {
+  TicketKeys::Key key;
+  key.name.fill(first);
+  key.cipher_key.fill(static_cast<unsigned char>(first + 1));
+  key.mac_key.fill(static_cast<unsigned char>(first + 2));
+  return key;
+}
+
+std::shared_ptr<TicketKeys> fixed(std::vector<TicketKeys::Key> keys) { return std::make_shared<TicketKeys>(std::move(keys)); }
+
+TEST_P(TicketKeysTest, GatewaysWithTheSameKeysResumeEachOthersSessions) {
+  keys_ = fixed({key_of(1)});
+  const Connection full = connect(worker());
+  keys_ = fixed({key_of(1)});
+  EXPECT_TRUE(connect(worker(), &full).resumed);
+}
+
+TEST_P(TicketKeysTest, TheFirstKeySealsAndAllOpen) {
+  keys_ = fixed({key_of(1)});
+  const Connection full = connect(worker());
+  keys_ = fixed({key_of(10), key_of(20), key_of(1)});
+  const Connection renewed = connect(worker(), &full);
+  EXPECT_TRUE(renewed.resumed);
+  EXPECT_NE(renewed.ticket(), full.ticket());
+  keys_ = fixed({key_of(10)});  // the old key is gone: what was renewed is sealed with the first
+  EXPECT_TRUE(connect(worker(), &renewed).resumed);
+  EXPECT_FALSE(connect(worker(), &full).resumed);
+}
+
+TEST_P(TicketKeysTest, TheNameAloneOpensNothing) {
+  keys_ = fixed({key_of(1)});
+  const Connection full = connect(worker());
+  for (const bool cipher : {true, false}) {
+    TicketKeys::Key key = key_of(1);
+    (cipher ? key.cipher_key : key.mac_key).fill(99);
+    keys_ = fixed({key});
+    HandshakePair pair(client_.new_session({}, full.session.get()), worker().new_session());
+    EXPECT_FALSE(pair.run() && SSL_session_reused(pair.server()));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Versions, TicketKeysTest, ::testing::Values(TLS1_2_VERSION, TLS1_3_VERSION),
                          [](const auto& version) {
                            return version.param == TLS1_3_VERSION ? "Tls13" : "Tls12";
@@ -139,6 +183,49 @@ TEST(TicketKeysThreads, WorkersSealAndOpenWhileKeysRotate) {
   second.join();
   EXPECT_EQ(failures, 0);
   EXPECT_GT(opened, 0);
+}
+
+class TicketKeyFile : public ::testing::Test {
+ protected:
+  std::string write(const std::string& content, int mode = 0600) {
+    const std::string path = folder_.write("tickets.key", content);
+    EXPECT_EQ(::chmod(path.c_str(), static_cast<mode_t>(mode)), 0);
+    return path;
+  }
+  static std::string error_of(const std::string& path) {
+    try {
+      TicketKeys::read(path);
+    } catch (const TlsLoadError& error) {
+      return error.what();
+    }
+    return {};
+  }
+  test::TemporaryFolder folder_;
+};
+
+TEST_F(TicketKeyFile, IsNameCipherKeyAndMacKey) {
+  const std::string path = write(std::string(16, 'n') + std::string(32, 'c') + std::string(32, 'm'), 0640);
+  const TicketKeys::Key key = TicketKeys::read(path);
+  EXPECT_EQ(std::string(key.name.begin(), key.name.end()), std::string(16, 'n'));
+  EXPECT_EQ(std::string(key.cipher_key.begin(), key.cipher_key.end()), std::string(32, 'c'));
+  EXPECT_EQ(std::string(key.mac_key.begin(), key.mac_key.end()), std::string(32, 'm'));
+}
+
+TEST_F(TicketKeyFile, HasExactly80Bytes) {
+  EXPECT_THAT(error_of(write("")), HasSubstr("tickets.key holds 0 bytes; expected 80 random ones"));
+  EXPECT_THAT(error_of(write(std::string(48, 'k'))), HasSubstr("holds 48 bytes"));
+  EXPECT_THAT(error_of(write(std::string(79, 'k'))), HasSubstr("holds 79 bytes"));
+  EXPECT_THAT(error_of(write(std::string(81, 'k'))), HasSubstr("holds more than 80 bytes"));
+}
+
+TEST_F(TicketKeyFile, IsNotForEveryUser) {
+  for (const int mode : {0604, 0602, 0644}) {
+    EXPECT_THAT(error_of(write(std::string(80, 'k'), mode)), HasSubstr("tickets.key is open to every user")) << mode;
+  }
+}
+
+TEST_F(TicketKeyFile, MustBeThere) {
+  EXPECT_THAT(error_of(folder_.path("nowhere.key")), HasSubstr("nowhere.key: No such file or directory"));
 }
 
 }  // namespace
