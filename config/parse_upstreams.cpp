@@ -55,8 +55,8 @@ const Table<UpstreamTls>& tls_table() {
       file_path("ca", &UpstreamTls::ca, true),
       parsed("server_name", &UpstreamTls::server_name, parse_server_name, "a host name"),
       boolean("verify", &UpstreamTls::verify),
-      later<UpstreamTls>("certificate"),
-      later<UpstreamTls>("private_key"),
+      file_path("certificate", &UpstreamTls::certificate, true),
+      file_path("private_key", &UpstreamTls::private_key, true),
   };
   return table;
 }

@@ -27,6 +27,9 @@ struct UpstreamTls {
   std::string ca;           // PEM file; empty: the system's trust store
   std::string server_name;  // SNI and the name that is verified; empty: the endpoint's host
   bool verify = true;
+  // What the endpoints are shown when they ask for a certificate: PEM files, both or none.
+  std::string certificate;
+  std::string private_key;
 };
 
 struct Retries {

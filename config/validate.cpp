@@ -103,6 +103,19 @@ void validate_admin(const Admin& admin, Report& report) {
   }
 }
 
+void validate_upstream_tls(const UpstreamTls& tls, const std::string& path, Report& report) {
+  const bool has_certificate = report.mentions(path + ".certificate");
+  const bool has_key = report.mentions(path + ".private_key");
+  if (has_certificate && !has_key) {
+    report.problem(path + ".private_key", "is missing beside certificate; expected the PEM file with its key");
+  } else if (has_key && !has_certificate) {
+    report.problem(path + ".certificate", "is missing beside private_key; expected the PEM file that the key belongs to");
+  }
+  if (!tls.verify) {
+    report.warning(path + ".verify", "is false: whoever answers at the address is believed to be the upstream");
+  }
+}
+
 void validate_endpoints(const Upstream& upstream, const std::string& path, Report& report) {
   std::map<std::string, std::size_t> seen;
   bool any_https = false;
@@ -127,10 +140,7 @@ void validate_upstreams(const Config& config, Report& report) {
     const Upstream& upstream = config.upstreams[i];
     const std::string path = item("upstreams", i);
     validate_endpoints(upstream, path, report);
-    if (!upstream.tls.verify) {
-      report.warning(path + ".tls.verify",
-                     "is false: whoever answers at the address is believed to be the upstream");
-    }
+    validate_upstream_tls(upstream.tls, path + ".tls", report);
     const bool used =
         std::any_of(config.routes.begin(), config.routes.end(),
                     [&upstream](const Route& route) { return route.upstream == upstream.name; });

@@ -4,6 +4,7 @@
 
 #include "gateway/server.h"
 #include "tls/load_error.h"
+#include "tls/pem_file.h"
 
 namespace sluice {
 namespace {
@@ -37,14 +38,18 @@ void check_section(const char* name, const Sections& sections, std::vector<std::
   }
 }
 
-std::shared_ptr<tls::TicketKeys> read_ticket_keys(const std::vector<std::string>& files, const std::string& path) {
+std::shared_ptr<tls::TicketKeys> read_ticket_keys(const std::vector<std::string>& files,
+                                                  const std::string& path) {
   if (files.empty()) return std::make_shared<tls::TicketKeys>();
   std::vector<tls::TicketKeys::Key> keys;
   for (std::size_t i = 0; i < files.size(); ++i) {
     at(path + "[" + std::to_string(i) + "]", [&] {
       const tls::TicketKeys::Key key = tls::TicketKeys::read(files[i]);
-      const bool known = std::any_of(keys.begin(), keys.end(), [&](const auto& other) { return other.name == key.name; });
-      if (known) throw tls::TlsLoadError(files[i] + " holds a key that stands before it already; expected each key once");
+      const bool known =
+          std::any_of(keys.begin(), keys.end(), [&](const auto& other) { return other.name == key.name; });
+      if (known)
+        throw tls::TlsLoadError(files[i] +
+                                " holds a key that stands before it already; expected each key once");
       keys.push_back(key);
     });
   }
@@ -76,6 +81,14 @@ UpstreamTlsSetup load_tls(const config::Upstream& upstream, const std::string& p
   UpstreamTlsSetup setup;
   if (!uses_https(upstream)) return setup;
   setup.trust = at(path + ".tls.ca", [&] { return tls::TrustStore::load(upstream.tls, warnings); });
+  if (upstream.tls.certificate.empty()) return setup;
+  const config::Certificate files{upstream.tls.certificate, upstream.tls.private_key};
+  at(path + ".tls.private_key",
+     [&] { tls::read_private_key(files.private_key); });  // for the path of its key alone
+  setup.shown = at(path + ".tls.certificate", [&] {
+    return std::make_shared<const tls::LoadedCertificate>(
+        tls::load_certificate(files, warnings, tls::CertificateUse::client));
+  });
   return setup;
 }
 
@@ -89,7 +102,7 @@ std::unique_ptr<tls::ServerContext> make_context(const config::Listener& listene
 std::shared_ptr<const tls::ClientContext> make_context(const config::Upstream& upstream,
                                                        const UpstreamTlsSetup& setup) {
   if (!setup.trust) return nullptr;
-  return std::make_shared<const tls::ClientContext>(upstream.tls, *setup.trust);
+  return std::make_shared<const tls::ClientContext>(upstream.tls, *setup.trust, setup.shown.get());
 }
 
 std::vector<std::string> check_tls(const config::Config& config, std::vector<std::string>& warnings) {

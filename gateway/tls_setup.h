@@ -22,6 +22,8 @@ struct ListenerTlsSetup {
 // Of one upstream; empty without https endpoints.
 struct UpstreamTlsSetup {
   std::shared_ptr<const tls::TrustStore> trust;
+  std::shared_ptr<const tls::LoadedCertificate>
+      shown;  // null: nothing is shown to backends that ask for a certificate
 };
 
 // All throw TlsLoadError. `path`: the key's, such as listeners[0]; appends to `warnings`.

@@ -39,7 +39,7 @@ bool expect_name(SSL* ssl, std::string name) {
 
 }  // namespace
 
-ClientContext::ClientContext(const config::UpstreamTls& tls, const TrustStore& trust)
+ClientContext::ClientContext(const config::UpstreamTls& tls, const TrustStore& trust, const LoadedCertificate* shown)
     : server_name_(tls.server_name), context_(make_context(TLS_client_method(), TLS1_2_VERSION)) {
   SSL_CTX* context = context_.get();
   // Returns 0 for success, unlike its neighbours.
@@ -49,6 +49,11 @@ ClientContext::ClientContext(const config::UpstreamTls& tls, const TrustStore& t
   }
   SSL_CTX_set1_cert_store(context, trust.get());
   SSL_CTX_set_verify(context, tls.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
+  if (shown == nullptr) return;
+  const PrivateKeyPtr key(EVP_PKEY_dup(shown->key.get()));  // one for each worker: its state is under a lock
+  if (!key || SSL_CTX_use_cert_and_key(context, shown->leaf.get(), key.get(), shown->chain.get(), 1) != 1) {
+    throw TlsLoadError(shown->source + " cannot be used: " + take_openssl_error_text());
+  }
 }
 
 SslPtr ClientContext::new_session(const std::string& endpoint_host) const {

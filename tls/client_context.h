@@ -5,6 +5,7 @@
 #include <string>
 
 #include "config/upstream_config.h"
+#include "tls/load_certificate.h"
 #include "tls/openssl_handles.h"
 #include "tls/ssl_ptr.h"
 #include "tls/trust_store.h"
@@ -13,8 +14,8 @@ namespace sluice::tls {
 
 class ClientContext {
  public:
-  // Throws TlsLoadError.
-  ClientContext(const config::UpstreamTls& tls, const TrustStore& trust);
+  // `shown`: what backends that ask for a certificate get; null: none. Throws TlsLoadError.
+  ClientContext(const config::UpstreamTls& tls, const TrustStore& trust, const LoadedCertificate* shown = nullptr);
 
   // A session in connect state, without a BIO, for `endpoint_host` (a name or an IP literal without
   // brackets), or for the configured server_name in its place. Null when memory is out or the name cannot be

@@ -97,7 +97,7 @@ void check_strength(const std::string& path, int index, X509* certificate) {
   if (X509_get_signature_info(certificate, &digest, nullptr, &security_bits, nullptr) == 1 &&
       security_bits < kMinSecurityBits) {
     throw TlsLoadError(place(path, index, certificate) + " is signed with " + OBJ_nid2sn(digest) +
-                       ", which clients refuse; use one signed with SHA-256");
+                       ", which is not accepted any more; use one signed with SHA-256");
   }
 }
 
@@ -119,7 +119,7 @@ void check_chain(const std::string& path, STACK_OF(X509) * certificates) {
     if (!linked) {
       throw TlsLoadError(
           place(path, i, issuer) +
-          " did not sign any certificate before it; expected the server's certificate first, then "
+          " did not sign any certificate before it; expected the certificate itself first, then "
           "its issuer, then the issuer's issuer");
     }
     if (X509_check_ca(issuer) == 0) {
@@ -142,19 +142,21 @@ void check_key_matches(const config::Certificate& files, STACK_OF(X509) * certif
                      "); use the key that the certificate was requested with");
 }
 
-void warn_of_dates_and_usage(const std::string& path, STACK_OF(X509) * certificates,
+void warn_of_dates_and_usage(const std::string& path, STACK_OF(X509) * certificates, CertificateUse use,
                              std::vector<std::string>& warnings) {
+  const bool server = use == CertificateUse::server;
+  const std::string refused = server ? "clients will refuse it" : "backends will refuse it";
   for (int i = 0; i < sk_X509_num(certificates); ++i) {
     const X509* certificate = sk_X509_value(certificates, i);
     const std::string problem = validity_problem(certificate);
     if (!problem.empty()) {
-      warnings.push_back(place(path, i, certificate) + " is " + problem + "; clients will refuse it");
+      warnings.push_back(place(path, i, certificate) + " is " + problem + "; " + refused);
     }
   }
   X509* leaf = sk_X509_value(certificates, 0);
-  if (X509_check_purpose(leaf, X509_PURPOSE_SSL_SERVER, 0) != 1) {
-    warnings.push_back(place(path, 0, leaf) +
-                       " is not meant for TLS servers (key usage); clients will refuse it");
+  if (X509_check_purpose(leaf, server ? X509_PURPOSE_SSL_SERVER : X509_PURPOSE_SSL_CLIENT, 0) != 1) {
+    warnings.push_back(place(path, 0, leaf) + " is not meant for TLS " + (server ? "servers" : "clients") +
+                       " (key usage); " + refused);
   }
 }
 
@@ -206,7 +208,8 @@ std::vector<std::string> dns_names(const X509* certificate, const std::string& s
   return names;
 }
 
-LoadedCertificate load_certificate(const config::Certificate& files, std::vector<std::string>& warnings) {
+LoadedCertificate load_certificate(const config::Certificate& files, std::vector<std::string>& warnings,
+                                   CertificateUse use) {
   const std::string& path = files.certificate;
   LoadedCertificate loaded;
   loaded.source = path;
@@ -217,9 +220,9 @@ LoadedCertificate load_certificate(const config::Certificate& files, std::vector
   check_key_kind(path, loaded.key.get());
   for (int i = 0; i < sk_X509_num(all); ++i) check_strength(path, i, sk_X509_value(all, i));
   check_chain(path, all);
-  warn_of_dates_and_usage(path, all, warnings);
+  warn_of_dates_and_usage(path, all, use, warnings);
   loaded.leaf.reset(sk_X509_shift(all));
-  loaded.names = dns_names(loaded.leaf.get(), path, warnings);
+  if (use == CertificateUse::server) loaded.names = dns_names(loaded.leaf.get(), path, warnings);
   return loaded;
 }
 

@@ -1,4 +1,4 @@
-// Loads one certificate with its chain and key, and checks that a listener can serve it. The result is
+// Loads one certificate with its chain and key, and checks that a listener can serve it, or that backends can be shown it. The result is
 // immutable and may be shared between threads. Used at start and reload.
 #pragma once
 
@@ -22,9 +22,12 @@ struct LoadedCertificate {
   int key_type() const { return EVP_PKEY_get_base_id(key.get()); }
 };
 
-// Throws TlsLoadError for what cannot work; appends to `warnings` what clients will complain of (expired,
-// not yet valid, wrong usage, no subjectAltName).
-LoadedCertificate load_certificate(const config::Certificate& files, std::vector<std::string>& warnings);
+enum class CertificateUse { server, client };
+
+// Throws TlsLoadError for what cannot work; appends to `warnings` what the peers will complain of (expired,
+// not yet valid, wrong usage, no subjectAltName). For a client's certificate the names stay empty.
+LoadedCertificate load_certificate(const config::Certificate& files, std::vector<std::string>& warnings,
+                                   CertificateUse use = CertificateUse::server);
 
 // "expired on DATE" or "not valid before DATE"; empty when the certificate is within its dates.
 std::string validity_problem(const X509* certificate);

@@ -4,6 +4,7 @@
 #include "gateway/http1/response_parser.h"
 #include "gateway/http1/serializer.h"
 #include "gateway/proxy/forward_headers.h"
+#include "tls/openssl_error.h"
 #include "tls/stream_error.h"
 
 namespace sluice::proxy {
@@ -65,6 +66,10 @@ Failure UpstreamExchange::failure_of(ErrorCode error, FailureCode otherwise) con
     failure.code = FailureCode::overloaded;
   } else if (otherwise == FailureCode::reset) {
     failure.retryable = upstream::Retryable::if_idempotent;
+    if (error == StreamError::tls_failed) {  // under TLS 1.3 our certificate is refused after the handshake
+      failure.code = FailureCode::tls_failed;
+      failure.detail += ": " + tls::take_openssl_error_text();
+    }
   }
   if (error == StreamError::timed_out || error == StreamError::write_idle) {
     failure.code = otherwise == FailureCode::body_truncated ? FailureCode::body_timeout : FailureCode::response_timeout;

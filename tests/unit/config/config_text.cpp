@@ -132,6 +132,10 @@ void write(Writer& out, const Upstream& upstream) {
   out.path("tls.ca", upstream.tls.ca);
   out.line("tls.server_name", upstream.tls.server_name);
   out.line("tls.verify", text_of(upstream.tls.verify));
+  if (!upstream.tls.certificate.empty()) {
+    out.path("tls.certificate", upstream.tls.certificate);
+    out.path("tls.private_key", upstream.tls.private_key);
+  }
   out.line("retries.attempts", std::to_string(upstream.retries.attempts));
   out.line("retries.on_connect", text_of(upstream.retries.on_connect));
   out.line("retries.on_reset", text_of(upstream.retries.on_reset));

@@ -4,6 +4,7 @@
 
 #include "tests/support/test_certificates.h"
 #include "tests/unit/tls/handshake_pair.h"
+#include "tls/client_certificates.h"
 #include "tls/server_context.h"
 
 namespace sluice::tls {
@@ -173,6 +174,28 @@ TEST_F(ClientContextTest, WarnsWhenTheSystemHasNoTrustStore) {
   unsetenv("SSL_CERT_FILE");
   unsetenv("SSL_CERT_DIR");
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("install ca-certificates")));
+}
+
+TEST_F(ClientContextTest, ShowsItsCertificateWithTheChain) {
+  const IssuedCertificate intermediate = test::issue_ca("intermediate", &ca_);
+  CertificateSpec spec;
+  spec.common_name = "gateway";
+  spec.extended_key_usage = "clientAuth";
+  const LoadedCertificate shown = load_certificate(
+      folder_.write_pair("gateway", test::issue(spec, &intermediate), intermediate.certificate_pem()), warnings_,
+      CertificateUse::client);
+  config::ListenerTls tls;
+  tls.client_auth.mode = config::ClientAuthMode::require;
+  tls.certificates.push_back(folder_.write_pair("backend", test::issue(backend_spec(), &ca_)));
+  const std::shared_ptr<const TrustStore> trust = TrustStore::load(upstream_.ca, warnings_);
+  const ServerContext backend(tls, {"http/1.1"}, CertificateStore::load(tls, warnings_), std::make_shared<TicketKeys>(),
+                              trust.get());
+  const ClientContext silent(upstream_, *trust);
+  EXPECT_FALSE(HandshakePair(silent.new_session("backend.example"), backend.new_session()).run());
+  const ClientContext speaking(upstream_, *trust, &shown);
+  HandshakePair pair(speaking.new_session("backend.example"), backend.new_session());
+  ASSERT_TRUE(pair.run()) << pair.server_error();
+  EXPECT_EQ(client_subject(pair.server()), "CN=gateway");
 }
 
 }  // namespace

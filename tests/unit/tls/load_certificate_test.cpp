@@ -13,6 +13,7 @@ using test::issue;
 using test::issue_ca;
 using test::IssuedCertificate;
 using test::KeyType;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -211,6 +212,20 @@ TEST_F(LoadCertificate, WarnsOfDatesAndUsage) {
   client_only.extended_key_usage = "clientAuth";
   EXPECT_EQ(error_of(folder_.write_pair("client", issue(client_only))), "");
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("not meant for TLS servers")));
+}
+
+TEST_F(LoadCertificate, OneForBackendsIsJudgedAsAClients) {
+  CertificateSpec spec;
+  spec.extended_key_usage = "clientAuth";
+  const LoadedCertificate good = load_certificate(folder_.write_pair("good", issue(spec)), warnings_, CertificateUse::client);
+  EXPECT_THAT(good.names, IsEmpty());
+  EXPECT_THAT(warnings_, IsEmpty());
+  spec.extended_key_usage = "serverAuth";
+  spec.valid_from_days = -3;
+  spec.valid_to_days = -1;
+  load_certificate(folder_.write_pair("bad", issue(spec)), warnings_, CertificateUse::client);
+  EXPECT_THAT(warnings_, ElementsAre(AllOf(HasSubstr("expired on"), HasSubstr("; backends will refuse it")),
+                                     HasSubstr("not meant for TLS clients (key usage); backends will refuse it")));
 }
 
 }  // namespace
