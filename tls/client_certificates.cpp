@@ -14,6 +14,9 @@
 namespace sluice::tls {
 namespace {
 
+// Of a certificate that nobody vouches for: its subject may be a whole log.
+constexpr std::size_t kLongestRefused = 200;
+
 void free_text(void*, void* text, CRYPTO_EX_DATA*, int, long, void*) {
   delete static_cast<std::string*>(text);
 }
@@ -31,6 +34,7 @@ int note_refused(int verified, X509_STORE_CTX* verification) {
   const X509* certificate = X509_STORE_CTX_get_current_cert(verification);
   if (ssl == nullptr || certificate == nullptr || SSL_get_ex_data(ssl, refused_index()) != nullptr) return 0;
   auto text = std::make_unique<std::string>(subject_text(certificate));
+  if (text->size() > kLongestRefused) text->replace(kLongestRefused, std::string::npos, "...");
   if (SSL_set_ex_data(ssl, refused_index(), text.get()) == 1) text.release();  // the session frees it
   return 0;
 }

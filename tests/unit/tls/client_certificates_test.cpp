@@ -135,6 +135,24 @@ TEST_P(ClientCertificatesTest, RefusesAServersCertificate) {
   EXPECT_THAT(connect(server(ClientAuthMode::require)).refusal, HasSubstr("unsuitable certificate purpose"));
 }
 
+TEST_P(ClientCertificatesTest, ARefusedSubjectIsCut) {
+  CertificateSpec spec;
+  spec.common_name = "xxx";
+  IssuedCertificate mallory = test::issue(spec, &other_ca_);
+  X509_NAME* subject = X509_get_subject_name(mallory.certificate.get());
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(X509_NAME_add_entry_by_txt(subject, "OU", MBSTRING_UTF8,
+                                         reinterpret_cast<const unsigned char*>("unit"), -1, -1, 0),
+              1);
+  }
+  ASSERT_GT(X509_sign(mallory.certificate.get(), other_ca_.key.get(), EVP_sha256()), 0);
+  show(mallory);
+  const std::string refusal = connect(server(ClientAuthMode::require)).refusal;
+  EXPECT_THAT(refusal, HasSubstr(": CN=xxx"));
+  EXPECT_THAT(refusal, ::testing::EndsWith("..."));
+  EXPECT_LT(refusal.size(), 300u);
+}
+
 TEST_P(ClientCertificatesTest, NoNameCanPassForAnother) {
   show(issue("alice,O=Admins\r\nX-Admin: \xC3\xA9", &ca_));
   EXPECT_EQ(connect(server(ClientAuthMode::require)).subject, "CN=alice\\,O=Admins\\0D\\0AX-Admin: \\C3\\A9");
