@@ -7,6 +7,7 @@ import pytest
 from support.gateway import run_sluice
 from support.config_text import to_yaml
 from support.raw_backend import echo_websocket
+from support.waiting import wait_until
 from support.websocket import TEXT, open_websocket
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
@@ -61,7 +62,7 @@ def test_a_backend_that_refuses_us_is_502(lab, ca, version, case):
     assert backend.requests == []
     alert = {"expired": "alert certificate expired",
              "none": "alert certificate required" if version == ssl.TLSVersion.TLSv1_3 else "alert handshake failure"}[case]
-    assert alert in gateway.stderr()
+    wait_until(lambda: alert in gateway.stderr(), gateway.stderr)
     assert ("backends will refuse it" in gateway.stderr()) == (case == "expired")
 
 
