@@ -40,4 +40,8 @@ std::string take_openssl_error_text() {
   return text.empty() ? "unknown error" : text;
 }
 
+void forget_openssl_errors() noexcept {
+  if (ERR_peek_error() != 0) ERR_clear_error();
+}
+
 }  // namespace sluice::tls

@@ -6,6 +6,7 @@
 #include <cassert>
 #include <cerrno>
 
+#include "tls/openssl_error.h"
 #include "tls/stream_bio.h"
 #include "tls/stream_error.h"
 
@@ -36,7 +37,7 @@ Stream::Stream(WorkerIo& io, Descriptor socket, SslPtr ssl)
 
 Stream::~Stream() {
   if (ssl_ && !error_ && !write_error_ && !fin_wanted_ && flushed() && SSL_is_init_finished(ssl_.get())) {
-    ERR_clear_error();
+    forget_openssl_errors();
     SSL_shutdown(ssl_.get());  // close_notify, as far as the socket takes it
   }
   io_.loop.forget(*this);
@@ -96,7 +97,7 @@ void Stream::on_connected() {
 Awaitable<ErrorCode> Stream::handshake() {
   if (!ssl_) co_return ErrorCode{};
   while (!error_) {
-    ERR_clear_error();
+    forget_openssl_errors();
     const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) break;
     const ErrorCode error = tls_error(result);

@@ -133,6 +133,7 @@ class Stream final : private EventSource {
   void wake_reader_later() noexcept;
   bool end_seen();
   bool tls_end_seen();
+  bool tls_has_something() const noexcept;
 
   ErrorCode write_tls(std::initializer_list<std::string_view> parts);
   ErrorCode ssl_write(const char* data, std::size_t size);

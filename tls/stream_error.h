@@ -1,6 +1,7 @@
 // What can go wrong with a stream beyond the system's own errors.
 #pragma once
 
+#include <string>
 #include <system_error>
 
 namespace sluice::tls {
@@ -19,9 +20,18 @@ enum class StreamError {
   draining,            // the gateway is shutting down
 };
 
-const std::error_category& stream_category() noexcept;
+class StreamCategory final : public std::error_category {
+ public:
+  constexpr StreamCategory() = default;
+  const char* name() const noexcept override;
+  std::string message(int value) const override;
+};
+
+// Compared for every read and write, so it is neither made on first use nor behind a call.
+extern const StreamCategory kStreamCategory;
+
 inline std::error_code make_error_code(StreamError error) noexcept {
-  return {static_cast<int>(error), stream_category()};
+  return {static_cast<int>(error), kStreamCategory};
 }
 
 }  // namespace sluice::tls

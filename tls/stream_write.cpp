@@ -1,11 +1,11 @@
 // The writing half of Stream.
-#include <openssl/err.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <algorithm>
 #include <cerrno>
 
+#include "tls/openssl_error.h"
 #include "tls/stream.h"
 #include "tls/stream_error.h"
 
@@ -15,6 +15,15 @@ namespace {
 constexpr std::size_t kRecordSize = 16 * 1024;
 
 iovec part_of(std::string_view bytes) { return {const_cast<char*>(bytes.data()), bytes.size()}; }
+
+// One part is most writes; send() spares the kernel the message header and the list.
+ssize_t send_parts(int socket, iovec* parts, std::size_t count) {
+  if (count == 1) return ::send(socket, parts->iov_base, parts->iov_len, MSG_NOSIGNAL);
+  msghdr message{};
+  message.msg_iov = parts;
+  message.msg_iovlen = count;
+  return ::sendmsg(socket, &message, MSG_NOSIGNAL);
+}
 
 }  // namespace
 
@@ -57,7 +66,7 @@ ErrorCode Stream::write_tls(std::initializer_list<std::string_view> parts) {
 
 ErrorCode Stream::ssl_write(const char* data, std::size_t size) {
   while (size > 0) {
-    ERR_clear_error();
+    forget_openssl_errors();
     std::size_t n = 0;
     const int ok = SSL_write_ex(ssl_.get(), data, size, &n);
     if (ok <= 0) {
@@ -76,10 +85,7 @@ ErrorCode Stream::transmit(iovec* parts, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) left += parts[i].iov_len;
   // Until all is sent or the socket is full: only then does it tell when there is room again.
   while (left > 0 && overflow_.empty()) {
-    msghdr message{};
-    message.msg_iov = parts;
-    message.msg_iovlen = count;
-    const ssize_t n = ::sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+    const ssize_t n = send_parts(socket_.get(), parts, count);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
     if (n < 0) return write_error_ = ErrorCode(errno, std::system_category());
@@ -158,7 +164,7 @@ void Stream::on_flushed(Callback callback, void* context) { flushed_interest_ = 
 void Stream::shutdown_write() {
   if (fin_wanted_ || write_error_) return;
   if (ssl_ && SSL_is_init_finished(ssl_.get())) {
-    ERR_clear_error();
+    forget_openssl_errors();
     SSL_shutdown(ssl_.get());
   }
   fin_wanted_ = true;
@@ -176,7 +182,7 @@ void Stream::give_back_held() noexcept {
   if (size == 0) return;
   io_.held.give_back(size);
   io_.metrics.held_bytes.add(-static_cast<std::int64_t>(size));
-  overflow_ = std::string();
+  std::string().swap(overflow_);  // assigning would keep the memory
   overflow_sent_ = 0;
 }
 }  // namespace sluice::tls

@@ -243,6 +243,27 @@ TEST_F(StreamTlsTest, WatchEndTellsOfCloseNotifyAndNotOfBytes) {
   EXPECT_EQ(drain(*pair.server).error, StreamError::eof);
 }
 
+// What ended the watch was read from the socket by then: reading must still tell of it, though no event will.
+TEST_F(StreamTlsTest, WhatAWatchHasSeenIsThereForTheReader) {
+  TlsPair pair(harness_, *tls_);
+  quiet(pair);
+  pair.server->watch_end(&count, &events_);
+  ASSERT_EQ(SSL_shutdown(pair.client->ssl()), 0);  // close_notify, and no FIN behind it
+  ASSERT_TRUE(harness_.run_until([&] { return events_ > 0; }));
+  EXPECT_EQ(drain(*pair.server).error, StreamError::eof);
+  EXPECT_EQ(drain(*pair.server).error, StreamError::eof) << "it stays";
+}
+
+TEST_F(StreamTlsTest, AFailureThatAWatchHasSeenIsThereForTheReader) {
+  TlsPair pair(harness_, *tls_);
+  quiet(pair);
+  pair.server->watch_end(&count, &events_);
+  const std::string garbage = "this is no TLS record at all, but long enough for one";
+  ASSERT_GT(::send(pair.client->descriptor(), garbage.data(), garbage.size(), 0), 0);
+  ASSERT_TRUE(harness_.run_until([&] { return events_ > 0; }));
+  EXPECT_EQ(drain(*pair.server).error, StreamError::tls_failed);
+}
+
 TEST_F(StreamTlsTest, WatchEndTellsOfTruncation) {
   TlsPair pair(harness_, *tls_);
   quiet(pair);
