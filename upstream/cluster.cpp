@@ -21,16 +21,12 @@ std::optional<Picked> Cluster::pick(const PickHints& hints) {
   return Picked{index, &endpoint, InFlight(endpoint.state)};
 }
 
-Awaitable<Result<Connection>> Cluster::acquire(std::size_t endpoint, bool fresh, config::OptionalDuration connect_timeout,
+Awaitable<Result<Connection>> Cluster::connect(std::size_t endpoint, config::OptionalDuration connect_timeout,
                                                tls::Cancellation& cancellation) {
-  if (!fresh) {
-    std::optional<Connection> pooled = pools_[endpoint]->take();
-    if (pooled) co_return Result<Connection>(std::move(*pooled));
-  }
   metrics_.pool_misses.add();
   const Clock::time_point start = Clock::now();
   Result<tls::StreamPtr> stream =
-      co_await connect(io_, endpoints_[endpoint], tls_context_.get(), connect_timeout, cancellation);
+      co_await upstream::connect(io_, endpoints_[endpoint], tls_context_.get(), connect_timeout, cancellation);
   if (!stream) co_return std::move(stream.failure());
   Connection connection;
   connection.created = Clock::now();

@@ -32,8 +32,10 @@ class Cluster {
 
   std::optional<Picked> pick(const PickHints& hints);
 
-  // A pooled connection if there is one and `fresh` is not asked for (a WebSocket never shares), else a new one.
-  Awaitable<Result<Connection>> acquire(std::size_t endpoint, bool fresh, config::OptionalDuration connect_timeout,
+  // A connection that was kept after an earlier request. Not for a WebSocket, which never shares.
+  std::optional<Connection> take_idle(std::size_t endpoint) { return pools_[endpoint]->take(); }
+  // A new one.
+  Awaitable<Result<Connection>> connect(std::size_t endpoint, config::OptionalDuration connect_timeout,
                                         tls::Cancellation& cancellation);
   void release(std::size_t endpoint, Connection connection) { pools_[endpoint]->put(std::move(connection)); }
 

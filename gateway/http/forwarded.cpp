@@ -11,7 +11,6 @@
 namespace sluice::http {
 namespace {
 
-constexpr std::string_view kPseudonym = "sluice";
 constexpr std::string_view kUnixNode = "_unix";  // an obfuscated identifier, RFC 7239 6.3
 constexpr std::size_t kMaxRequestId = 128;
 // What an element of Forwarded has besides its values.
@@ -116,15 +115,14 @@ std::string_view address_of(std::string_view node) noexcept {
 }
 
 struct Client {
-  std::string address;
+  std::string address;        // empty: the peer itself
   const Hop* hop = nullptr;  // the element that named it
 };
 
 // Walks from the nearest proxy outwards. An entry that is no address ends the walk: behind it nothing can be
 // known, and the last trusted proxy stands for the client.
-Client rightmost_untrusted(const std::vector<Hop>& hops, std::string_view peer,
-                           const std::vector<config::Cidr>& trusted) {
-  Client client{std::string(peer), nullptr};
+Client rightmost_untrusted(const std::vector<Hop>& hops, const std::vector<config::Cidr>& trusted) {
+  Client client;
   for (auto hop = hops.rbegin(); hop != hops.rend(); ++hop) {
     const std::string address(address_of(hop->node));
     std::uint8_t bytes[16];
@@ -215,10 +213,9 @@ void add_kept(Headers& headers, std::string_view literal_name, std::string_view 
 
 }  // namespace
 
-Origin find_origin(const Headers& headers, const Peer& peer, const std::vector<config::Cidr>& trusted,
+Origin find_origin(Headers& headers, const Peer& peer, const std::vector<config::Cidr>& trusted,
                    std::string_view new_request_id) {
-  Origin origin{std::string(peer.address), std::string(peer.scheme), std::string(peer.host),
-                std::string(new_request_id)};
+  Origin origin{peer.address, peer.scheme, peer.host, new_request_id};
   if (!peer.trusted) return origin;
 
   std::vector<Hop> hops = hops_of_x_forwarded_for(headers);
@@ -226,8 +223,8 @@ Origin find_origin(const Headers& headers, const Peer& peer, const std::vector<c
   // counts alone.
   const bool use_forwarded = hops.empty();
   if (use_forwarded) hops = hops_of_forwarded(headers);
-  Client client = rightmost_untrusted(hops, peer.address, trusted);
-  origin.client_ip = std::move(client.address);
+  const Client client = rightmost_untrusted(hops, trusted);
+  if (!client.address.empty()) origin.client_ip = headers.keep(client.address);
 
   std::string_view scheme = last_member(headers, "X-Forwarded-Proto");
   std::string_view host = last_member(headers, "X-Forwarded-Host");
@@ -243,8 +240,9 @@ Origin find_origin(const Headers& headers, const Peer& peer, const std::vector<c
 
 void set_forwarding_fields(Headers& headers, const Peer& peer, const Origin& origin,
                            std::string_view via_version) {
+  thread_local std::string forwarded;  // its memory serves one request after the other; no head is longer
+  forwarded.clear();
   std::string chain;
-  std::string forwarded;
   if (peer.trusted) {
     chain = joined(headers, "X-Forwarded-For");
     // Commas without an address between them are no account of anybody.
@@ -259,10 +257,8 @@ void set_forwarding_fields(Headers& headers, const Peer& peer, const Origin& ori
       append_element(forwarded, origin.client_ip, origin.host, origin.scheme);
     }
   }
-  if (peer.address != kUnixPeer) {
-    if (!chain.empty()) chain.append(", ");
-    chain.append(peer.address);
-  }
+  const bool has_address = peer.address != kUnixPeer;
+  if (has_address && !chain.empty()) chain.append(", ").append(peer.address);
   append_element(forwarded, peer.address, peer.host, peer.scheme);
 
   const bool trusted = peer.trusted;
@@ -273,20 +269,26 @@ void set_forwarding_fields(Headers& headers, const Peer& peer, const Origin& ori
            equals_ignore_case(name, "X-Forwarded-Host") || equals_ignore_case(name, "Forwarded") ||
            equals_ignore_case(name, "X-Real-IP") || equals_ignore_case(name, "X-Request-Id");
   });
-  if (!chain.empty()) add_kept(headers, "X-Forwarded-For", chain);
-  add_kept(headers, "X-Forwarded-Proto", origin.scheme);
-  if (!origin.host.empty()) add_kept(headers, "X-Forwarded-Host", origin.host);
+  if (!chain.empty()) {
+    add_kept(headers, "X-Forwarded-For", chain);
+  } else if (has_address) {
+    headers.add_view("X-Forwarded-For", peer.address);
+  }
+  headers.add_view("X-Forwarded-Proto", origin.scheme);
+  if (!origin.host.empty()) headers.add_view("X-Forwarded-Host", origin.host);
   add_kept(headers, "Forwarded", forwarded);
-  if (origin.client_ip != kUnixPeer) add_kept(headers, "X-Real-IP", origin.client_ip);
-  add_kept(headers, "X-Request-Id", origin.request_id);
+  if (origin.client_ip != kUnixPeer) headers.add_view("X-Real-IP", origin.client_ip);
+  headers.add_view("X-Request-Id", origin.request_id);
   add_via(headers, via_version);
 }
 
 void add_via(Headers& headers, std::string_view via_version) {
   // Via is a trace of the path (RFC 9110 7.6.3): it is appended to whoever sent it, and decides nothing here.
+  const std::string_view own = via_version == "1.0" ? "1.0 sluice" : "1.1 sluice";
+  if (!headers.contains("Via")) return headers.add_view("Via", own);
   std::string via = joined(headers, "Via");
   if (!via.empty()) via.append(", ");
-  via.append(via_version).append(" ").append(kPseudonym);
+  via.append(own);
   headers.remove("Via");
   add_kept(headers, "Via", via);
 }

@@ -11,12 +11,12 @@ namespace {
 
 constexpr std::size_t kChunkSize = 1024;
 constexpr std::size_t kTypicalFields = 24;
+constexpr std::size_t kKeptFields = 128;  // over that, clear() gives the memory back
 
 }  // namespace
 
-bool equals_ignore_case(std::string_view a, std::string_view b) noexcept {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
+bool detail::equal_when_folded(const char* a, const char* b, std::size_t size) noexcept {
+  for (std::size_t i = 0; i < size; ++i) {
     if (to_lower(a[i]) != to_lower(b[i])) return false;
   }
   return true;
@@ -94,7 +94,11 @@ std::string_view Headers::keep(std::string_view text) {
 }
 
 void Headers::clear() noexcept {
-  fields_.clear();
+  if (fields_.capacity() > kKeptFields) {
+    fields_ = std::vector<Field>();
+  } else {
+    fields_.clear();
+  }
   chunk_used_ = 0;
   if (chunk_size_ == 0) {
     chunks_.clear();

@@ -18,7 +18,14 @@ struct Field {
   std::string_view value;  // without surrounding white space
 };
 
-bool equals_ignore_case(std::string_view a, std::string_view b) noexcept;
+namespace detail {
+bool equal_when_folded(const char* a, const char* b, std::size_t size) noexcept;
+}
+
+// Most names differ in length already, which costs no call.
+inline bool equals_ignore_case(std::string_view a, std::string_view b) noexcept {
+  return a.size() == b.size() && detail::equal_when_folded(a.data(), b.data(), a.size());
+}
 
 class Headers {
  public:

@@ -73,10 +73,21 @@ constexpr Reason kReasons[] = {
 static_assert(std::is_sorted(std::begin(kReasons), std::end(kReasons),
                              [](const Reason& a, const Reason& b) { return a.status < b.status; }));
 
+// What one unusually large head needed is not kept on a connection that may be idle for long.
+constexpr std::size_t kKeptBytes = 4096;
+
+void forget(std::string& bytes) noexcept {
+  if (bytes.capacity() > kKeptBytes) {
+    std::string().swap(bytes);  // assigning would keep the memory
+  } else {
+    bytes.clear();
+  }
+}
+
 }  // namespace
 
 void RequestHead::clear() noexcept {
-  bytes.clear();
+  forget(bytes);
   method = target = authority = path = query = {};
   form = TargetForm::origin;
   version = Version::http_1_1;
@@ -87,7 +98,7 @@ void RequestHead::clear() noexcept {
 }
 
 void ResponseHead::clear() noexcept {
-  bytes.clear();
+  forget(bytes);
   status = 0;
   reason = {};
   version = Version::http_1_1;

@@ -41,7 +41,7 @@ struct RequestHead {
   bool keep_alive = true;      // what version and Connection ask for
   bool expect_continue = false;
 
-  void clear() noexcept;       // keeps memory
+  void clear() noexcept;       // keeps memory, unless it was unusually much
 };
 
 struct ResponseHead {

@@ -24,13 +24,13 @@ struct StageTimes {
 struct ExchangeRecord {
   std::chrono::system_clock::time_point time{};
   StageTimes stages;
-  std::string client_ip;            // the believed one
-  std::string request_id;
+  std::string_view client_ip;       // the believed one; this and the next are views into the request's head
+  std::string_view request_id;
   unsigned status = 0;              // as sent; 499 when the client left first
   std::uint64_t bytes_received = 0; // request body
   std::uint64_t bytes_sent = 0;     // response body
   std::size_t route = static_cast<std::size_t>(-1);
-  std::string endpoint;             // the last one tried
+  std::string_view endpoint;        // the last one tried: its URL in the configuration
   unsigned attempts = 0;
   std::string_view failure;         // a static name; empty: none
   std::string failure_detail;       // for the process log

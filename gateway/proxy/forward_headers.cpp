@@ -41,15 +41,16 @@ void set_framing(http::Headers& headers, const http::BodyFraming& body) {
 
 }  // namespace
 
-http::Origin origin_of(const ClientExchange& exchange, std::uint64_t random) {
+http::Origin origin_of(ClientExchange& exchange, std::uint64_t random) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::array<char, 16> id;
   for (char& digit : id) {
     digit = kHex[random & 15];
     random >>= 4;
   }
-  return http::find_origin(exchange.request.headers, peer_of(exchange), exchange.connection.listener->trusted_proxies,
-                           {id.data(), id.size()});
+  http::Headers& headers = exchange.request.headers;
+  return http::find_origin(headers, peer_of(exchange), exchange.connection.listener->trusted_proxies,
+                           headers.keep({id.data(), id.size()}));
 }
 
 void prepare_request_headers(ClientExchange& exchange, const RouteContext& route) {

@@ -8,7 +8,8 @@
 namespace sluice::proxy {
 
 // Who the client is, told from the connection and, if the peer is trusted, from its forwarding fields.
-http::Origin origin_of(const ClientExchange& exchange, std::uint64_t random);
+// Good until the request's fields are cleared.
+http::Origin origin_of(ClientExchange& exchange, std::uint64_t random);
 // The request's fields, ready for append_request_head(): once per request, before the first attempt.
 void prepare_request_headers(ClientExchange& exchange, const RouteContext& route);
 // The response's fields, ready for start_response(), which frames the body itself.

@@ -14,10 +14,9 @@ Failure check_unasked_switch(const http::ResponseHead& response) {
 }  // namespace
 
 std::optional<upstream::Picked> pick_endpoint(ClientExchange& exchange, RouteContext& route,
-                                              std::vector<std::size_t>& tried) {
+                                              const std::vector<std::size_t>& tried) {
   std::optional<upstream::Picked> picked = route.services->cluster->pick({tried});
   if (!picked) return picked;
-  tried.push_back(picked->index);
   exchange.record.endpoint = picked->endpoint->settings.url;
   if (++exchange.record.attempts > 1) route.services->cluster->metrics().retries.add();
   return picked;
@@ -73,7 +72,7 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
     } catch (...) {
       exception = std::current_exception();  // the upload must be joined first
     }
-    co_await attempt.finish_upload();
+    if (attempt.uploading()) co_await attempt.finish_upload();
     if (exception) std::rethrow_exception(exception);
     if (failure.code == FailureCode::none) co_return;
     count_failure(route, &attempt, failure);
@@ -81,6 +80,7 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
     facts.reused = attempt.reused();
     const bool again = !answered && !attempt.client_problem() && upstream::may_retry(retries, failure, facts);
     if (!again) co_return reply_to_failure(exchange, &attempt, failure);
+    tried.push_back(attempt.endpoint());
   }
 }
 

@@ -15,7 +15,7 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
 // The shared ends of forward_request and forward_upgrade.
 // Chooses an endpoint that `tried` does not name, notes it, and counts the attempt. Nothing: there is none.
 std::optional<upstream::Picked> pick_endpoint(ClientExchange& exchange, RouteContext& route,
-                                              std::vector<std::size_t>& tried);
+                                              const std::vector<std::size_t>& tried);
 // Every failed attempt is counted, also one that is repeated; what is the client's own doing is not the upstream's failure.
 void count_failure(RouteContext& route, const UpstreamExchange* attempt, const upstream::Failure& failure);
 // Answers for a failure: the client's own problem if there is one, else the upstream's. `attempt` null: there was none.

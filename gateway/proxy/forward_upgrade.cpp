@@ -99,7 +99,10 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     count_failure(route, &attempt, failure);
     const bool again = !attempt.client_problem() &&
                        upstream::may_retry(route.services->cluster->settings().retries, failure, facts);
-    if (again) continue;
+    if (again) {
+      tried.push_back(attempt.endpoint());
+      continue;
+    }
     metrics.count_upgrade(result_of(attempt));
     reply_to_failure(exchange, &attempt, failure);
     co_return nullptr;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "gateway/proxy/snapshot.h"
+#include "gateway/proxy/spare_response_heads.h"
 #include "gateway/websocket/tunnel_set.h"
 #include "metrics/request_metrics.h"
 #include "metrics/tls_metrics.h"
@@ -42,6 +43,7 @@ struct Services {
   std::mt19937_64 random{std::random_device{}()};              // request ids: not secrets
   std::uint16_t https_port = 443;                              // where redirect_to_https leads
   bool draining = false;
+  SpareResponseHeads response_heads{};
 
   RouteServices& route(std::size_t index) {
     return index < routes.size() ? *routes[index] : *no_route;

@@ -31,7 +31,8 @@ UpstreamExchange::UpstreamExchange(ClientExchange& client, Services& services, R
       client_deadline_(
           services.io.wheel,
           [](void* self) { static_cast<UpstreamExchange*>(self)->on_body_timeout(); },
-          this) {}
+          this),
+      response_(services.response_heads.borrow()) {}
 
 UpstreamExchange::~UpstreamExchange() { client_.stop_watching(); }
 
@@ -80,7 +81,7 @@ Failure UpstreamExchange::failure_of(ErrorCode error, FailureCode otherwise) con
 
 Awaitable<Failure> UpstreamExchange::begin(upstream::Picked picked, bool fresh, bool keep_body) {
   Failure failure = co_await connect(std::move(picked), fresh);
-  if (failure.code == FailureCode::none) failure = co_await send_request(keep_body);
+  if (failure.code == FailureCode::none) failure = send_request(keep_body);
   if (failure.code == FailureCode::none) failure = co_await read_response_head();
   co_return failure;
 }
@@ -88,10 +89,15 @@ Awaitable<Failure> UpstreamExchange::begin(upstream::Picked picked, bool fresh, 
 Awaitable<Failure> UpstreamExchange::connect(upstream::Picked picked, bool fresh) {
   picked_ = std::move(picked);
   client_.watch_client(&UpstreamExchange::on_client_left, this);
-  upstream::Result<upstream::Connection> connection = co_await cluster_.acquire(
-      picked_.index, fresh, services_.snapshot->config.timeouts.connect, cancellation_);
-  if (!connection) co_return std::move(connection.failure());
-  connection_ = std::move(*connection);
+  std::optional<upstream::Connection> idle = fresh ? std::nullopt : cluster_.take_idle(picked_.index);
+  if (idle) {
+    connection_ = std::move(*idle);
+  } else {
+    upstream::Result<upstream::Connection> connection =
+        co_await cluster_.connect(picked_.index, services_.snapshot->config.timeouts.connect, cancellation_);
+    if (!connection) co_return std::move(connection.failure());
+    connection_ = std::move(*connection);
+  }
   if (client_problem_) co_return failure_of(StreamError::cancelled, FailureCode::client_left);
   connection_.stream->set_write_idle(route_.response_head_timeout);
   co_return Failure{};
@@ -99,7 +105,7 @@ Awaitable<Failure> UpstreamExchange::connect(upstream::Picked picked, bool fresh
 
 // ---- the request ---------------------------------------------------------------------------------------------------
 
-Awaitable<Failure> UpstreamExchange::send_request(bool keep_body) {
+Failure UpstreamExchange::send_request(bool keep_body) {
   client_.record.stages.connected = Clock::now();
   std::string& head = services_.io.out;
   head.clear();
@@ -110,7 +116,7 @@ Awaitable<Failure> UpstreamExchange::send_request(bool keep_body) {
   Failure failure = upload_now(head, keep_body);
   client_.record.stages.sent = Clock::now();
   if (failure.code == FailureCode::none && !upload_done_) start_upload_task();
-  co_return failure;
+  return failure;
 }
 
 // The head with as much of the body as is at hand, in one write.
@@ -160,7 +166,8 @@ bool UpstreamExchange::take_piece(const BodyPiece& piece) {
 void UpstreamExchange::hold(std::string_view payload, bool last) {
   if (!held_.whole) return;
   if (held_.bytes.size() + payload.size() > HeldBody::kMax) {
-    held_ = {{}, false, false};
+    std::string().swap(held_.bytes);
+    held_.whole = held_.complete = false;
     return;
   }
   held_.bytes.append(payload);
@@ -277,7 +284,7 @@ Awaitable<Failure> UpstreamExchange::read_response_head() {
     }
     std::string_view bytes(scratch, read.size);
     if (!partial.empty()) bytes = partial.append(bytes);
-    const http1::HeadResult head = parser.parse(bytes, client_.request.method, response_);
+    const http1::HeadResult head = parser.parse(bytes, client_.request.method, *response_);
     if (head.state == http1::HeadResult::failed) {
       co_return Failure{FailureCode::bad_response, upstream::Retryable::no, std::string(http1::name_of(head.error))};
     }
@@ -286,14 +293,14 @@ Awaitable<Failure> UpstreamExchange::read_response_head() {
       continue;
     }
     connection_.stream->unread(bytes.substr(head.consumed));
-    if (response_.status >= 200 || response_.status == 101) break;
+    if (response_->status >= 200 || response_->status == 101) break;
     if (++interim > kMaxInterim) co_return Failure{FailureCode::bad_response, upstream::Retryable::no, "too many 1xx"};
-    http::remove_hop_by_hop(response_.headers);
-    if (response_.status == 100) continue_seen();
-    client_.send_interim(response_.status, response_.reason, response_.headers);
+    http::remove_hop_by_hop(response_->headers);
+    if (response_->status == 100) continue_seen();
+    client_.send_interim(response_->status, response_->reason, response_->headers);
     partial.clear();
     parser.reset();
-    response_.clear();
+    response_->clear();
   }
   answered_ = true;
   upstream_deadline_.clear();
@@ -304,10 +311,10 @@ Awaitable<Failure> UpstreamExchange::read_response_head() {
 }
 
 Awaitable<Failure> UpstreamExchange::relay_response() {
-  prepare_response_headers(client_, route_, response_);
-  client_.record.status = response_.status;
-  client_.start_response(response_.status, response_.reason, response_.headers, response_.body);
-  http1::BodyDecoder decoder(response_.body, services_.snapshot->config.limits.max_request_head);
+  prepare_response_headers(client_, route_, *response_);
+  client_.record.status = response_->status;
+  client_.start_response(response_->status, response_->reason, response_->headers, response_->body);
+  http1::BodyDecoder decoder(response_->body, services_.snapshot->config.limits.max_request_head);
   if (decoder.done()) {
     endpoint_done();
     if (client_.send_body({}, true, nullptr)) client_left();
@@ -367,8 +374,8 @@ Failure UpstreamExchange::relay_piece(http1::BodyDecoder& decoder, std::size_t s
 void UpstreamExchange::endpoint_done() { picked_.in_flight = upstream::InFlight(); }
 
 void UpstreamExchange::release_connection(const http1::BodyDecoder& decoder) {
-  if (!response_.keep_alive || !decoder.done() || excess_ || upload_running_ || !upload_done_) return;
-  if (response_.body.kind == http::BodyKind::until_close || route_.websocket) return;
+  if (!response_->keep_alive || !decoder.done() || excess_ || upload_running_ || !upload_done_) return;
+  if (response_->body.kind == http::BodyKind::until_close || route_.websocket) return;
   cluster_.release(picked_.index, std::move(connection_));
 }
 

@@ -10,6 +10,7 @@
 #include "gateway/proxy/client_exchange.h"
 #include "gateway/proxy/reply.h"
 #include "gateway/proxy/route_context.h"
+#include "gateway/proxy/spare_response_heads.h"
 #include "tls/cancellation.h"
 #include "upstream/cluster.h"
 
@@ -38,10 +39,12 @@ class UpstreamExchange {
   Awaitable<Failure> begin(upstream::Picked picked, bool fresh, bool keep_body);
   // Sends the head to the client, then the body as it comes. On success the connection goes back to the pool if it may.
   Awaitable<Failure> relay_response();
-  // Stops the upload if it still runs. Must be awaited before destruction if the request has a body, whatever happened.
+  // Whether the upload still runs; then finish_upload(), which stops it, must be awaited before destruction, whatever happened.
+  bool uploading() const noexcept { return upload_running_; }
   Awaitable<> finish_upload();
 
-  http::ResponseHead& response() noexcept { return response_; }
+  std::size_t endpoint() const noexcept { return picked_.index; }
+  http::ResponseHead& response() noexcept { return *response_; }
   bool reused() const noexcept { return connection_.reused; }
   // The client cannot be reached any more.
   void client_left();
@@ -54,7 +57,7 @@ class UpstreamExchange {
  private:
   Awaitable<Failure> connect(upstream::Picked picked, bool fresh);
   // The head, and the body as far as it is there; the rest goes on by itself.
-  Awaitable<Failure> send_request(bool keep_body);
+  Failure send_request(bool keep_body);
   // Passes 1xx on; a 101 is left like a final head.
   Awaitable<Failure> read_response_head();
   void wait_begins();
@@ -97,7 +100,7 @@ class UpstreamExchange {
   bool excess_ = false;              // the backend sent more than its response
   tls::Waiter upload_finished_;
   std::optional<Reply> client_problem_;
-  http::ResponseHead response_;
+  SpareResponseHeads::Borrowed response_;
 };
 
 }  // namespace sluice::proxy

@@ -37,7 +37,11 @@ class ClusterTest : public ::testing::Test {
     return Addresses{SocketAddress(&address, sizeof address)};
   }
   Result<Connection> acquire(Cluster& cluster, bool fresh = false) {
-    return harness_.await(cluster.acquire(0, fresh, 5s, cancellation_));
+    if (!fresh) {
+      std::optional<Connection> idle = cluster.take_idle(0);
+      if (idle) return Result<Connection>(std::move(*idle));
+    }
+    return harness_.await(cluster.connect(0, 5s, cancellation_));
   }
 
   IoHarness harness_;

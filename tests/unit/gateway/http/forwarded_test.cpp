@@ -30,9 +30,7 @@ Headers with(std::initializer_list<Field> fields) {
   return headers;
 }
 
-Origin origin_of(const Headers& headers, const Peer& peer) {
-  return find_origin(headers, peer, trusted_blocks(), "new-id");
-}
+Origin origin_of(Headers& headers, const Peer& peer) { return find_origin(headers, peer, trusted_blocks(), "new-id"); }
 
 std::string value(const Headers& headers, std::string_view name) {
   EXPECT_EQ(headers.count(name), 1U) << name;
@@ -40,7 +38,7 @@ std::string value(const Headers& headers, std::string_view name) {
 }
 
 TEST(FindOrigin, AStrangerIsBelievedNothing) {
-  const Headers headers = with({{"X-Forwarded-For", "1.1.1.1"},
+  Headers headers = with({{"X-Forwarded-For", "1.1.1.1"},
                                 {"X-Forwarded-Proto", "http"},
                                 {"X-Forwarded-Host", "evil.example"},
                                 {"Forwarded", "for=1.1.1.1;proto=http;host=evil.example"},
@@ -98,7 +96,7 @@ TEST(FindOrigin, SchemeAndHostOfTheFirstProxy) {
       {"http, https", "x.example, y.example", "https", "y.example"},
   };
   for (const auto& c : cases) {
-    const Headers headers =
+    Headers headers =
         with({{"X-Forwarded-For", "1.1.1.1"}, {"X-Forwarded-Proto", c.proto}, {"X-Forwarded-Host", c.host}});
     const Origin origin = origin_of(headers, trusted_peer());
     EXPECT_EQ(origin.scheme, c.scheme_is) << c.proto;
@@ -122,7 +120,8 @@ TEST(FindOrigin, Forwarded) {
       {",;=,\"", "10.0.0.1", "http", "app.example"},
   };
   for (const auto& c : cases) {
-    const Origin origin = origin_of(with({{"Forwarded", c.line}}), trusted_peer());
+    Headers headers = with({{"Forwarded", c.line}});
+    const Origin origin = origin_of(headers, trusted_peer());
     EXPECT_EQ(origin.client_ip, c.client) << c.line;
     EXPECT_EQ(origin.scheme, c.scheme) << c.line;
     EXPECT_EQ(origin.host, c.host) << c.line;
@@ -130,7 +129,7 @@ TEST(FindOrigin, Forwarded) {
 }
 
 TEST(FindOrigin, ForwardedIsNotAskedBesideXForwardedFor) {
-  const Headers headers =
+  Headers headers =
       with({{"X-Forwarded-For", "1.1.1.1"}, {"Forwarded", "for=2.2.2.2;proto=https;host=evil.example"}});
   const Origin origin = origin_of(headers, trusted_peer());
   EXPECT_EQ(origin.client_ip, "1.1.1.1");
@@ -140,11 +139,13 @@ TEST(FindOrigin, ForwardedIsNotAskedBesideXForwardedFor) {
 
 TEST(FindOrigin, OnlySaneRequestIdsAreKept) {
   for (const std::string& id : {std::string("a"), std::string("A-b_c.1~+/=:"), std::string(128, 'x')}) {
-    EXPECT_EQ(origin_of(with({{"X-Request-Id", id}}), trusted_peer()).request_id, id);
+    Headers headers = with({{"X-Request-Id", id}});
+    EXPECT_EQ(origin_of(headers, trusted_peer()).request_id, id);
   }
   for (const std::string& id :
        {std::string(), std::string("a b"), std::string("a,b"), std::string("a\"b"), std::string(129, 'x')}) {
-    EXPECT_EQ(origin_of(with({{"X-Request-Id", id}}), trusted_peer()).request_id, "new-id");
+    Headers headers = with({{"X-Request-Id", id}});
+    EXPECT_EQ(origin_of(headers, trusted_peer()).request_id, "new-id");
   }
 }
 

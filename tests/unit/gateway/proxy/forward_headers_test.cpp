@@ -81,7 +81,7 @@ TEST_F(ForwardHeadersTest, ConnectionCannotTakeForwardingFieldsOff) {
 }
 
 TEST_F(ForwardHeadersTest, RequestIdsAreSixteenHexDigitsAndDiffer) {
-  const std::string first = origin_of(exchange_, 0x0123456789abcdef).request_id;
+  const std::string first(origin_of(exchange_, 0x0123456789abcdef).request_id);
   EXPECT_TRUE(std::regex_match(first, std::regex("[0-9a-f]{16}"))) << first;
   EXPECT_NE(first, origin_of(exchange_, 0x0123456789abcdee).request_id);
   EXPECT_NE(first, origin_of(exchange_, 0x1123456789abcdef).request_id);

@@ -65,7 +65,7 @@ TEST_F(RedirectToHttps, Is308WithoutABody) {
 }
 
 TEST_F(RedirectToHttps, ARequestWithoutAHostCannotBeRedirected) {
-  route.origin.host.clear();
+  route.origin.host = {};
   redirect_to_https(exchange, route, 443);
   EXPECT_EQ(exchange.status, 400u);
   EXPECT_EQ(exchange.field("Sluice-Error"), "no_host");
