@@ -24,7 +24,8 @@ std::string_view decoded(std::string_view text, std::string& storage) {
   if (text.find_first_of("%+") == std::string_view::npos) return text;
   storage.clear();
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool escape = text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0;
+    const bool escape =
+        text[i] == '%' && i + 2 < text.size() && hex_value(text[i + 1]) >= 0 && hex_value(text[i + 2]) >= 0;
     if (escape) {
       storage.push_back(static_cast<char>(hex_value(text[i + 1]) * 16 + hex_value(text[i + 2])));
       i += 2;
@@ -48,20 +49,28 @@ bool has_parameter(const config::FieldMatch& wanted, std::string_view query) {
   return false;
 }
 
+template <class IsMet>
+const config::FieldMatch* first_unmet(const std::vector<config::FieldMatch>& wanted, IsMet is_met) {
+  const auto found = std::find_if_not(wanted.begin(), wanted.end(), is_met);
+  return found == wanted.end() ? nullptr : &*found;
+}
+
 }  // namespace
 
-bool headers_match(const std::vector<config::FieldMatch>& wanted, const http::Headers* headers) {
-  return std::all_of(wanted.begin(), wanted.end(), [headers](const config::FieldMatch& one) {
-    return headers != nullptr && std::any_of(headers->begin(), headers->end(), [&one](const http::Field& field) {
+const config::FieldMatch* unmet_header(const std::vector<config::FieldMatch>& wanted,
+                                       const http::Headers* headers) {
+  return first_unmet(wanted, [headers](const config::FieldMatch& one) {
+    return headers != nullptr &&
+           std::any_of(headers->begin(), headers->end(), [&one](const http::Field& field) {
              return http::equals_ignore_case(field.name, one.name) && value_matches(one, field.value);
            });
   });
 }
 
-bool query_matches(const std::vector<config::FieldMatch>& wanted, std::string_view query) {
+const config::FieldMatch* unmet_parameter(const std::vector<config::FieldMatch>& wanted,
+                                          std::string_view query) {
   if (query.starts_with('?')) query.remove_prefix(1);
-  return std::all_of(wanted.begin(), wanted.end(),
-                     [query](const config::FieldMatch& one) { return has_parameter(one, query); });
+  return first_unmet(wanted, [query](const config::FieldMatch& one) { return has_parameter(one, query); });
 }
 
 }  // namespace sluice::routing

@@ -9,11 +9,15 @@
 
 namespace sluice::routing {
 
-// Every condition is met by some field. Names ignore case, values do not. No headers: none is met.
-bool headers_match(const std::vector<config::FieldMatch>& wanted, const http::Headers* headers);
+// The first condition that no field meets; null when there is none. Names ignore case, values do not. No
+// headers: none is met.
+const config::FieldMatch* unmet_header(const std::vector<config::FieldMatch>& wanted,
+                                       const http::Headers* headers);
 
-// Every condition is met by some parameter of `query` (with or without its '?'). Names and values are compared after decoding: percent
-// escapes, and '+' for a space, as forms write them. A parameter without '=' is empty.
-bool query_matches(const std::vector<config::FieldMatch>& wanted, std::string_view query);
+// The first condition that no parameter of `query` (with or without its '?') meets. Names and values are
+// compared after decoding: percent escapes, and '+' for a space, as forms write them. A parameter without '='
+// is empty.
+const config::FieldMatch* unmet_parameter(const std::vector<config::FieldMatch>& wanted,
+                                          std::string_view query);
 
 }  // namespace sluice::routing

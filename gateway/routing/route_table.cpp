@@ -3,51 +3,12 @@
 #include <algorithm>
 #include <functional>
 
-#include "gateway/routing/field_match.h"
-#include "gateway/routing/listener_match.h"
-#include "gateway/routing/method_match.h"
-#include "gateway/routing/subprotocol_match.h"
-#include "gateway/routing/websocket_match.h"
+#include "gateway/routing/conditions.h"
 
 namespace sluice::routing {
 namespace {
 
 using config::RouteMatch;
-
-// The conditions other than host and path: how many of a kind a route has, and whether a request meets them.
-struct Condition {
-  std::size_t (*count)(const RouteMatch&);
-  bool (*matches)(const RouteMatch&, const RouteInput&);
-};
-
-constexpr Condition kConditions[] = {
-    {[](const RouteMatch& match) -> std::size_t { return match.methods.empty() ? 0 : 1; },
-     [](const RouteMatch& match, const RouteInput& in) { return method_matches(match.methods, in.method); }},
-    {[](const RouteMatch& match) -> std::size_t { return match.websocket ? 1 : 0; },
-     [](const RouteMatch& match, const RouteInput& in) { return websocket_matches(match.websocket, in.websocket); }},
-    {[](const RouteMatch& match) -> std::size_t { return match.listeners.empty() ? 0 : 1; },
-     [](const RouteMatch& match, const RouteInput& in) { return listener_matches(match.listeners, in.listener); }},
-    {[](const RouteMatch& match) -> std::size_t { return match.subprotocols.empty() ? 0 : 1; },
-     [](const RouteMatch& match, const RouteInput& in) {
-       return subprotocols_match(match.subprotocols, in.websocket, in.headers);
-     }},
-    {[](const RouteMatch& match) { return match.headers.size(); },
-     [](const RouteMatch& match, const RouteInput& in) { return headers_match(match.headers, in.headers); }},
-    {[](const RouteMatch& match) { return match.query.size(); },
-     [](const RouteMatch& match, const RouteInput& in) { return query_matches(match.query, in.query); }},
-};
-
-std::size_t count_conditions(const RouteMatch& match) {
-  std::size_t count = 0;
-  for (const Condition& condition : kConditions) count += condition.count(match);
-  return count;
-}
-
-bool meets_conditions(const RouteMatch& match, const RouteInput& input) {
-  return std::all_of(std::begin(kConditions), std::end(kConditions),
-                     [&](const Condition& condition) { return condition.matches(match, input); }) &&
-         (!match.path_regex || match.path_regex->found_in(input.path));
-}
 
 // Keeps `lengths` sorted, longest first, each once.
 void insert_length(std::vector<std::size_t>& lengths, std::size_t length) {
@@ -68,9 +29,11 @@ RouteTable::RouteTable(const std::vector<config::Route>& routes) : routes_(route
 RouteTable::HostRoutes& RouteTable::host_routes(std::string_view pattern) {
   pattern = without_trailing_dot(pattern);
   const std::string_view suffix = wildcard_suffix(pattern);
-  if (suffix.empty()) return exact_hosts_[std::string(pattern)];
-  insert_length(wildcard_lengths_, suffix.size());
-  return wildcard_hosts_[std::string(suffix)];
+  if (!suffix.empty()) insert_length(wildcard_lengths_, suffix.size());
+  HostRoutes& routes =
+      suffix.empty() ? exact_hosts_[std::string(pattern)] : wildcard_hosts_[std::string(suffix)];
+  routes.pattern = pattern;
+  return routes;
 }
 
 RouteTable::Candidates& RouteTable::candidates(HostRoutes& routes, const RouteMatch& match) {
@@ -83,6 +46,7 @@ RouteTable::Candidates& RouteTable::candidates(HostRoutes& routes, const RouteMa
 }
 
 void RouteTable::add(HostRoutes& routes, std::size_t index) {
+  routes.all.push_back(index);
   const RouteMatch& match = routes_[index].match;
   Candidates& list = candidates(routes, match);
   if (match.path_regex) return list.push_back(index);
@@ -94,33 +58,41 @@ void RouteTable::add(HostRoutes& routes, std::size_t index) {
   list.insert(place, index);
 }
 
-std::size_t RouteTable::match(const RouteInput& input) const {
+template <class Visit>
+bool RouteTable::visit_hosts(const RouteInput& input, Visit visit) const {
   const std::string_view host = without_trailing_dot(input.host);
-  if (const auto exact = exact_hosts_.find(host); exact != exact_hosts_.end()) {
-    if (const std::size_t found = find_for_host(exact->second, input); found != kNone) return found;
-  }
+  if (const auto exact = exact_hosts_.find(host); exact != exact_hosts_.end() && visit(exact->second))
+    return true;
   for (const std::size_t length : wildcard_lengths_) {
     if (!has_labels_before(host, length)) continue;
     const auto wildcard = wildcard_hosts_.find(host.substr(host.size() - length));
-    if (wildcard == wildcard_hosts_.end()) continue;
-    if (const std::size_t found = find_for_host(wildcard->second, input); found != kNone) return found;
+    if (wildcard != wildcard_hosts_.end() && visit(wildcard->second)) return true;
   }
-  return find_for_host(any_host_, input);
+  return visit(any_host_);
 }
 
-std::size_t RouteTable::find_for_host(const HostRoutes& routes, const RouteInput& input) const {
-  if (const auto exact = routes.exact.find(input.path); exact != routes.exact.end()) {
-    if (const std::size_t found = first_match(exact->second, input); found != kNone) return found;
-  }
-  if (const std::size_t found = first_match(routes.regexes, input); found != kNone) return found;
+template <class Visit>
+bool RouteTable::visit_paths(const HostRoutes& routes, std::string_view path, Visit visit) {
+  if (const auto exact = routes.exact.find(path); exact != routes.exact.end() && visit(exact->second))
+    return true;
+  if (visit(routes.regexes)) return true;
   for (const std::size_t length : routes.prefix_lengths) {
-    if (!ends_on_segment(input.path, length)) continue;
-    const auto prefix = routes.prefixes.find(input.path.substr(0, length));
-    if (prefix == routes.prefixes.end()) continue;
-    if (const std::size_t found = first_match(prefix->second, input); found != kNone) return found;
+    if (!ends_on_segment(path, length)) continue;
+    const auto prefix = routes.prefixes.find(path.substr(0, length));
+    if (prefix != routes.prefixes.end() && visit(prefix->second)) return true;
   }
-  if (const std::size_t found = first_match(routes.root, input); found != kNone) return found;
-  return first_match(routes.any, input);
+  return visit(routes.root) || visit(routes.any);
+}
+
+std::size_t RouteTable::match(const RouteInput& input) const {
+  std::size_t found = kNone;
+  const auto try_candidates = [&](const Candidates& candidates) {
+    found = first_match(candidates, input);
+    return found != kNone;
+  };
+  visit_hosts(input,
+              [&](const HostRoutes& routes) { return visit_paths(routes, input.path, try_candidates); });
+  return found;
 }
 
 std::size_t RouteTable::first_match(const Candidates& candidates, const RouteInput& input) const {
@@ -128,6 +100,22 @@ std::size_t RouteTable::first_match(const Candidates& candidates, const RouteInp
     return meets_conditions(routes_[index].match, input);
   });
   return found == candidates.end() ? kNone : *found;
+}
+
+std::vector<RouteTable::Coverage> RouteTable::coverage(const RouteInput& input) const {
+  std::vector<Coverage> coverage(routes_.size());
+  const auto note_paths = [&](const Candidates& candidates) {
+    for (const std::size_t index : candidates) coverage[index].path = true;
+    return false;
+  };
+  visit_hosts(input, [&](const HostRoutes& routes) {
+    for (const std::size_t index : routes.all) {
+      if (!coverage[index].host) coverage[index].host_pattern = routes.pattern;
+      coverage[index].host = true;
+    }
+    return visit_paths(routes, input.path, note_paths);
+  });
+  return coverage;
 }
 
 }  // namespace sluice::routing

@@ -32,6 +32,13 @@ http::Headers headers(std::initializer_list<http::Field> fields) {
   return all;
 }
 
+bool headers_match(const std::vector<config::FieldMatch>& wanted, const http::Headers* fields) {
+  return unmet_header(wanted, fields) == nullptr;
+}
+bool query_matches(const std::vector<config::FieldMatch>& wanted, std::string_view query) {
+  return unmet_parameter(wanted, query) == nullptr;
+}
+
 TEST(HeadersMatch, NamesIgnoreCaseValuesDoNot) {
   const http::Headers fields = headers({{"X-Beta", "One"}, {"X-Empty", ""}});
   EXPECT_TRUE(headers_match({}, &fields));
@@ -52,6 +59,13 @@ TEST(HeadersMatch, AllConditionsAndAnyLine) {
   EXPECT_FALSE(headers_match({equals("X", "1"), equals("Y", "4")}, &fields));
   EXPECT_FALSE(headers_match({present("X")}, nullptr));
   EXPECT_TRUE(headers_match({}, nullptr));
+}
+
+TEST(HeadersMatch, TellsTheFirstConditionThatIsNotMet) {
+  const http::Headers fields = headers({{"X", "1"}});
+  const std::vector<config::FieldMatch> wanted = {present("X"), equals("X", "2"), present("Y")};
+  EXPECT_EQ(unmet_header(wanted, &fields), &wanted[1]);
+  EXPECT_EQ(unmet_header(wanted, nullptr), &wanted[0]);
 }
 
 TEST(QueryMatches, ByDecodedNameAndValue) {
