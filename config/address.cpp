@@ -183,4 +183,9 @@ bool is_loopback(const Address& address) {
   return v4_block.contains(bytes, v6) || v6_block.contains(bytes, v6);
 }
 
+bool trusts(const Listener& listener, const std::uint8_t* address, bool v6) {
+  return std::any_of(listener.trusted_proxies.begin(), listener.trusted_proxies.end(),
+                     [address, v6](const Cidr& block) { return block.contains(address, v6); });
+}
+
 }  // namespace sluice::config

@@ -28,6 +28,8 @@ std::string canonical_ip(const std::string& text);
 // address that it is.
 std::string ip_text(const std::uint8_t* address, bool v6);
 bool is_loopback(const Address& address);
+// Whether 4 or 16 bytes in network order are among the listener's trusted_proxies.
+bool trusts(const Listener& listener, const std::uint8_t* address, bool v6);
 
 // Splits `host`, `host:port` or `[v6]:port`; `port` is empty when there is none. False when it cannot be
 // split.

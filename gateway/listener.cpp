@@ -5,10 +5,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstring>
 #include <system_error>
 
+#include "config/address.h"
 #include "gateway/http/forwarded.h"
 #include "metrics/log.h"
 
@@ -51,9 +51,7 @@ PeerAddress peer_of(const sockaddr_storage& storage) {
 }
 
 bool is_trusted(const PeerAddress& peer, const config::Listener& listener) {
-  if (peer.is_unix) return listener.trusts_unix;
-  return std::any_of(listener.trusted_proxies.begin(), listener.trusted_proxies.end(),
-                     [&peer](const config::Cidr& block) { return block.contains(peer.bytes, peer.v6); });
+  return peer.is_unix ? listener.trusts_unix : config::trusts(listener, peer.bytes, peer.v6);
 }
 
 // A connection's place within the limits, and its count in the worker's gauge.

@@ -9,6 +9,7 @@
 
 #include "gateway/admin/admin_server.h"
 #include "gateway/control_io.h"
+#include "gateway/proxy/https_redirect.h"
 #include "gateway/tls_setup.h"
 #include "gateway/worker.h"
 #include "metrics/log.h"
@@ -71,16 +72,10 @@ std::string destinations(const config::Config& config, const config::Listener& l
   return text.empty() ? "no route" : text;
 }
 
-// Where redirect_to_https leads: 443 if it is served, else the first port that speaks TLS.
-std::uint16_t https_port(const config::Config& config, const std::vector<ListeningSockets>& listening) {
-  std::uint16_t first = 0;
-  for (std::size_t i = 0; i < listening.size(); ++i) {
-    const std::uint16_t port = listening[i].address.port;  // 0: a unix socket
-    if (!config.listeners[i].tls) continue;
-    if (port == 443) return port;
-    if (first == 0) first = port;
-  }
-  return first;
+std::vector<std::uint16_t> ports_of(const std::vector<ListeningSockets>& listening) {
+  std::vector<std::uint16_t> ports;
+  for (const ListeningSockets& sockets : listening) ports.push_back(sockets.address.port);
+  return ports;
 }
 
 const char* hint_for(const std::error_code& error) {
@@ -198,7 +193,7 @@ void Server::make_workers(std::vector<ListeningSockets>& listening) {
       clients.push_back(make_context(config_.upstreams[i], upstream_tls_[i]));
     }
     worker->install(snapshot_, clients, tunnel_counts_);
-    worker->set_https_port(https_port(config_, listening));
+    worker->set_https_port(proxy::https_port(config_, ports_of(listening)));
     std::vector<WorkerListener> listeners;
     for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
       const config::Listener& listener = config_.listeners[i];

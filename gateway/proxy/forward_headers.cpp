@@ -69,6 +69,12 @@ void prepare_request_headers(ClientExchange& exchange, const RouteContext& route
   apply(route.route->request_headers, values_of(exchange, route), headers);
 }
 
+std::string backend_target(const ClientExchange& exchange, const RouteContext& route) {
+  std::string target(route.path);
+  target.append(exchange.request.query);
+  return target;
+}
+
 void prepare_response_headers(ClientExchange& exchange, const RouteContext& route, http::ResponseHead& response) {
   http::remove_hop_by_hop(response.headers);
   // Without a body, Content-Length still says how long it would be (HEAD, 304).

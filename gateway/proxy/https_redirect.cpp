@@ -27,8 +27,17 @@ std::optional<std::string> https_location(std::string_view authority, std::uint1
   return location.append(query);
 }
 
+std::uint16_t https_port(const config::Config& config, const std::vector<std::uint16_t>& ports) noexcept {
+  std::uint16_t first = 0;
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    if (!config.listeners[i].tls) continue;
+    if (ports[i] == kHttpsPort) return kHttpsPort;
+    if (first == 0) first = ports[i];
+  }
+  return first;
+}
+
 void redirect_to_https(ClientExchange& exchange, const RouteContext& route, std::uint16_t port) {
-  if (!exchange.body_complete()) exchange.close_after();
   const std::optional<std::string> location =
       https_location(route.origin.host, port, route.path, exchange.request.query);
   if (!location) {

@@ -14,6 +14,7 @@ struct RouteContext {
   const config::Route* route = nullptr;
   RouteServices* services = nullptr;
   std::string_view path;         // normalised
+  std::string path_storage;      // holds it when it is not as it came
   bool websocket = false;        // a valid WebSocket handshake
   http::Origin origin;           // the believed client
   config::OptionalSize max_body;

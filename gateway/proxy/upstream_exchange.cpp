@@ -110,9 +110,7 @@ Failure UpstreamExchange::send_request(bool keep_body) {
   std::string& head = services_.io.out;
   head.clear();
   chunked_request_ = client_.request.body.kind == http::BodyKind::chunked;
-  std::string target(route_.path);
-  target.append(client_.request.query);
-  http1::append_request_head(head, client_.request.method, target, client_.request.headers);
+  http1::append_request_head(head, client_.request.method, backend_target(client_, route_), client_.request.headers);
   Failure failure = upload_now(head, keep_body);
   client_.record.stages.sent = Clock::now();
   if (failure.code == FailureCode::none && !upload_done_) start_upload_task();

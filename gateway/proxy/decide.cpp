@@ -1,0 +1,116 @@
+#include "gateway/proxy/decide.h"
+
+#include "gateway/http/uri.h"
+#include "gateway/proxy/forward_headers.h"
+#include "gateway/proxy/https_redirect.h"
+#include "gateway/websocket/handshake.h"
+
+namespace sluice::proxy {
+namespace {
+
+using metrics::UpgradeResult;
+
+// Each check returns a refusal, or nothing when the request may go on.
+using Refused = std::optional<Decision>;
+
+Decision refuse(const Reply& reply) { return {Action::refuse, reply, false, std::nullopt}; }
+Decision refuse_out_of_step(const Reply& reply) { return {Action::refuse, reply, true, std::nullopt}; }
+
+Refused check_method(const ClientExchange& exchange) {
+  const std::string_view method = exchange.request.method;
+  if (method != "CONNECT" && method != "TRACE") return std::nullopt;
+  return refuse_out_of_step(reply_for(Refusal::method_not_allowed));
+}
+
+// The path that routes see.
+Refused normalize(const ClientExchange& exchange, RouteContext& route) {
+  if (exchange.request.form == http::TargetForm::asterisk) {
+    route.path = "*";
+    return std::nullopt;
+  }
+  const http::NormalizedPath normalized = http::normalize_path(exchange.request.path, route.path_storage);
+  if (normalized.error != http::PathError::none) return refuse_out_of_step(reply_for(normalized.error));
+  route.path = normalized.path;
+  return std::nullopt;
+}
+
+std::string_view host_of(const ClientExchange& exchange) {
+  const std::optional<http::Authority> authority = http::parse_authority(exchange.request.authority);
+  return authority ? authority->host : std::string_view{};
+}
+
+Refused match(ClientExchange& exchange, const Snapshot& snapshot, RouteContext& route) {
+  const std::size_t index = snapshot.routes.match(route_input(exchange, route));
+  if (index == routing::RouteTable::kNone) return refuse(reply_for(Refusal::no_route));
+  const config::Config& config = snapshot.config;
+  exchange.record.route = index;
+  route.route = exchange.route = &config.routes[index];
+  route.max_body = route.route->max_request_body.value_or(config.limits.max_request_body);
+  route.response_head_timeout = route.route->timeouts.response_head.value_or(config.timeouts.response_head);
+  route.response_body_idle =
+      route.route->timeouts.response_body_idle.value_or(config.timeouts.response_body_idle);
+  return std::nullopt;
+}
+
+// Whether the route is open at all.
+Refused check_open(const RouteContext& route) {
+  if (!route.route->maintenance) return std::nullopt;
+  Decision decision = refuse(reply_for(Refusal::maintenance));
+  if (route.websocket) decision.upgrade = UpgradeResult::rejected_route;
+  return decision;
+}
+
+// The handshake itself, and whether the route takes it.
+Refused check_upgrade(const ClientExchange& exchange, const RouteContext& route) {
+  if (!route.websocket) return std::nullopt;
+  if (!route.route->websocket.enabled) {
+    Decision decision = refuse_out_of_step(reply_for(Refusal::upgrades_disabled));
+    decision.upgrade = UpgradeResult::rejected_route;
+    return decision;
+  }
+  const websocket::HandshakeError error = websocket::check_request(exchange.request);
+  if (error == websocket::HandshakeError::none) return std::nullopt;
+  Decision decision = refuse_out_of_step(reply_for(error));
+  decision.upgrade = UpgradeResult::rejected_client;
+  return decision;
+}
+
+Refused check_body(const ClientExchange& exchange, const RouteContext& route) {
+  const http::BodyFraming& body = exchange.request.body;
+  const bool fits =
+      !route.max_body || body.kind != http::BodyKind::length || body.content_length <= *route.max_body;
+  if (fits) return std::nullopt;
+  return refuse_out_of_step(reply_for(Refusal::request_too_large));
+}
+
+}  // namespace
+
+Decision decide(ClientExchange& exchange, const Snapshot& snapshot, std::uint64_t random,
+                RouteContext& route) {
+  route.origin = origin_of(exchange, random);
+  exchange.record.client_ip = route.origin.client_ip;
+  exchange.record.request_id = route.origin.request_id;
+  if (const Refused refused = check_method(exchange)) return *refused;
+  if (const Refused refused = normalize(exchange, route)) return *refused;
+  if (must_use_https(exchange, route)) return {.action = Action::redirect_to_https};
+  route.websocket = websocket::upgrade_kind(exchange.request) == websocket::UpgradeKind::websocket;
+  if (const Refused refused = match(exchange, snapshot, route)) return *refused;
+  if (const Refused refused = check_open(route)) return *refused;
+  if (const Refused refused = check_upgrade(exchange, route)) return *refused;
+  if (const Refused refused = check_body(exchange, route)) return *refused;
+  return {.action = route.route->upstream ? Action::forward : Action::respond};
+}
+
+routing::RouteInput route_input(const ClientExchange& exchange, const RouteContext& route) {
+  routing::RouteInput input;
+  input.listener = exchange.connection.listener->name;
+  input.host = host_of(exchange);
+  input.path = route.path;
+  input.method = exchange.request.method;
+  input.query = exchange.request.query;
+  input.websocket = route.websocket;
+  input.headers = &exchange.request.headers;
+  return input;
+}
+
+}  // namespace sluice::proxy
