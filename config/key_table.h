@@ -32,6 +32,10 @@ struct KeyInfo {
   std::vector<std::string> words = {};        // of Kind::word, or of the elements of a list
   std::vector<std::string> later_words = {};  // words that do not work yet
   std::vector<KeyInfo> children = {};         // the keys of a map, or of the maps in a list
+  bool element_may_be_text = false;           // of a list of maps: a text stands for the map
+  // Rules over the children, for descriptions of the file: the loader checks them in validate.cpp, where messages know more.
+  std::vector<std::string> exactly_one = {};
+  std::vector<std::string> at_most_one = {};
 };
 
 struct Range {
@@ -106,6 +110,18 @@ Key<T> later(std::string name, std::vector<KeyInfo> children = {}) {
 template <class T>
 Key<T> required(Key<T> key) {
   key.info.required = true;
+  return key;
+}
+
+template <class T>
+Key<T> exactly_one(Key<T> key, std::vector<std::string> names) {
+  key.info.exactly_one = std::move(names);
+  return key;
+}
+
+template <class T>
+Key<T> at_most_one(Key<T> key, std::vector<std::string> names) {
+  key.info.at_most_one = std::move(names);
   return key;
 }
 

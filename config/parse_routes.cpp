@@ -58,8 +58,10 @@ const Table<RouteMatch>& match_table() {
       parsed("path_prefix", &RouteMatch::path_prefix, parse_match_path, "a path such as /ws"),
       parsed("path_regex", &RouteMatch::path_regex, Regex::parse, "a regular expression such as '^/v[0-9]+/'"),
       parsed_list("methods", &RouteMatch::methods, parse_method, "methods such as GET"),
-      map_list("headers", &RouteMatch::headers, header_match_table(), kFieldMatches, 1),
-      map_list("query", &RouteMatch::query, query_match_table(), kFieldMatches, 1),
+      exactly_one(map_list("headers", &RouteMatch::headers, header_match_table(), kFieldMatches, 1),
+                  {"equals", "regex", "present"}),
+      exactly_one(map_list("query", &RouteMatch::query, query_match_table(), kFieldMatches, 1),
+                  {"equals", "regex", "present"}),
       boolean("websocket", &RouteMatch::websocket),
       parsed_list("subprotocols", &RouteMatch::subprotocols, parse_subprotocol, "subprotocols such as chat.v2"),
       parsed_list("listeners", &RouteMatch::listeners, parse_name, "names of listeners"),
@@ -146,7 +148,7 @@ std::vector<KeyInfo> rewrite_infos() {
 const Table<Route>& route_table() {
   static const Table<Route> table{
       name_key<Route>(),
-      map("match", &Route::match, match_table()),
+      at_most_one(map("match", &Route::match, match_table()), {"path", "path_prefix", "path_regex"}),
       parsed("upstream", &Route::upstream, parse_name, "the name of an upstream"),
       later<Route>("split", {later_info("to", later_infos({"upstream", "weight"})), later_info("sticky")}),
       map("redirect", &Route::redirect, redirect_table()),

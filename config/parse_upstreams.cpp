@@ -43,6 +43,8 @@ Key<Upstream> endpoints_key() {
   KeyInfo info = list_info("endpoints", "at least one URL such as http://127.0.0.1:8000", 1);
   info.children = endpoint_table().rows();
   info.required = true;
+  info.element_may_be_text = true;
+  info.exactly_one = {"url", "dns", "srv"};
   return {std::move(info), [](const Value& value, const KeyInfo& row, Upstream& upstream) {
             for (const Value& element : read_list(value, row)) {
               read_endpoint(element, upstream.endpoints.emplace_back());

@@ -80,6 +80,18 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   return std::nullopt;
 }
 
+std::string duration_pattern() {
+  std::string pattern = "(?=.)";  // one of the parts at least
+  for (const Unit& unit : kDurationUnits) pattern += "([0-9]+" + std::string(unit.name) + ")?";
+  return pattern;
+}
+
+std::string size_pattern() {
+  std::string units;
+  for (const Unit& unit : kSizeUnits) units += (units.empty() ? "" : "|") + std::string(unit.name);
+  return "[0-9]+(" + units + ")";
+}
+
 std::string duration_text(Duration duration) {
   auto rest = static_cast<std::uint64_t>(duration.count());
   std::string text;
