@@ -7,6 +7,9 @@
 
 #include "config/load.h"
 #include "config/proxy_config.h"
+#include "config/schema.h"
+#include "gateway/commands/explain_command.h"
+#include "gateway/commands/trial_request.h"
 #include "gateway/server.h"
 #include "metrics/log.h"
 
@@ -19,6 +22,7 @@ struct Options {
   std::string http = "127.0.0.1:8080";
   std::string https = "127.0.0.1:8443";
   std::string admin = "127.0.0.1:9901";
+  commands::ExplainOptions explain;
 };
 
 // The given file, or the first default that exists.
@@ -67,9 +71,41 @@ ExitCode check(const Options& options) {
   for (const std::string& warning : warnings) std::cerr << "warning: " << warning << "\n";
   for (const std::string& problem : problems) std::cerr << file << ": " << problem << "\n";
   if (!problems.empty()) return ExitCode::bad_input;
-  std::cout << file << ": ok (" << config.listeners.size() << " listeners, " << config.routes.size() << " routes, "
-            << config.upstreams.size() << " upstreams)\n";
+  std::cout << file << ": ok (" << config.listeners.size() << " listeners, " << config.routes.size()
+            << " routes, " << config.upstreams.size() << " upstreams)\n";
   return ExitCode::done;
+}
+
+ExitCode explain(const Options& options) {
+  std::vector<std::string> warnings;  // are for `check` to tell
+  std::cout << commands::explain_command(config::load_file(find_config(options.config_file), warnings),
+                                         options.explain);
+  return ExitCode::done;
+}
+
+void add_config_option(CLI::App& command, Options& options) {
+  command.add_option("--config", options.config_file,
+                     "The file (default: ./sluice.yaml, then /etc/sluice/sluice.yaml)");
+}
+
+void add_proxy_options(CLI::App& command, Options& options) {
+  command.add_option("--to", options.to, "The backend, e.g. http://127.0.0.1:8000")->required();
+  command.add_option("--http", options.http, "Address for http and ws, or off")->capture_default_str();
+  command.add_option("--https", options.https, "Address for https and wss (self-signed), or off")
+      ->capture_default_str();
+  command.add_option("--admin", options.admin, "Address for /metrics and /healthz, or off")
+      ->capture_default_str();
+}
+
+void add_explain_options(CLI::App& command, commands::ExplainOptions& options) {
+  command.add_option("METHOD", options.method, "e.g. GET")->required();
+  command.add_option("URL", options.url, "http://, https://, or ws:// and wss:// for an upgrade")->required();
+  command.add_option("-H,--header", options.headers, "'Name: value', as often as needed")
+      ->allow_extra_args(false);
+  command.add_option("--listener", options.listener, "The listener by name, whatever the URL's port");
+  command.add_option("--client", options.client, "The IP address that connects")->capture_default_str();
+  command.add_flag("--json", options.json, "For programs");
+  command.footer("Nothing is sent. Exit code 0 whatever the answer would be, also when that is a 404.");
 }
 
 ExitCode run(int argc, char** argv) {
@@ -78,34 +114,40 @@ ExitCode run(int argc, char** argv) {
   app.name("sluice");
   app.set_version_flag("--version", "sluice " SLUICE_VERSION);
   app.require_subcommand(1);
-  app.footer("Exit codes: 0 done, 1 the input or configuration is wrong, 2 usage, 4 cannot start (a port is taken).\n"
-             "Signals: SIGTERM drains then exits, a second one exits at once; SIGUSR1 reopens the access log.");
+  app.footer(
+      "Exit codes: 0 done, 1 the input or configuration is wrong, 2 usage, 4 cannot start (a port is "
+      "taken).\n"
+      "Signals: SIGTERM drains then exits, a second one exits at once; SIGUSR1 reopens the access log.\n"
+      "`sluice COMMAND --help` tells more: explain about listeners, schema about editors.");
 
   CLI::App* serve_command = app.add_subcommand("serve", "Run the gateway with a configuration file");
-  CLI::App* proxy_command = app.add_subcommand("proxy", "Run without a file: everything to one backend, over http and https");
+  CLI::App* proxy_command =
+      app.add_subcommand("proxy", "Run without a file: everything to one backend, over http and https");
   CLI::App* check_command = app.add_subcommand("check", "Validate a configuration file; print every error");
+  CLI::App* explain_command = app.add_subcommand(
+      "explain", "Tell which listener, route and upstream would serve a request, and why not the others");
+  CLI::App* schema_command =
+      app.add_subcommand("schema", "Print the JSON Schema of the configuration file, for editors");
   CLI::App* version_command = app.add_subcommand("version", "Print the version");
-  for (CLI::App* command : {serve_command, check_command}) {
-    command->add_option("--config", options.config_file,
-                        "The file (default: ./sluice.yaml, then /etc/sluice/sluice.yaml)");
-  }
-  proxy_command->add_option("--to", options.to, "The backend, e.g. http://127.0.0.1:8000")->required();
-  proxy_command->add_option("--http", options.http, "Address for http and ws, or off")->capture_default_str();
-  proxy_command->add_option("--https", options.https, "Address for https and wss (self-signed), or off")
-      ->capture_default_str();
-  proxy_command->add_option("--admin", options.admin, "Address for /metrics and /healthz, or off")->capture_default_str();
+  for (CLI::App* command : {serve_command, check_command, explain_command})
+    add_config_option(*command, options);
+  add_proxy_options(*proxy_command, options);
+  add_explain_options(*explain_command, options.explain);
+  schema_command->footer(
+      "sluice schema > sluice.schema.json, and as the first line of the configuration:\n"
+      "# yaml-language-server: $schema=sluice.schema.json");
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? ExitCode::done : ExitCode::usage;
   }
-  if (*version_command) {
-    std::cout << "sluice " << SLUICE_VERSION << "\n";
-    return ExitCode::done;
-  }
+  if (*version_command) std::cout << "sluice " << SLUICE_VERSION << "\n";
+  if (*schema_command) std::cout << config::schema_text();
   if (*check_command) return check(options);
-  return *proxy_command ? serve_proxy(options) : serve_file(options);
+  if (*explain_command) return explain(options);
+  if (*proxy_command) return serve_proxy(options);
+  return *serve_command ? serve_file(options) : ExitCode::done;
 }
 
 }  // namespace
@@ -116,6 +158,9 @@ int main(int argc, char** argv) {
     return static_cast<int>(sluice::run(argc, argv));
   } catch (const sluice::config::ConfigError& error) {
     sluice::print_problems(error);
+    return static_cast<int>(sluice::ExitCode::bad_input);
+  } catch (const sluice::commands::InputError& error) {
+    std::cerr << "sluice: " << error.what() << "\n";
     return static_cast<int>(sluice::ExitCode::bad_input);
   }
 }

@@ -26,7 +26,7 @@ GATEWAY_LAYERS = {
     "routing": 2, "filters": 2,
     "proxy": 3,
     "sessions": 4,
-    "server": 5,  # the files directly in gateway/, and gateway/admin
+    "server": 5,  # the files directly in gateway/, gateway/admin and gateway/commands
 }
 
 # metrics and config stand side by side, but settings are plain data that metrics may know.
@@ -94,7 +94,7 @@ def gateway_layer(path):
     parts = path.split("/")
     if parts[0] != "gateway":
         return None
-    return "server" if len(parts) == 2 or parts[1] == "admin" else parts[1]
+    return "server" if len(parts) == 2 or parts[1] in ("admin", "commands") else parts[1]
 
 
 def library_of(target):
@@ -241,6 +241,8 @@ SELF_TEST = (
     ("gateway/proxy/reply.cpp", '#include "gateway/admin/admin.h"\n', "server is above proxy"),
     ("gateway/proxy/reply.cpp", '#include "gateway/websocket/frame.h"\n#include "upstream/endpoint.h"\n', None),
     ("gateway/admin/admin.cpp", '#include "gateway/server.h"\n#include "gateway/sessions/session.h"\n', None),
+    ("gateway/proxy/reply.cpp", '#include "gateway/commands/explain.h"\n', "server is above proxy"),
+    ("gateway/commands/explain.cpp", '#include "gateway/proxy/reply.h"\n', None),
     ("gateway/main.cpp", '#include "gateway/server.h"\n#include <CLI/CLI.hpp>\n#include <string>\n', None),
     ("gateway/extra/thing.cpp", "\n", "gateway/extra is in no layer"),
     ("core/thing.cpp", "\n", "core/thing.cpp:1: this file is in no layer"),
@@ -256,7 +258,7 @@ GOOD_TREE = {
     "upstream/endpoint.h": '#include "tls/stream.h"\n',
     "gateway/http/headers.h": "", "gateway/http1/parser.h": '#include "gateway/http/headers.h"\n',
     "gateway/websocket/frame.h": "", "gateway/proxy/reply.h": "", "gateway/sessions/session.h": "",
-    "gateway/server.h": "", "gateway/admin/admin.h": "", "tests/support/peer.h": "",
+    "gateway/server.h": "", "gateway/admin/admin.h": "", "gateway/commands/explain.h": "", "tests/support/peer.h": "",
 }
 
 

@@ -25,7 +25,7 @@ def test_version():
 def test_help_lists_the_commands():
     result = run_sluice("--help")
     assert result.returncode == 0
-    for command in ("serve", "proxy", "check", "version"):
+    for command in ("serve", "proxy", "check", "explain", "schema", "version"):
         assert command in result.stdout
 
 
@@ -33,6 +33,8 @@ def test_help_lists_the_commands():
     ("serve", ["--config"]),
     ("check", ["--config"]),
     ("proxy", ["--to", "--http", "--https", "--admin"]),
+    ("explain", ["METHOD", "URL", "--config", "--header", "--listener", "--client", "--json"]),
+    ("schema", ["yaml-language-server"]),
     ("version", []),
 ])
 def test_help_of_each_command(command, options):
@@ -43,7 +45,8 @@ def test_help_of_each_command(command, options):
 
 
 @pytest.mark.parametrize("arguments", [
-    [], ["nonsense"], ["serve", "--nonsense"], ["check", "--config"], ["proxy"], ["version", "extra"],
+    [], ["nonsense"], ["serve", "--nonsense"], ["check", "--config"], ["proxy"], ["version", "extra"], ["explain"], ["explain", "GET"],
+    ["explain", "GET", "http://a/", "more"], ["schema", "extra"],
 ])
 def test_wrong_usage_exits_2(arguments, tmp_path):
     result = run_sluice(*arguments, cwd=tmp_path)

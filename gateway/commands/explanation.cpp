@@ -1,0 +1,212 @@
+#include "gateway/commands/explanation.h"
+
+#include <algorithm>
+
+#include "config/address.h"
+#include "config/value_text.h"
+#include "gateway/commands/trial_exchange.h"
+#include "gateway/http1/request_parser.h"
+#include "gateway/proxy/decide.h"
+#include "gateway/proxy/forward_headers.h"
+#include "gateway/proxy/header_rules.h"
+#include "gateway/proxy/https_redirect.h"
+#include "gateway/proxy/local_answer.h"
+
+namespace sluice::commands {
+namespace {
+
+using proxy::RouteContext;
+
+std::string duration_or_off(const config::OptionalDuration& value) {
+  return value ? config::duration_text(*value) : "off";
+}
+std::string size_or_off(const config::OptionalSize& value) {
+  return value ? config::size_text(*value) : "off";
+}
+
+const char* balance_text(config::Balance balance) {
+  switch (balance) {
+    case config::Balance::round_robin:
+      return "round_robin";
+    case config::Balance::least_connections:
+      return "least_connections";
+  }
+  return "";
+}
+
+proxy::ConnectionInfo connection_of(const TrialRequest& request, const config::Listener& listener,
+                                    const std::string& client) {
+  proxy::ConnectionInfo info;
+  info.listener = &listener;
+  if (listener.address.is_unix()) {
+    info.peer_address = http::kUnixPeer;
+    info.peer_trusted = listener.trusts_unix;
+  } else {
+    std::uint8_t bytes[16];
+    bool v6 = false;
+    if (!config::parse_ip(client, bytes, v6)) {
+      throw InputError("--client \"" + client + "\" is not an IP address; expected one such as 192.0.2.7");
+    }
+    info.peer_address = config::ip_text(bytes, v6);
+    info.peer_trusted = config::trusts(listener, bytes, v6);
+  }
+  if (listener.tls && !request.host_is_ip) info.sni = request.host;
+  return info;
+}
+
+http1::ParseError parse(const config::Limits& limits, const std::string& bytes, http::RequestHead& head) {
+  const http1::HeadLimits bounds{limits.max_request_line, limits.max_request_head, limits.max_headers};
+  http1::RequestParser parser(bounds);
+  return parser.parse(bytes, head).error;
+}
+
+Pairs pairs_of(const http::Headers& headers) {
+  Pairs pairs;
+  for (const http::Field& field : headers) pairs.emplace_back(field.name, field.value);
+  return pairs;
+}
+
+LocalAnswer answer_of(const TrialExchange& exchange, std::string_view sentence) {
+  LocalAnswer answer{exchange.status,
+                     std::string(http::default_reason(exchange.status)),
+                     std::string(sentence),
+                     {},
+                     exchange.body.size()};
+  std::copy_if(exchange.fields.begin(), exchange.fields.end(), std::back_inserter(answer.fields),
+               [](const auto& field) { return field.first != "Date"; });
+  return answer;
+}
+
+std::vector<std::string> rules_of(const config::HeaderOperations& operations,
+                                  const proxy::TemplateValues& values) {
+  std::vector<std::string> rules;
+  for (const std::string& name : operations.remove) rules.push_back("remove " + name);
+  for (const config::HeaderTemplate& field : operations.set) {
+    rules.push_back("set " + field.name + ": " + proxy::expand(field.value, values));
+  }
+  for (const config::HeaderTemplate& field : operations.add) {
+    rules.push_back("add " + field.name + ": " + proxy::expand(field.value, values));
+  }
+  return rules;
+}
+
+// Each under the key that decides it: the route's own, or the one for all.
+Pairs in_force(const config::Config& config, const RouteContext& route) {
+  const auto key = [](bool own, const char* general, const char* name) {
+    return std::string(own ? "routes." : general) + name;
+  };
+  const config::Route& own = *route.route;
+  Pairs pairs;
+  const bool own_body = own.max_request_body.has_value();
+  pairs.emplace_back(own_body ? "routes.max_request_body" : "limits.max_request_body",
+                     size_or_off(route.max_body));
+  pairs.emplace_back("timeouts.connect", duration_or_off(config.timeouts.connect));
+  pairs.emplace_back(key(own.timeouts.response_head.has_value(), "", "timeouts.response_head"),
+                     duration_or_off(route.response_head_timeout));
+  if (route.websocket) {
+    const config::WebSocketRules& rules = own.websocket;
+    pairs.emplace_back("routes.websocket.idle_timeout", duration_or_off(rules.idle_timeout));
+    pairs.emplace_back("routes.websocket.max_tunnels",
+                       rules.max_tunnels ? std::to_string(*rules.max_tunnels) : "off");
+  } else {
+    pairs.emplace_back("timeouts.request_body_idle", duration_or_off(config.timeouts.request_body_idle));
+    pairs.emplace_back(key(own.timeouts.response_body_idle.has_value(), "", "timeouts.response_body_idle"),
+                       duration_or_off(route.response_body_idle));
+  }
+  pairs.emplace_back("timeouts.client_write_idle", duration_or_off(config.timeouts.client_write_idle));
+  return pairs;
+}
+
+Forwarded forward(const config::Config& config, TrialExchange& exchange, const RouteContext& route) {
+  const auto upstream =
+      std::find_if(config.upstreams.begin(), config.upstreams.end(),
+                   [&](const config::Upstream& one) { return one.name == *route.route->upstream; });
+  Forwarded forwarded;
+  forwarded.upstream = upstream->name;
+  for (const config::Endpoint& endpoint : upstream->endpoints) {
+    const std::string weight =
+        endpoint.weight == 1 ? "" : " (weight " + std::to_string(endpoint.weight) + ")";
+    forwarded.endpoints.push_back(endpoint.url + weight);
+  }
+  forwarded.balance = balance_text(upstream->balance);
+  forwarded.attempts = upstream->retries.attempts;
+  prepare_request_headers(exchange, route);
+  forwarded.request_line =
+      std::string(exchange.request.method) + " " + backend_target(exchange, route) + " HTTP/1.1";
+  forwarded.fields = pairs_of(exchange.request.headers);
+  return forwarded;
+}
+
+std::uint16_t https_port_of(const config::Config& config) {
+  std::vector<std::uint16_t> ports;
+  for (const config::Listener& listener : config.listeners) ports.push_back(listener.address.port);
+  return proxy::https_port(config, ports);
+}
+
+void answer(const config::Config& config, TrialExchange& exchange, const proxy::Decision& decision,
+            const RouteContext& route, Explanation& explanation) {
+  const std::uint16_t port = https_port_of(config);
+  answer_locally(exchange, decision, route, port);
+  explanation.answer = answer_of(exchange, decision.reply.sentence);
+  if (decision.action == proxy::Action::redirect_to_https && port == 0) {
+    explanation.notes.push_back(
+        "the listener with TLS takes any free port; it stands in Location when the gateway runs");
+  }
+}
+
+void explain_routes(const proxy::Snapshot& snapshot, const routing::RouteInput& input,
+                    Explanation& explanation) {
+  const std::vector<routing::Verdict> verdicts = routing::verdicts(snapshot.routes, input);
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    explanation.routes.push_back({snapshot.config.routes[i].name, verdicts[i]});
+  }
+}
+
+void explain_decision(const proxy::Snapshot& snapshot, TrialExchange& exchange, Explanation& explanation) {
+  RouteContext route;
+  const proxy::Decision decision = decide(exchange, snapshot, 0, route);
+  explanation.client.believed = route.origin.client_ip;
+  explanation.client.scheme = route.origin.scheme;
+  explanation.path = route.path;
+  explanation.websocket = route.websocket;
+  const bool routes_are_asked = !route.path.empty() && decision.action != proxy::Action::redirect_to_https;
+  // Before the fields are made ready for the backend.
+  if (routes_are_asked) explain_routes(snapshot, route_input(exchange, route), explanation);
+  if (route.route != nullptr) explanation.route = route.route->name;
+  if (decision.action != proxy::Action::forward) {
+    answer(snapshot.config, exchange, decision, route, explanation);
+  } else {
+    const proxy::TemplateValues values{exchange, route.path, route.route->name, route.origin.scheme};
+    explanation.request_rules = rules_of(route.route->request_headers, values);
+    explanation.response_rules = rules_of(route.route->response_headers, values);
+    explanation.in_force = in_force(snapshot.config, route);
+    explanation.forwarded = forward(snapshot.config, exchange, route);
+  }
+}
+
+}  // namespace
+
+Explanation explain(const proxy::Snapshot& snapshot, const TrialRequest& request,
+                    const config::Listener& listener, const std::string& client) {
+  Explanation explanation;
+  explanation.listener = listener_text(listener);
+  const proxy::ConnectionInfo connection = connection_of(request, listener, client);
+  explanation.client = {connection.peer_address, connection.peer_trusted, connection.peer_address,
+                        std::string(connection.scheme())};
+  if (listener.tls && listener.tls->client_auth.mode == config::ClientAuthMode::require) {
+    explanation.notes.push_back("clients must show a certificate there (client_auth)");
+  }
+  http::RequestHead head;
+  const http1::ParseError error = parse(snapshot.config.limits, request.head, head);
+  TrialExchange exchange(connection, head);
+  if (error == http1::ParseError::none) {
+    explain_decision(snapshot, exchange, explanation);
+  } else {
+    const proxy::Reply reply = proxy::reply_for(error);
+    send_reply(exchange, reply);
+    explanation.answer = answer_of(exchange, reply.sentence);
+  }
+  return explanation;
+}
+
+}  // namespace sluice::commands

@@ -1,0 +1,75 @@
+// What would happen to a request, found by the code that serves requests: the parser, decide() and
+// answer_locally(). Nothing is sent or connected to. What depends on the moment (limits that are reached,
+// backends that are down) is not known here.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gateway/commands/choose_listener.h"
+#include "gateway/commands/trial_request.h"
+#include "gateway/proxy/snapshot.h"
+#include "gateway/routing/verdicts.h"
+
+namespace sluice::commands {
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+struct ClientView {
+  std::string address;   // that connects
+  bool trusted = false;  // it is among the listener's trusted_proxies
+  std::string believed;  // who the client is taken for
+  std::string scheme;    // what it is taken to speak
+};
+
+struct LocalAnswer {
+  unsigned status = 0;
+  std::string reason;    // the phrase of the status
+  std::string sentence;  // why, of a refusal
+  Pairs fields;
+  std::size_t body_size = 0;
+};
+
+// For the backend.
+struct Forwarded {
+  std::string upstream;
+  std::vector<std::string> endpoints;  // with weights, where they have any
+  std::string balance;
+  unsigned attempts = 1;
+  std::string request_line;
+  Pairs fields;
+};
+
+struct RouteLine {
+  std::string name;
+  routing::Verdict verdict;
+};
+
+struct Explanation {
+  std::string request;  // METHOD URL
+  std::string listener;
+  std::vector<std::string> notes;
+  ClientView client;
+  bool websocket = false;
+  std::string path;                   // normalised; empty: it was refused before that
+  std::string route;                  // empty: none
+  std::optional<LocalAnswer> answer;  // one of these two
+  std::optional<Forwarded> forwarded;
+  std::vector<std::string> request_rules;  // `set X-Client: 127.0.0.1`
+  std::vector<std::string> response_rules;
+  Pairs in_force;                 // key and value: limits and timeouts
+  std::vector<RouteLine> routes;  // empty: the routes are not asked
+};
+
+// `client`: the address that connects; on a unix socket there is none. Throws InputError when it is no
+// address.
+Explanation explain(const proxy::Snapshot& snapshot, const TrialRequest& request,
+                    const config::Listener& listener, const std::string& client);
+
+// For people, and for programs.
+std::string to_text(const Explanation& explanation);
+std::string to_json(const Explanation& explanation);
+
+}  // namespace sluice::commands

@@ -1,0 +1,100 @@
+#include <algorithm>
+
+#include "gateway/commands/explanation.h"
+
+namespace sluice::commands {
+namespace {
+
+constexpr std::size_t kLabelWidth = 12;
+constexpr std::size_t kWidestColumn = 34;
+
+void line(std::string& out, const char* label, const std::string& text) {
+  if (text.empty()) return;
+  std::string padded = label;
+  padded.resize(kLabelWidth, ' ');
+  out += padded + text + "\n";
+}
+
+// A heading with indented rows below it; nothing when there are none. Second columns begin at the same place.
+void table(std::string& out, const char* heading, const Pairs& rows) {
+  if (rows.empty()) return;
+  std::size_t width = 0;
+  for (const auto& [first, second] : rows) width = std::max(width, std::min(first.size(), kWidestColumn));
+  out.append("\n").append(heading).append("\n");
+  for (const auto& [first, second] : rows) {
+    std::string padded = first;
+    padded.resize(std::max(width, first.size()), ' ');
+    out += "  " + padded + "  " + second + "\n";
+  }
+}
+
+void lines(std::string& out, const char* heading, const std::vector<std::string>& rows) {
+  if (rows.empty()) return;
+  out.append("\n").append(heading).append("\n");
+  for (const std::string& row : rows) out += "  " + row + "\n";
+}
+
+std::vector<std::string> field_lines(const Pairs& fields) {
+  std::vector<std::string> rows;
+  for (const auto& [name, value] : fields) rows.push_back(name + ": " + value);
+  return rows;
+}
+
+std::string client_text(const ClientView& client) {
+  if (!client.trusted) return client.address + ", no trusted proxy";
+  return client.address + ", a trusted proxy: taken for " + client.believed + " over " + client.scheme;
+}
+
+std::string answer_text(const LocalAnswer& answer) {
+  const std::string status = std::to_string(answer.status) + " " + answer.reason + ", by the gateway itself";
+  return answer.sentence.empty() ? status : status + ": " + answer.sentence;
+}
+
+void append_answer(std::string& out, const LocalAnswer& answer) {
+  line(out, "Answer", answer_text(answer));
+  std::vector<std::string> rows = field_lines(answer.fields);
+  rows.push_back(answer.body_size == 0 ? "no body"
+                                       : "a body of " + std::to_string(answer.body_size) + " bytes");
+  lines(out, "The client gets", rows);
+}
+
+void append_forwarded(std::string& out, const Forwarded& forwarded) {
+  std::string endpoints;
+  for (const std::string& endpoint : forwarded.endpoints)
+    endpoints += (endpoints.empty() ? "" : ", ") + endpoint;
+  line(out, "Upstream", forwarded.upstream + ": " + endpoints);
+  line(out, "", forwarded.balance + ", tries in all: " + std::to_string(forwarded.attempts));
+  std::vector<std::string> rows = field_lines(forwarded.fields);
+  rows.insert(rows.begin(), forwarded.request_line);
+  lines(out, "The backend gets", rows);
+}
+
+void append_routes(std::string& out, const std::vector<RouteLine>& routes) {
+  Pairs rows;
+  for (const RouteLine& route : routes) {
+    if (route.verdict.kind != routing::Verdict::Kind::chosen)
+      rows.emplace_back(route.name, route.verdict.reason);
+  }
+  table(out, rows.size() == routes.size() ? "Why no route matches" : "Why no other route", rows);
+}
+
+}  // namespace
+
+std::string to_text(const Explanation& explanation) {
+  std::string out = explanation.request + "\n\n";
+  line(out, "Listener", explanation.listener);
+  line(out, "Client", client_text(explanation.client));
+  line(out, "Path", explanation.path);
+  if (explanation.websocket) line(out, "Upgrade", "to a WebSocket");
+  if (!explanation.routes.empty()) line(out, "Route", explanation.route.empty() ? "none" : explanation.route);
+  if (explanation.answer) append_answer(out, *explanation.answer);
+  if (explanation.forwarded) append_forwarded(out, *explanation.forwarded);
+  lines(out, "Rules for the request's headers, applied already", explanation.request_rules);
+  lines(out, "Rules for the response's headers", explanation.response_rules);
+  table(out, "In force", explanation.in_force);
+  append_routes(out, explanation.routes);
+  lines(out, "Note", explanation.notes);
+  return out;
+}
+
+}  // namespace sluice::commands
