@@ -1,4 +1,4 @@
-// `routes`, except their `websocket` and `filters`.
+// `routes`, except their `rewrite`, `error_pages`, `websocket` and `filters`.
 #include "config/header_keys.h"
 #include "config/sections.h"
 
@@ -22,11 +22,6 @@ Fault parse_parameter_name(const std::string& text, std::string& name) {
 Fault parse_subprotocol(const std::string& text, std::string& name) {
   if (!is_token(text)) return in_quotes(text) + " is not a subprotocol; expected a name such as chat.v2";
   name = text;
-  return std::nullopt;
-}
-
-Fault take_text(const std::string& text, std::string& result) {
-  result = text;
   return std::nullopt;
 }
 
@@ -138,11 +133,6 @@ const Table<RouteTimeouts>& route_timeouts_table() {
   return table;
 }
 
-std::vector<KeyInfo> rewrite_infos() {
-  return {later_info("strip_prefix"), later_info("replace_prefix", later_infos({"from", "to"})),
-          later_info("path_regex", later_infos({"match", "to"})), later_info("host")};
-}
-
 }  // namespace
 
 const Table<Route>& route_table() {
@@ -153,7 +143,7 @@ const Table<Route>& route_table() {
       later<Route>("split", {later_info("to", later_infos({"upstream", "weight"})), later_info("sticky")}),
       map("redirect", &Route::redirect, redirect_table()),
       map("respond", &Route::respond, respond_table()),
-      later<Route>("rewrite", rewrite_infos()),
+      map("rewrite", &Route::rewrite, rewrite_table()),
       map("request_headers", &Route::request_headers, request_headers_table()),
       map("response_headers", &Route::response_headers, response_headers_table()),
       map("timeouts", &Route::timeouts, route_timeouts_table()),

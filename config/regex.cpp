@@ -28,4 +28,12 @@ bool Regex::found_in(std::string_view text) const noexcept {
   return compiled_->Match(piece, 0, text.size(), re2::RE2::UNANCHORED, nullptr, 0);
 }
 
+int Regex::groups() const noexcept { return compiled_ ? compiled_->NumberOfCapturingGroups() : 0; }
+
+std::optional<std::string> Regex::replace_first(std::string_view text, const std::string& replacement) const {
+  std::string result(text);
+  if (!compiled_ || !re2::RE2::Replace(&result, *compiled_, replacement)) return std::nullopt;
+  return result;
+}
+
 }  // namespace sluice::config

@@ -24,6 +24,11 @@ class Regex {
 
   // Somewhere in `text`: anchors are the pattern's business.
   bool found_in(std::string_view text) const noexcept;
+  // How many (groups) it has.
+  int groups() const noexcept;
+  // `text` with its first match replaced, or nothing when there is none. In `replacement`, \0 stands for the match and \1 to \9 for
+  // its groups, of which the expression has as many.
+  std::optional<std::string> replace_first(std::string_view text, const std::string& replacement) const;
   const std::string& pattern() const noexcept { return pattern_; }
   bool operator==(const Regex& other) const noexcept { return pattern_ == other.pattern_; }
 

@@ -55,6 +55,24 @@ struct RouteMatch {
   std::vector<std::string> listeners;
 };
 
+struct PrefixReplacement {
+  std::string from;  // whole segments
+  std::string to;
+};
+
+struct PathReplacement {
+  Regex match;
+  std::string to;  // instead of the first match; \1 is the first group
+};
+
+// What changes on the way to the upstream. At most one of the three that concern the path is set.
+struct Rewrite {
+  std::optional<std::string> strip_prefix;  // whole segments
+  std::optional<PrefixReplacement> replace_prefix;
+  std::optional<PathReplacement> path_regex;
+  std::optional<std::string> host;  // the Host field's value
+};
+
 struct Redirect {
   Template to;
   unsigned status = 308;
@@ -91,6 +109,7 @@ struct Route {
   std::optional<std::string> upstream;
   std::optional<Redirect> redirect;
   std::optional<Respond> respond;
+  std::optional<Rewrite> rewrite;
   HeaderOperations request_headers;
   HeaderOperations response_headers;
   RouteTimeouts timeouts;

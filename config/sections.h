@@ -13,6 +13,7 @@ const Table<Limits>& limits_table();
 const Table<Timeouts>& timeouts_table();
 const Table<Upstream>& upstream_table();
 const Table<Route>& route_table();
+const Table<Rewrite>& rewrite_table();
 const Table<WebSocketRules>& websocket_table();
 const Table<Admin>& admin_table();
 const Table<AccessLog>& access_log_table();

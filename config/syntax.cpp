@@ -45,7 +45,9 @@ Fault check_segments(std::string_view path) {
     if (segment.empty() && end < path.size()) {
       return Fault("has //, and requests are compared with single slashes; expected /");
     }
-    if (segment == "." || segment == "..") {
+    // Servlet containers cut "..;x" off at the semicolon.
+    const std::string_view name = segment.substr(0, std::min(segment.find(';'), segment.find("%3B")));
+    if (name == "." || name == "..") {
       return "has the segment " + std::string(segment) +
              ", which no compared path has; expected a path without it";
     }
@@ -88,6 +90,11 @@ bool has_control_characters(std::string_view text) {
   });
 }
 
+Fault take_text(const std::string& text, std::string& result) {
+  result = text;
+  return std::nullopt;
+}
+
 Fault parse_name(const std::string& text, std::string& name) {
   const bool good = !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), [](char c) {
     return is_letter(c) || is_digit(c) || c == '.' || c == '_' || c == '-';
@@ -116,22 +123,25 @@ Fault parse_match_host(const std::string& text, std::string& host) {
   return std::nullopt;
 }
 
-Fault parse_match_path(const std::string& text, std::string& path) {
+Fault check_path(std::string_view path) {
   static constexpr std::string_view kOthers = "!$&'()*+,;=:@/";
-  if (text.empty() || text[0] != '/')
-    return in_quotes(text) + " does not start with /; expected a path such as /ws";
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const char c = path[i];
     if (c == '%') {
-      if (Fault fault = check_escape(std::string_view(text).substr(i))) return in_quotes(text) + " " + *fault;
+      if (Fault fault = check_escape(path.substr(i))) return fault;
     } else if (!is_unreserved(c) && kOthers.find(c) == std::string_view::npos) {
       const bool ascii = static_cast<unsigned char>(c) < 0x80;
-      return in_quotes(text) + " has " +
-             (ascii ? in_quotes(text.substr(i, 1)) : "a character outside ASCII") +
+      return "has " + (ascii ? in_quotes(path.substr(i, 1)) : "a character outside ASCII") +
              ", which no path has; expected it percent-encoded, and no query";
     }
   }
-  if (Fault fault = check_segments(text)) return in_quotes(text) + " " + *fault;
+  return check_segments(path);
+}
+
+Fault parse_match_path(const std::string& text, std::string& path) {
+  if (text.empty() || text[0] != '/')
+    return in_quotes(text) + " does not start with /; expected a path such as /ws";
+  if (Fault fault = check_path(text)) return in_quotes(text) + " " + *fault;
   path = text;
   return std::nullopt;
 }
@@ -175,7 +185,7 @@ Fault check_header_name(const std::string& name, HeaderDirection direction) {
     return name + " belongs to the WebSocket handshake, which is forwarded as it is; expected another header";
   }
   if (lower == "host" && direction == HeaderDirection::request) {
-    return Fault("Host is changed by rewrite.host, which is not supported yet; expected another header");
+    return Fault("Host is changed by rewrite.host; expected that key, or another header");
   }
   return std::nullopt;
 }

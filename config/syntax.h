@@ -19,12 +19,16 @@ std::string lower_case(std::string_view text);
 // Field values and what goes into them: no control characters except the tab (RFC 9110 5.5).
 bool has_control_characters(std::string_view text);
 
+// Any text is good.
+Fault take_text(const std::string& text, std::string& result);
 // The name of a listener, upstream or route: it becomes a metric label and a word in logs.
 Fault parse_name(const std::string& text, std::string& name);
 // A host of a route: a name, `*.` and a name, or an IP address; lower case.
 Fault parse_match_host(const std::string& text, std::string& host);
 // A path as the gateway compares it: after dot segments, duplicate slashes and needless escapes are gone.
 Fault parse_match_path(const std::string& text, std::string& path);
+// What keeps `path`, which begins with a slash, from being one in that form: `has ...; expected ...`.
+Fault check_path(std::string_view path);
 Fault parse_method(const std::string& text, std::string& method);
 // SNI and certificate name of an upstream.
 Fault parse_server_name(const std::string& text, std::string& name);

@@ -11,6 +11,8 @@ void validate(const Config& config, Report& report);
 
 // The part of validate() for `routes`, called by it.
 void validate_routes(const Config& config, Report& report);
+// The part of validate_routes() for the `rewrite` of one, which stands at `path`.
+void validate_rewrite(const Route& route, const std::string& path, Report& report);
 
 // Reports every repeated name. T has a `name`; an empty one was reported already.
 template <class T>

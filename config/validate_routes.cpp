@@ -130,6 +130,7 @@ void validate_routes(const Config& config, Report& report) {
       validate_reference(*route.upstream, upstreams, "upstream", path + ".upstream", report);
     if (route.respond) validate_respond(*route.respond, path + ".respond", report);
     validate_match(route.match, path + ".match", report);
+    if (route.rewrite) validate_rewrite(route, path + ".rewrite", report);
     for (std::size_t j = 0; j < route.match.listeners.size(); ++j) {
       validate_reference(route.match.listeners[j], listeners, "listener",
                          path + ".match.listeners[" + std::to_string(j) + "]", report);

@@ -3,6 +3,7 @@
 #include "gateway/http/uri.h"
 #include "gateway/proxy/forward_headers.h"
 #include "gateway/proxy/https_redirect.h"
+#include "gateway/proxy/path_rewrite.h"
 #include "gateway/websocket/handshake.h"
 
 namespace sluice::proxy {
@@ -45,6 +46,7 @@ Refused match(ClientExchange& exchange, const Snapshot& snapshot, RouteContext& 
   const config::Config& config = snapshot.config;
   exchange.record.route = index;
   route.route = exchange.route = &config.routes[index];
+  route.upstream_path = route.path;
   route.max_body = route.route->max_request_body.value_or(config.limits.max_request_body);
   route.response_head_timeout = route.route->timeouts.response_head.value_or(config.timeouts.response_head);
   route.response_body_idle =
@@ -83,6 +85,21 @@ Refused check_body(const ClientExchange& exchange, const RouteContext& route) {
   return refuse_out_of_step(reply_for(Refusal::request_too_large));
 }
 
+// The path for the upstream, when the route changes it.
+Refused rewrite(ClientExchange& exchange, RouteContext& route) {
+  if (!route.route->rewrite) return std::nullopt;
+  const std::optional<std::string_view> path =
+      rewrite_path(*route.route->rewrite, route.path, route.upstream_path_storage);
+  if (path) {
+    route.upstream_path = *path;
+    return std::nullopt;
+  }
+  exchange.record.failure_detail = "by the rewrite of route " + route.route->name;
+  Decision decision = refuse_out_of_step(reply_for(Refusal::bad_rewrite));
+  if (route.websocket) decision.upgrade = UpgradeResult::rejected_route;
+  return decision;
+}
+
 }  // namespace
 
 Decision decide(ClientExchange& exchange, const Snapshot& snapshot, std::uint64_t random,
@@ -98,7 +115,9 @@ Decision decide(ClientExchange& exchange, const Snapshot& snapshot, std::uint64_
   if (const Refused refused = check_open(route)) return *refused;
   if (const Refused refused = check_upgrade(exchange, route)) return *refused;
   if (const Refused refused = check_body(exchange, route)) return *refused;
-  return {.action = route.route->upstream ? Action::forward : Action::respond};
+  if (!route.route->upstream) return {.action = Action::respond};
+  if (const Refused refused = rewrite(exchange, route)) return *refused;
+  return {.action = Action::forward};
 }
 
 routing::RouteInput route_input(const ClientExchange& exchange, const RouteContext& route) {

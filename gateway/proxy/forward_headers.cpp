@@ -62,6 +62,8 @@ void prepare_request_headers(ClientExchange& exchange, const RouteContext& route
   if (request.form != http::TargetForm::origin || !headers.contains("Host")) headers.set("Host", request.authority);
   if (request.body.kind != http::BodyKind::none || headers.contains("Content-Length")) set_framing(headers, request.body);
   http::set_forwarding_fields(headers, peer_of(exchange), route.origin, version_text(request.version));
+  // Behind the forwarding fields, which tell the host that the client asked for.
+  if (route.route->rewrite && route.route->rewrite->host) headers.set("Host", *route.route->rewrite->host);
   if (route.websocket) {
     headers.add_view("Connection", "Upgrade");
     headers.add_view("Upgrade", "websocket");
@@ -70,7 +72,7 @@ void prepare_request_headers(ClientExchange& exchange, const RouteContext& route
 }
 
 std::string backend_target(const ClientExchange& exchange, const RouteContext& route) {
-  std::string target(route.path);
+  std::string target(route.upstream_path);
   target.append(exchange.request.query);
   return target;
 }

@@ -15,6 +15,7 @@ Reply reply_for(Refusal refusal) noexcept {
     case Refusal::request_too_large: return {413, "request_too_large", "The request's body is too large."};
     case Refusal::request_head_timeout: return {408, "request_head_timeout", "The request's head did not come in time."};
     case Refusal::request_body_timeout: return {408, "request_body_timeout", "The request's body did not come in time."};
+    case Refusal::bad_rewrite: return {500, "bad_rewrite", "The gateway's rewrite rule does not fit this path."};
     case Refusal::internal_error: break;
   }
   return {500, "internal_error", "The gateway failed to handle this request."};

@@ -23,6 +23,7 @@ enum class Refusal : std::uint8_t {
   request_too_large,    // 413
   request_head_timeout, // 408
   request_body_timeout, // 408
+  bad_rewrite,          // 500: the route's rewrite makes no valid path of this one
   internal_error,       // 500
 };
 

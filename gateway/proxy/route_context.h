@@ -13,8 +13,10 @@ namespace sluice::proxy {
 struct RouteContext {
   const config::Route* route = nullptr;
   RouteServices* services = nullptr;
-  std::string_view path;         // normalised
-  std::string path_storage;      // holds it when it is not as it came
+  std::string_view path;           // the client's, normalised
+  std::string path_storage;        // holds it when it is not as it came
+  std::string_view upstream_path;  // what the upstream is asked for: the same, unless the route rewrites it
+  std::string upstream_path_storage;
   bool websocket = false;        // a valid WebSocket handshake
   http::Origin origin;           // the believed client
   config::OptionalSize max_body;

@@ -194,10 +194,20 @@ void write_action(Writer& out, const Route& route) {
   }
 }
 
+void write(Writer& out, const Rewrite& rewrite) {
+  if (rewrite.strip_prefix) out.line("rewrite.strip_prefix", *rewrite.strip_prefix);
+  if (rewrite.replace_prefix)
+    out.line("rewrite.replace_prefix", rewrite.replace_prefix->from + " -> " + rewrite.replace_prefix->to);
+  if (rewrite.path_regex)
+    out.line("rewrite.path_regex", rewrite.path_regex->match.pattern() + " -> " + rewrite.path_regex->to);
+  if (rewrite.host) out.line("rewrite.host", *rewrite.host);
+}
+
 void write(Writer& out, const Route& route) {
   out.open("route " + route.name);
   write(out, route.match);
   write_action(out, route);
+  if (route.rewrite) write(out, *route.rewrite);
   write(out, "request_headers", route.request_headers);
   write(out, "response_headers", route.response_headers);
   if (route.timeouts.response_head) out.line("response_head", text_of(*route.timeouts.response_head));

@@ -37,6 +37,15 @@ TEST(Regex, SaysWhatIsWrong) {
   EXPECT_NE(Regex::parse(std::string(Regex::kLongestPattern + 1, 'a'), result), std::nullopt);
 }
 
+TEST(Regex, ReplacesItsFirstMatch) {
+  EXPECT_EQ(regex("b(.)").replace_first("abcbd", "<\\1\\0>"), "a<cbc>bd");
+  EXPECT_EQ(regex("x").replace_first("abc", "y"), std::nullopt);
+  EXPECT_EQ(regex("(x)?b").replace_first("abc", "[\\1]"), "a[]c") << "a group without a part is empty";
+  EXPECT_EQ(Regex().replace_first("abc", "y"), std::nullopt);
+  EXPECT_EQ(regex("(a)(b)").groups(), 2);
+  EXPECT_EQ(Regex().groups(), 0);
+}
+
 // What takes a backtracking engine longer than the age of the universe.
 TEST(Regex, TheTimeIsLinear) {
   EXPECT_FALSE(regex("(a+)+(a+)+(a+)+$b").found_in(std::string(64 * 1024, 'a')));

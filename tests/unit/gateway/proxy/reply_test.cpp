@@ -45,6 +45,7 @@ TEST(ReplyForTest, Refusals) {
       {Refusal::request_too_large, 413},
       {Refusal::request_head_timeout, 408},
       {Refusal::request_body_timeout, 408},
+      {Refusal::bad_rewrite, 500},
       {Refusal::internal_error, 500},
   };
   std::set<std::string_view> names;
