@@ -4,6 +4,16 @@
 #include "tls/stream_error.h"
 
 namespace sluice::sessions {
+namespace {
+
+// In one line, also beside the Upgrade of a 426.
+void add_connection_option(http::Headers& headers, std::string_view option) {
+  const std::optional<std::string_view> others = headers.find("Connection");
+  if (!others) return headers.add_view("Connection", option);
+  headers.set("Connection", std::string(*others).append(", ").append(option));
+}
+
+}  // namespace
 
 void Http1Exchange::reset() {
   request_.clear();
@@ -50,8 +60,8 @@ void Http1Exchange::start_response(unsigned status, std::string_view reason, htt
   if (ends_by_close_ || draining_ || !body_.done()) keep_alive_ = false;
   if (chunked_response_) headers.add_view("Transfer-Encoding", "chunked");
   if (framing.kind == http::BodyKind::length) headers.set("Content-Length", std::to_string(framing.content_length));
-  if (!keep_alive_) headers.add_view("Connection", "close");
-  if (keep_alive_ && old_client) headers.add_view("Connection", "keep-alive");
+  if (!keep_alive_) add_connection_option(headers, "close");
+  if (keep_alive_ && old_client) add_connection_option(headers, "keep-alive");
   pending_head_.clear();
   http1::append_response_head(pending_head_, status, reason, headers);
   response_started_ = true;

@@ -64,6 +64,7 @@ def test_refused_handshakes(lab, name, fields, status):
     if status == 426:
         assert response.header("Sec-WebSocket-Version") == "13"
         assert response.header("Upgrade").lower() == "websocket"
+        assert response.all("Connection") == ["Upgrade, close"]
     assert backend.connections == []
     gateway.wait_metric("sluice_websocket_upgrades_total", 1, route="all", result="rejected_client")
 
