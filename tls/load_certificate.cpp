@@ -4,6 +4,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <ctime>
@@ -160,6 +161,14 @@ void warn_of_dates_and_usage(const std::string& path, STACK_OF(X509) * certifica
   }
 }
 
+// Whoever can read it can pass for its owner.
+void warn_of_permissions(const std::string& path, std::vector<std::string>& warnings) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || (status.st_mode & S_IRWXO) == 0) return;
+  warnings.push_back("the private key " + path +
+                     " is open to every user of this machine; expected no rights for others (chmod o= FILE)");
+}
+
 }  // namespace
 
 std::string validity_problem(const X509* certificate) {
@@ -215,6 +224,7 @@ LoadedCertificate load_certificate(const config::Certificate& files, std::vector
   loaded.source = path;
   loaded.chain = read_certificates(path);
   loaded.key = read_private_key(files.private_key);
+  warn_of_permissions(files.private_key, warnings);
   STACK_OF(X509)* all = loaded.chain.get();
   check_key_matches(files, all, loaded.key.get());
   check_key_kind(path, loaded.key.get());

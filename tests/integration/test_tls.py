@@ -5,6 +5,8 @@ import ssl
 
 import pytest
 
+from support.config_text import config_for, to_yaml
+from support.gateway import run_sluice
 from support.http_message import request_bytes
 from support.raw_backend import echo_websocket
 from support.raw_client import blind, trusting
@@ -230,3 +232,22 @@ def test_a_tls_body_that_is_cut_is_no_whole_body(lab, ca):
     client = lab.client(gateway)
     client.send(request_bytes())
     assert b"0\r\n\r\n" not in client.read_until_closed()
+
+
+def test_a_private_key_that_others_may_read_is_warned_of(lab, ca, tmp_path):
+    pair = ca.issue("test.example")
+    key = tmp_path / "open.key"
+    key.write_bytes(pair.private_key.read_bytes())
+    config = config_for(lab.backend(), listeners=secure(pair))
+    config["listeners"][0]["tls"]["certificates"][0]["private_key"] = str(key)
+    file = tmp_path / "sluice.yaml"
+    file.write_text(to_yaml(config) + "\n")
+    key.chmod(0o644)
+    result = run_sluice("check", "--config", file)
+    assert result.returncode == 0
+    assert f"the private key {key} is open to every user of this machine" in result.stderr
+    gateway = lab.gateway_from(config)
+    assert f"the private key {key} is open" in gateway.stderr()
+    for mode in (0o600, 0o640):  # a group is the administrator's choice
+        key.chmod(mode)
+        assert "open to every user" not in run_sluice("check", "--config", file).stderr

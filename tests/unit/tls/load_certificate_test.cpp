@@ -228,5 +228,15 @@ TEST_F(LoadCertificate, OneForBackendsIsJudgedAsAClients) {
                                      HasSubstr("not meant for TLS clients (key usage); backends will refuse it")));
 }
 
+TEST_F(LoadCertificate, WarnsOfAPrivateKeyThatOthersMayRead) {
+  const config::Certificate files = folder_.write_pair("open", issue(server_spec()));
+  std::filesystem::permissions(files.private_key, std::filesystem::perms(0640));
+  load_certificate(files, warnings_);
+  EXPECT_THAT(warnings_, IsEmpty());
+  std::filesystem::permissions(files.private_key, std::filesystem::perms(0644));
+  load_certificate(files, warnings_);
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("open.key is open to every user of this machine")));
+}
+
 }  // namespace
 }  // namespace sluice::tls
