@@ -81,9 +81,9 @@ void finish_request(ClientExchange& exchange, Services& services) {
   route.requests.count(metrics::method_label(exchange.request.method), record.status, seconds);
   route.requests.bytes_received.add(record.bytes_received);
   route.requests.bytes_sent.add(record.bytes_sent);
-  if (!record.failure_detail.empty()) {
-    metrics::log().warn("request {} to {} failed: {} ({})", record.request_id, record.endpoint, record.failure,
-                        record.failure_detail);
+  if (!record.failure_detail.empty() && services.log_limit.admit(record.failure)) {
+    metrics::log().warn("request {}{}{} failed: {} ({})", record.request_id, record.endpoint.empty() ? "" : " to ",
+                        record.endpoint, record.failure, record.failure_detail);
   }
   if (record.status != 101 && metrics::access_log() != nullptr) {  // a tunnel has lines of its own
     write_access_line(describe(exchange, services.snapshot->config));

@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "gateway/proxy/log_limit.h"
 #include "gateway/proxy/snapshot.h"
 #include "gateway/proxy/spare_response_heads.h"
 #include "gateway/websocket/tunnel_set.h"
@@ -44,6 +45,7 @@ struct Services {
   std::uint16_t https_port = 443;                              // where redirect_to_https leads
   bool draining = false;
   SpareResponseHeads response_heads{};
+  LogLimit log_limit{io.wheel};
 
   RouteServices& route(std::size_t index) {
     return index < routes.size() ? *routes[index] : *no_route;

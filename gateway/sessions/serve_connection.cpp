@@ -32,13 +32,17 @@ bool note_failure(ErrorCode error, const tls::Stream& stream, const proxy::Conne
   metrics::TlsMetrics& metrics = services.tls_metrics;
   if (error == tls::StreamError::certificate_missing) {
     metrics.certificate_missing.add();
-    metrics::log().info("listener {}: client {} was refused: it showed no certificate", info.listener->name, info.peer_address);
+    if (services.log_limit.admit("certificate_missing")) {
+      metrics::log().info("listener {}: client {} was refused: it showed no certificate", info.listener->name, info.peer_address);
+    }
     return true;
   }
   if (error == tls::StreamError::verify_failed) {
     metrics.certificate_rejected.add();
-    metrics::log().info("listener {}: client {} was refused: its certificate did not verify ({})", info.listener->name,
-                        info.peer_address, tls::client_refusal_text(stream.ssl()));
+    if (services.log_limit.admit("certificate_rejected")) {
+      metrics::log().info("listener {}: client {} was refused: its certificate did not verify ({})", info.listener->name,
+                          info.peer_address, tls::client_refusal_text(stream.ssl()));
+    }
     return true;
   }
   if (error == tls::StreamError::timed_out) {
@@ -107,7 +111,9 @@ Awaitable<> serve_connection(proxy::Services& services, SessionSet& sessions, Ac
   try {
     co_await serve(services, sessions, std::move(accepted));
   } catch (const std::exception& error) {
-    metrics::log().error("a connection failed: {}", error.what());
+    if (services.log_limit.admit("connection_failed")) {
+      metrics::log().error("a connection failed: {}", error.what());
+    }
   }
 }
 

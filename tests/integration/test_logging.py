@@ -54,6 +54,18 @@ def test_failures_and_retries_are_logged(lab):
                "the process log to say more")
 
 
+def test_many_failures_of_a_kind_are_a_few_lines_and_a_sum(lab):
+    """The process log stays readable, whoever fills it; the access log and the metrics tell of each."""
+    gateway = lab.gateway(lab.backend(lambda peer: (peer.read_request(), peer.send(b"nonsense\r\n\r\n"))), workers=1)
+    for _ in range(30):
+        assert lab.request(gateway).status == 502
+    gateway.wait_log(30, failure="bad_response")
+    gateway.wait_metric("sluice_upstream_failures_total", 30, reason="bad_response")
+    assert gateway.stop() == 0
+    assert gateway.stderr().count(" failed: bad_response ") == 10
+    assert "and 20 more like this in the last 10 s: bad_response" in gateway.stderr()
+
+
 def test_requests_that_could_not_be_read_are_logged(lab):
     gateway = lab.gateway(lab.backend())
     client = lab.client(gateway)
