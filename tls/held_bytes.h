@@ -1,10 +1,13 @@
 // The budget for bytes that wait in memory for slow peers: limits.max_held_bytes, all connections of the process together.
-// Reached only when a socket did not take what was written to it, so fast connections never touch the shared counter.
+// Reached only when a socket did not take what was written to it, or a head did not come in one piece, so fast connections never
+// touch the shared counter.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+
+#include "metrics/connection_metrics.h"
 
 namespace sluice::tls {
 
@@ -12,18 +15,48 @@ class HeldBytes {
  public:
   explicit HeldBytes(std::uint64_t limit) : limit_(limit) {}
 
-  // False: the budget is spent and nothing was taken; the caller cuts that slow connection. Any thread.
+  // False: the budget is spent and nothing was taken; the caller cuts a slow connection. Any thread.
   bool take(std::size_t bytes) noexcept {
     if (held_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= limit_) return true;
     held_.fetch_sub(bytes, std::memory_order_relaxed);
     return false;
   }
+  // Whether there is enough when nobody else holds anything.
+  bool could_take(std::size_t bytes) const noexcept { return bytes <= limit_; }
   void give_back(std::size_t bytes) noexcept { held_.fetch_sub(bytes, std::memory_order_relaxed); }
   std::uint64_t held() const noexcept { return held_.load(std::memory_order_relaxed); }
 
  private:
   const std::uint64_t limit_;
   alignas(64) std::atomic<std::uint64_t> held_{0};
+};
+
+// What one owner, such as a request's head that comes in pieces, has taken; given back with it. On one thread.
+class HeldShare {
+ public:
+  HeldShare(HeldBytes& held, metrics::ConnectionMetrics& metrics) noexcept : held_(held), metrics_(metrics) {}
+  HeldShare(const HeldShare&) = delete;
+  HeldShare& operator=(const HeldShare&) = delete;
+  ~HeldShare() { give_back(); }
+
+  // False: the budget is spent and nothing more was taken.
+  bool take(std::size_t bytes) noexcept {
+    if (!held_.take(bytes)) return false;
+    metrics_.held_bytes.add(static_cast<std::int64_t>(bytes));
+    size_ += bytes;
+    return true;
+  }
+  void give_back() noexcept {
+    if (size_ == 0) return;
+    held_.give_back(size_);
+    metrics_.held_bytes.add(-static_cast<std::int64_t>(size_));
+    size_ = 0;
+  }
+
+ private:
+  HeldBytes& held_;
+  metrics::ConnectionMetrics& metrics_;
+  std::size_t size_ = 0;
 };
 
 }  // namespace sluice::tls

@@ -139,6 +139,8 @@ class Stream final : private EventSource {
   ErrorCode ssl_write(const char* data, std::size_t size);
   ErrorCode transmit(struct iovec* parts, std::size_t count);  // sends at once, keeps the rest
   ErrorCode keep(const struct iovec* parts, std::size_t count, std::size_t size);
+  bool take_held(std::size_t size);
+  void cut_for_others();
   bool send_kept();  // false: the socket takes no more for now
   void wait_for_room();
   void on_write_idle();
@@ -180,6 +182,7 @@ class Stream final : private EventSource {
   bool fin_sent_ = false;
   std::string overflow_;           // what the socket did not take; the first `overflow_sent_` bytes have left
   std::size_t overflow_sent_ = 0;
+  std::list<Stream*>::iterator stalled_place_;  // while something is kept
   Waiter flush_waiter_;
   Interest flushed_interest_;
   std::optional<std::chrono::milliseconds> write_idle_limit_;

@@ -100,16 +100,35 @@ ErrorCode Stream::transmit(iovec* parts, std::size_t count) {
   return left == 0 ? ErrorCode{} : keep(parts, count, left);
 }
 
+// Takes from the budget. When it is spent, those of this worker's streams are cut that have made no progress for longest, until
+// there is enough; false when it is this one's turn. Other workers' streams are theirs alone.
+bool Stream::take_held(std::size_t size) {
+  while (!io_.held.take(size)) {
+    if (io_.stalled.front() == this || !io_.held.could_take(size)) return false;
+    io_.stalled.front()->cut_for_others();
+  }
+  io_.metrics.held_bytes.add(static_cast<std::int64_t>(size));
+  return true;
+}
+
+// Whoever waits for it is woken in the loop's next turn, not in the middle of another stream's write.
+void Stream::cut_for_others() {
+  io_.metrics.held_rejected.add();
+  abort(StreamError::held_limit);
+  give_back_held();
+}
+
 // `size`: of all parts together.
 ErrorCode Stream::keep(const iovec* parts, std::size_t count, std::size_t size) {
-  if (!io_.held.take(size)) {
+  const bool first = overflow_.empty();
+  overflow_.reserve(overflow_.size() + size);
+  if (first) stalled_place_ = io_.stalled.insert(io_.stalled.end(), this);
+  if (!take_held(size)) {
+    if (first) io_.stalled.erase(stalled_place_);
     io_.metrics.held_rejected.add();
     abort(StreamError::held_limit);
     return write_error_;
   }
-  io_.metrics.held_bytes.add(static_cast<std::int64_t>(size));
-  const bool first = overflow_.empty();
-  overflow_.reserve(overflow_.size() + size);
   for (std::size_t i = 0; i < count; ++i) overflow_.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
   if (!first) return {};
   if (write_idle_limit_) {
@@ -134,6 +153,7 @@ bool Stream::send_kept() {
     }
     overflow_sent_ += static_cast<std::size_t>(n);
     bytes_written_ += static_cast<std::size_t>(n);
+    io_.stalled.splice(io_.stalled.end(), io_.stalled, stalled_place_);
     if (write_deadline_ && write_idle_limit_) write_deadline_->set_after(*write_idle_limit_);
   }
   return true;
@@ -180,6 +200,7 @@ void Stream::send_fin() {
 void Stream::give_back_held() noexcept {
   const std::size_t size = overflow_.size();
   if (size == 0) return;
+  io_.stalled.erase(stalled_place_);
   io_.held.give_back(size);
   io_.metrics.held_bytes.add(-static_cast<std::int64_t>(size));
   std::string().swap(overflow_);  // assigning would keep the memory

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <list>
 
 #include "metrics/connection_metrics.h"
 #include "tls/event_loop.h"
@@ -18,6 +19,8 @@ inline constexpr std::size_t kBytesPerTurn = 256 * 1024;
 // A head is looked for in so much at a time: what follows it is put back, and should be little.
 inline constexpr std::size_t kHeadRead = 16 * 1024;
 
+class Stream;
+
 struct WorkerIo {
   WorkerIo(EventLoop& event_loop, HeldBytes& held_bytes, metrics::ConnectionMetrics& connection_metrics)
       : loop(event_loop), wheel(event_loop.wheel()), held(held_bytes), metrics(connection_metrics) {}
@@ -28,6 +31,8 @@ struct WorkerIo {
   metrics::ConnectionMetrics& metrics;
   // Bytes in `scratch` and `out` are nobody's after a co_await: read, use, write, all in one turn.
   char* scratch() noexcept { return memory_->data(); }
+  // Those that keep bytes for a slow peer; the first one has got rid of none for longest.
+  std::list<Stream*> stalled;
   std::string out;       // for heads that are being written
   std::string joined;    // the parts of one small TLS write
   std::string records;   // TLS records of one large write, sent together

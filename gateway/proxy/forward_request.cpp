@@ -55,7 +55,7 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
   const config::Retries& retries = route.services->cluster->settings().retries;
   upstream::AttemptFacts facts;
   facts.idempotent = http::is_idempotent(exchange.request.method);
-  HeldBody held;
+  HeldBody held(services.io);
   std::vector<std::size_t> tried;
   for (facts.attempt = 1;; ++facts.attempt) {
     std::optional<upstream::Picked> picked = pick_endpoint(exchange, route, tried);

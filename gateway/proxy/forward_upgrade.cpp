@@ -64,7 +64,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     send_reply(exchange, reply_for(Refusal::too_many_tunnels));
     co_return nullptr;
   }
-  HeldBody held;
+  HeldBody held(services.io);
   std::vector<std::size_t> tried;
   upstream::AttemptFacts facts;
   for (facts.attempt = 1;; ++facts.attempt) {

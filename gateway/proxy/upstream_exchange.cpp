@@ -163,8 +163,9 @@ bool UpstreamExchange::take_piece(const BodyPiece& piece) {
 
 void UpstreamExchange::hold(std::string_view payload, bool last) {
   if (!held_.whole) return;
-  if (held_.bytes.size() + payload.size() > HeldBody::kMax) {
+  if (held_.bytes.size() + payload.size() > HeldBody::kMax || !held_.share.take(payload.size())) {
     std::string().swap(held_.bytes);
+    held_.share.give_back();
     held_.whole = held_.complete = false;
     return;
   }

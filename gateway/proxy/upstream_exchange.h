@@ -19,12 +19,14 @@ namespace sluice::proxy {
 using upstream::Failure;
 using upstream::FailureCode;
 
-// The part of a request's body that was sent already, kept while the attempt may be repeated.
+// The part of a request's body that was sent already, kept while the attempt may be repeated and limits.max_held_bytes has room.
 struct HeldBody {
+  explicit HeldBody(tls::WorkerIo& io) noexcept : share(io.held, io.metrics) {}
   static constexpr std::size_t kMax = 64 * 1024;
   std::string bytes;
   bool whole = true;       // nothing that was sent is missing
   bool complete = false;   // and it is all of the body
+  tls::HeldShare share;    // of `bytes`
 };
 
 class UpstreamExchange {

@@ -71,6 +71,7 @@ Awaitable<Http1Session::HeadState> Http1Session::read_request_head() {
   const config::Limits& limits = config.limits;
   http1::RequestParser parser({limits.max_request_line, limits.max_request_head, limits.max_headers});
   std::string partial;
+  tls::HeldShare held(services_.io.held, services_.io.metrics);  // for `partial`
   bool begun = false;
   timed_out_ = false;
   if (services_.draining && !first_) co_return HeadState::ended;
@@ -108,6 +109,10 @@ Awaitable<Http1Session::HeadState> Http1Session::read_request_head() {
       exchange_.begin();
       exchange_.record.stages.head_read = Clock::now();
       co_return HeadState::ready;
+    }
+    if (!held.take(read.size)) {
+      services_.io.metrics.held_rejected.add();
+      co_return refuse(proxy::reply_for(upstream::FailureCode::overloaded));
     }
     if (partial.empty()) partial.assign(bytes);
     if (!deadline_.is_set()) deadline_.set_after(config.timeouts.request_head);

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from support.binary import is_sanitized
-from support.http_message import request_bytes
+from support.http_message import read_response_head, request_bytes
 from support.waiting import seconds, wait_until
 
 MIB = 2**20
@@ -69,6 +69,52 @@ def test_slow_clients_over_max_held_bytes_are_cut_and_others_served(lab):
         client.close()
     gateway.wait_metric("sluice_connections_open", 0, timeout=20)
     assert gateway.metric("sluice_held_bytes") == 0
+
+
+def test_heads_that_come_in_pieces_count_too(lab):
+    gateway = lab.gateway(lab.backend(), workers=1, limits={"max_held_bytes": "64KiB"})
+    slow = lab.client(gateway)
+    slow.send(b"GET / HTTP/1.1\r\nHost: test.example\r\nX-Slow: " + b"x" * 40_000)
+    wait_until(lambda: gateway.metric("sluice_held_bytes") > 40_000, "the head to be kept")
+    other = lab.client(gateway)
+    other.send(b"GET / HTTP/1.1\r\nHost: test.example\r\nX-Slow: " + b"x" * 40_000)
+    response = other.response()
+    assert (response.status, response.header("Sluice-Error")) == (503, "overloaded")
+    assert gateway.metric("sluice_held_bytes_rejections_total") == 1
+    assert lab.request(gateway, headers=[("X-Whole", "x" * 10_000)]).status == 200, "in one piece"
+    slow.send(b"\r\n\r\n")
+    assert slow.response().status == 200
+    gateway.wait_metric("sluice_held_bytes", 0)
+
+
+def test_who_has_read_nothing_for_longest_is_cut_first(lab):
+    """So that those who use the budget up are not in the way of one who is only slow. One worker: each cuts its own."""
+    size = 16 * MIB
+
+    def script(connection):
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        connection.send(bytes(size))
+
+    gateway = lab.gateway(lab.backend(script), workers=1, limits={"max_held_bytes": "256KiB"})
+    clients = []
+
+    def rejections():
+        return gateway.metric("sluice_held_bytes_rejections_total")
+
+    def is_used_up():
+        clients.append(lab.client(gateway, receive_buffer=4096))
+        clients[-1].send(request_bytes("GET", "/stuck"))
+        return rejections() > 0
+
+    wait_until(is_used_up, "the budget to be used up", 20)
+    reader = lab.client(gateway, record=False)
+    before = rejections()
+    reader.send(request_bytes("GET", "/slow"))
+    wait_until(lambda: rejections() > before, "room to be made for the reader", 20)
+    assert read_response_head(reader).status == 200
+    assert sum(len(block) for block in reader.blocks(size)) == size
+    assert gateway.wait_log(1, target="/slow")["status"] == 200
 
 
 def settle(gateway):

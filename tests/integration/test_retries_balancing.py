@@ -220,3 +220,23 @@ def test_pool_max_lifetime(lab):
     assert client.request().status == 200
     wait_until(backend.connection().finished.is_set, "the aged connection to be closed")
     assert client.request().status == 200
+
+
+@pytest.mark.parametrize("room,status,attempts", [(True, 200, 2), (False, 502, 1)])
+def test_a_body_is_kept_for_another_attempt_only_while_there_is_room(lab, room, status, attempts):
+    """`max_held_bytes` counts it. Without room nobody is refused: the request is only not repeated."""
+    def script(peer):
+        peer.read_request()
+        if peer.index > 0:
+            peer.respond()
+
+    backend = lab.backend(script)
+    gateway = lab.gateway(backend, workers=1, limits={"max_held_bytes": "64KiB"},
+                          upstream={"retries": {"on": ["connect", "reset"]}})
+    if not room:
+        lab.client(gateway).send(b"GET / HTTP/1.1\r\nHost: test.example\r\nX-Slow: " + b"x" * 40_000)
+        wait_until(lambda: gateway.metric("sluice_held_bytes") > 40_000, "the budget to be used")
+    assert lab.request(gateway, "PUT", body=bytes(40_000)).status == status
+    assert len(backend.requests) == attempts
+    assert gateway.metric("sluice_held_bytes") == (0 if room else pytest.approx(40_000, abs=100))
+    assert gateway.metric("sluice_held_bytes_rejections_total") == 0

@@ -294,16 +294,65 @@ TEST_F(StreamTest, OverTheBudgetASlowPeerIsCut) {
   EXPECT_EQ(small.metrics.held_bytes.value(), 0);
 }
 
-TEST_F(StreamTest, TheBudgetIsForAllStreamsTogether) {
+TEST_F(StreamTest, TheBudgetIsForAllStreamsTogetherAndTheOneThatIsStuckLongestIsCut) {
   IoHarness small(100 * 1024);
   auto [first, first_peer] = small.plain_stream(16 * 1024);
   auto [second, second_peer] = small.plain_stream(16 * 1024);
   EXPECT_FALSE(first->write({pattern(90 * 1024)}));
-  EXPECT_EQ(second->write({pattern(90 * 1024)}), StreamError::held_limit);
-  EXPECT_FALSE(first->error());
-  first.reset();
+  EXPECT_FALSE(second->write({pattern(90 * 1024)}));
+  EXPECT_EQ(first->write_error(), StreamError::held_limit);
+  EXPECT_FALSE(second->error());
+  EXPECT_LE(small.held.held(), 100u * 1024) << "what was kept for it is given back at once";
+  EXPECT_EQ(small.metrics.held_bytes.value(), static_cast<std::int64_t>(small.held.held()));
+  EXPECT_EQ(small.metrics.held_rejected.value(), 1u);
+  second.reset();
   small.settle();
   EXPECT_EQ(small.held.held(), 0u) << "a closed stream gives back as well";
+}
+
+TEST_F(StreamTest, WhoWaitsForAStreamThatIsCutForOthersIsToldInTheNextTurn) {
+  IoHarness small(100 * 1024);
+  auto [first, first_peer] = small.plain_stream(16 * 1024);
+  auto [second, second_peer] = small.plain_stream(16 * 1024);
+  EXPECT_FALSE(first->write({pattern(90 * 1024)}));
+  bool flushed = false;
+  small.spawn(wait_flushed(*first), flushed);
+  small.settle();
+  EXPECT_FALSE(second->write({pattern(90 * 1024)}));
+  EXPECT_FALSE(flushed) << "not in the middle of another stream's write";
+  ASSERT_TRUE(small.run_until([&] { return flushed; }));
+  EXPECT_EQ(first->error(), StreamError::held_limit);
+}
+
+TEST_F(StreamTest, ASlowPeerThatMovesIsNotTheOneThatIsCut) {
+  IoHarness small(100 * 1024);
+  auto [slow, slow_peer] = small.plain_stream(16 * 1024);
+  auto [stuck, stuck_peer] = small.plain_stream(16 * 1024);
+  auto [newest, newest_peer] = small.plain_stream(16 * 1024);
+  EXPECT_FALSE(slow->write({pattern(70 * 1024)}));
+  EXPECT_FALSE(stuck->write({pattern(60 * 1024)}));
+  const std::uint64_t sent = slow->bytes_written();
+  std::string taken;
+  ASSERT_TRUE(small.run_until([&] {
+    if (slow->bytes_written() == sent) taken += slow_peer.receive(1024);
+    return slow->bytes_written() > sent;
+  }));
+  ASSERT_FALSE(slow->flushed());
+  EXPECT_FALSE(newest->write({pattern(70 * 1024)}));
+  EXPECT_FALSE(slow->error());
+  EXPECT_EQ(stuck->error(), StreamError::held_limit);
+}
+
+TEST_F(StreamTest, AWriteThatNeverFitsCutsNobodyElse) {
+  IoHarness small(100 * 1024);
+  auto [first, first_peer] = small.plain_stream(16 * 1024);
+  auto [second, second_peer] = small.plain_stream(16 * 1024);
+  EXPECT_FALSE(first->write({pattern(60 * 1024)}));
+  EXPECT_EQ(second->write({pattern(1024 * 1024)}), StreamError::held_limit);
+  EXPECT_FALSE(first->error());
+  first.reset();
+  second.reset();
+  EXPECT_EQ(small.held.held(), 0u);
 }
 
 TEST_F(StreamTest, APeerThatTakesNothingIsCutAfterWriteIdle) {
