@@ -69,8 +69,13 @@ ListenerChoice choose_listener(const config::Config& config, const TrialRequest&
   };
   const Listeners exact = with_port(request.port.value_or(request.secure ? kHttpsPort : kHttpPort));
   if (!exact.empty()) return first_of(exact);
-  // Without a port it may be mapped to any, by a container or a load balancer.
-  if (!request.port) return first_of(fitting);
+  // Without a port it may be mapped to any, by a container or a load balancer; clients of URLs know no unix
+  // sockets.
+  if (!request.port) {
+    const Listeners with_ports =
+        those(fitting, [](const config::Listener* listener) { return !listener->address.is_unix(); });
+    return first_of(with_ports.empty() ? fitting : with_ports);
+  }
   // Whatever port that will be.
   if (const Listeners any = with_port(0); !any.empty()) return first_of(any);
   throw InputError("no listener speaks " + std::string(schemes_of(request.secure)) + " on port " +

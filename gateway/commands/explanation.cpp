@@ -97,8 +97,7 @@ Pairs in_force(const config::Config& config, const RouteContext& route) {
   };
   const config::Route& own = *route.route;
   Pairs pairs;
-  const bool own_body = own.max_request_body.has_value();
-  pairs.emplace_back(own_body ? "routes.max_request_body" : "limits.max_request_body",
+  pairs.emplace_back(key(own.max_request_body.has_value(), "limits.", "max_request_body"),
                      size_or_off(route.max_body));
   pairs.emplace_back("timeouts.connect", duration_or_off(config.timeouts.connect));
   pairs.emplace_back(key(own.timeouts.response_head.has_value(), "", "timeouts.response_head"),

@@ -25,8 +25,8 @@ struct Decision {
   Action action = Action::forward;
   Reply reply = {};
   bool out_of_step = false;  // of a refusal: the rest of the connection cannot be trusted
-  std::optional<metrics::UpgradeResult>
-      upgrade;  // of a refusal that ended a WebSocket handshake on its route
+  // Of a refusal that ended a WebSocket handshake on its route.
+  std::optional<metrics::UpgradeResult> upgrade = {};
 };
 
 // Fills in `route` but for its services, and notes in the exchange and its record who the client is and which

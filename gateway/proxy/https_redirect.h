@@ -22,8 +22,8 @@ bool must_use_https(const ClientExchange& exchange, const RouteContext& route) n
 std::optional<std::string> https_location(std::string_view authority, std::uint16_t port,
                                           std::string_view path, std::string_view query);
 
-// Where it leads: 443 if it is served, else the first port that speaks TLS. `ports`: the listeners' own, in their order; 0 for a
-// unix socket.
+// Where it leads: 443 if it is served, else the first port that speaks TLS. `ports`: the listeners' own, in
+// their order; 0 for a unix socket.
 std::uint16_t https_port(const config::Config& config, const std::vector<std::uint16_t>& ports) noexcept;
 
 // 308, so that methods and bodies stay what they are; 400 to a request without a host.

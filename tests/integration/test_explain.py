@@ -172,6 +172,15 @@ def test_a_plain_listener_that_redirects(two_listeners):
     assert told["routes"] == [], "no route is asked"
 
 
+def test_several_listeners_that_fit_are_told(tmp_path):
+    file = tmp_path / "sluice.yaml"
+    file.write_text(to_yaml(config_for("http://127.0.0.1:1", listeners=[
+        {"name": "web", "address": "127.0.0.1:8080"}, {"name": "other", "address": "127.0.0.2:8080"}])) + "\n")
+    told = explain(file, "GET", "http://a.example:8080/")
+    assert told["listener"].startswith("web ")
+    assert told["notes"] == ["the URL fits other (127.0.0.2:8080, plain) as well; --listener NAME takes another"]
+
+
 def test_a_trusted_proxy_is_believed(two_listeners):
     forwarded = flags([("X-Forwarded-For", "203.0.113.5"), ("X-Forwarded-Proto", "https")])
     url = "http://a.example:8080/"
@@ -212,9 +221,10 @@ def test_a_wrong_configuration_exits_1(tmp_path):
 
 def test_a_unix_listener_is_taken_by_name(tmp_path):
     config = config_for("http://127.0.0.1:1", listeners=[
-        {"name": "web", "address": "127.0.0.1:8080"},
-        {"name": "local", "address": f"unix:{tmp_path}/web.sock", "trusted_proxies": ["unix"]}])
+        {"name": "local", "address": f"unix:{tmp_path}/web.sock", "trusted_proxies": ["unix"]},
+        {"name": "web", "address": "127.0.0.1:8080"}])
     file = tmp_path / "sluice.yaml"
     file.write_text(to_yaml(config) + "\n")
     told = explain(file, "GET", "http://a.example/", "--listener", "local")
     assert told["client"] == {"address": "unix", "trusted": True, "believed": "unix", "scheme": "http"}
+    assert explain(file, "GET", "http://a.example/")["listener"].startswith("web "), "a URL leads to a port first"

@@ -113,6 +113,22 @@ def test_it_has_the_keys_that_the_loader_takes(schema):
     assert len(paths) > 100
 
 
+DURATIONS = ["500ms", "5s", "1m30s", "1h2m3s4ms", "90s", "off", "", "5", "s", "1s1m", "1s1s", "1.5s", "5 s", "-1s", "0x1s", "5S"]
+SIZES = ["100", "64KiB", "10MB", "500B", "off", "", "KiB", "1kib", "1.5KiB", "1 KiB", "-1", "1KiX", "1K"]
+
+
+@pytest.mark.parametrize("key,texts", [("timeouts.connect", DURATIONS), ("limits.max_request_body", SIZES)])
+def test_patterns_say_what_the_loader_says(validator, tmp_path, key, texts):
+    section, name = key.split(".")
+    said = {}
+    for text in texts:
+        file = tmp_path / "sluice.yaml"
+        file.write_text(f"listeners: [{{ name: web, address: 127.0.0.1:0 }}]\n{section}: {{ {name}: '{text}' }}\n")
+        said[text] = (not problems(validator, file.read_text()), run_sluice("check", "--config", file).returncode == 0)
+    assert all(schema == loader for schema, loader in said.values()), said
+    assert len(set(said.values())) == 2, "some are taken and some are not"
+
+
 BASE = parse((GOLDEN / "good/every_default_written_out.yaml").read_text())
 
 
