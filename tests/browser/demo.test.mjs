@@ -6,14 +6,10 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { chromium } from "playwright-core";
+import { FLAGS, TIMEOUT_MS } from "./chromium.mjs";
 
 const { BASE_URL, CHROMIUM = "/usr/bin/chromium", SCREENSHOT } = process.env;
 const COLUMNS = ["ws", "sse", "longpoll", "poll"];
-const TIMEOUT_MS = 20_000;
-const FLAGS = [
-  "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run",
-  "--disable-background-networking", "--disable-component-update", "--disable-sync",
-];
 
 let browser;
 

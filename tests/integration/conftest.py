@@ -10,6 +10,7 @@ from support import gateway as gateway_process
 from support import real_backends
 from support.certificates import Authority
 from support.config_text import config_for
+from support.node_client import NodeClient
 from support.raw_backend import BlackHole, RawBackend, RefusingEndpoint, answer_ok
 from support.raw_client import RawClient
 from support.waiting import seconds
@@ -62,10 +63,20 @@ class Lab:
         return self.keep(BlackHole())
 
     def uvicorn(self, *options):
-        return self.keep(real_backends.uvicorn(self.folder, *options))
+        return self.real(real_backends.uvicorn, *options)
+
+    def real(self, make, *arguments):
+        """A server of support/real_backends.py."""
+        return self.keep(make(self.folder, *arguments))
 
     def node_echo(self):
-        return self.keep(real_backends.node_echo(self.folder))
+        return self.real(real_backends.node_echo)
+
+    def node_client(self, script, *arguments, **options):
+        """A program below tests/ that talks through a gateway; see NodeClient."""
+        client = NodeClient(self.folder, script, *arguments, **options)
+        self.clients.append(client)
+        return client
 
     def keep(self, backend):
         self.backends.append(backend)

@@ -1,8 +1,9 @@
-"""Real application servers as child processes: uvicorn with a FastAPI app, Node with the `ws` package."""
+"""Real application servers as child processes: uvicorn with a FastAPI app, Node with npm packages, mosquitto."""
 
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -17,23 +18,23 @@ NODE_MODULES = TESTS / "browser" / "node_modules"
 
 
 class Process:
-    """A server process; `port_pattern` finds its port in what it prints."""
+    """A server process; `pattern` finds its port, or the path of its unix socket, in what it prints."""
 
-    def __init__(self, arguments, port_pattern, folder, name, env=None):
+    def __init__(self, arguments, pattern, folder, name, env=None, cwd=None):
         self.output_file = Path(folder) / f"{name}.log"
         with open(self.output_file, "wb") as output:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *map(str, arguments)], env={**os.environ, **(env or {})},
-                stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+                cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         try:
-            port = wait_until(lambda: self._port(port_pattern), lambda: f"{name}'s port:\n{self.output()}", 20)
-            self.port = int(port)
+            place = wait_until(lambda: self._place(pattern), lambda: f"{name}'s port:\n{self.output()}", 20)
         except BaseException:
             self.close()
             raise
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.port = int(place) if place.isdigit() else None
+        self.url = f"http://127.0.0.1:{place}" if place.isdigit() else f"unix:{place}"
 
-    def _port(self, pattern):
+    def _place(self, pattern):
         assert self.process.poll() is None, f"exited with {self.process.returncode}:\n{self.output()}"
         found = re.search(pattern, self.output(), re.MULTILINE)
         return found[1] if found else None
@@ -70,10 +71,66 @@ def need(condition, what):
         pytest.fail(what)
 
 
+def node(script, *arguments):
+    """The command that runs a program below tests/ with Node."""
+    found = shutil.which("node")
+    need(found, "node is not installed")
+    need((NODE_MODULES / "socket.io").is_dir(), f"the npm packages are missing: run {NODE_MODULES.parent}/install")
+    return [found, TESTS / script, *arguments]
+
+
 def node_echo(folder):
     """The echo server on Node's `ws` package."""
-    node = shutil.which("node")
-    need(node, "node is not installed")
-    need((NODE_MODULES / "ws").is_dir(), f"the ws package is missing: run npm ci in {NODE_MODULES.parent}")
-    return Process([node, TESTS / "support" / "node_echo.mjs"], r"^(\d+)\s*$", folder, "node",
-                   {"NODE_PATH": str(NODE_MODULES)})
+    return Process(node("support/node_echo.mjs"), r"^(\d+)\s*$", folder, "node")
+
+
+def socketio(folder, name="socketio"):
+    """A server on Node's `socket.io` package."""
+    return Process(node("support/socketio_server.mjs"), r"^(\d+)\s*$", folder, name)
+
+
+def socketio_at(folder, path, name):
+    """The same at a unix socket, so that a successor can take exactly its place."""
+    return Process(node("support/socketio_server.mjs", path), rf"^({re.escape(str(path))})\s*$", folder, name)
+
+
+def graphql(folder):
+    """A server on Node's `graphql-ws` package."""
+    return Process(node("support/graphql_server.mjs"), r"^(\d+)\s*$", folder, "graphql")
+
+
+MOSQUITTO = """\
+# Mosquitto 2.0.11 does not start with a WebSocket listener alone.
+listener 0 {folder}/mqtt.sock
+listener {port} 127.0.0.1
+protocol websockets
+# Without it, libwebsockets binds [::] instead of 127.0.0.1.
+socket_domain ipv4
+allow_anonymous true
+# Root would become another user, who may not write here.
+user root
+log_type all
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def mosquitto(folder):
+    """The MQTT broker, listening for WebSockets. It cannot say which free port it took, so one is found for it; another
+    program may be faster, then the next one is tried."""
+    command = shutil.which("mosquitto", path=os.environ["PATH"] + ":/usr/sbin")
+    need(command, "mosquitto is not installed")
+    for attempt in range(5):
+        port = free_port()
+        file = Path(folder) / f"mosquitto-{attempt}.conf"
+        file.write_text(MOSQUITTO.format(folder=folder, port=port))
+        try:
+            return Process([command, "-c", file], rf"websockets listen socket on port ({port})\.[\s\S]* running", folder,
+                           f"mosquitto-{attempt}")
+        except AssertionError as error:
+            failed = error
+    raise failed
