@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "tls/vanished_peers.h"
+
 namespace sluice {
 namespace {
 
@@ -61,7 +63,7 @@ tls::Descriptor open_one(const config::Address& address, bool first) {
   set_option(descriptor.get(), SOL_SOCKET, SO_REUSEPORT);
   // Accepted sockets inherit these.
   set_option(descriptor.get(), IPPROTO_TCP, TCP_NODELAY);
-  set_option(descriptor.get(), SOL_SOCKET, SO_KEEPALIVE);
+  tls::probe_silent_peer(descriptor.get());
   if (::listen(descriptor.get(), kBacklog) != 0) fail(address, "listen");
   return descriptor;
 }

@@ -15,6 +15,7 @@
 #include "metrics/log.h"
 #include "metrics/process_metrics.h"
 #include "tls/load_error.h"
+#include "tls/vanished_peers.h"
 
 namespace sluice {
 namespace {
@@ -153,6 +154,10 @@ void Server::start() {
   std::vector<ListeningSockets> listening;
   for (const config::Listener& listener : config_.listeners) {
     listening.push_back(open_listening_sockets(listener.address, listener.mode, worker_count_));
+    if (!config_.timeouts.client_write_idle) continue;
+    for (const tls::Descriptor& socket : listening.back().sockets) {
+      tls::limit_unacknowledged(socket.get(), *config_.timeouts.client_write_idle);
+    }
   }
   std::optional<ListeningSockets> admin_sockets;
   if (config_.admin) admin_sockets = open_listening_sockets(config_.admin->address, 0, 1);

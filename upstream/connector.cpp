@@ -9,6 +9,7 @@
 
 #include "tls/openssl_error.h"
 #include "tls/stream_error.h"
+#include "tls/vanished_peers.h"
 #include "tls/waiter.h"
 
 namespace sluice::upstream {
@@ -41,7 +42,7 @@ tls::Descriptor start_connect(const SocketAddress& address, ErrorCode& error) {
   if (socket && address.family() != AF_UNIX) {
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    ::setsockopt(socket.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    tls::probe_silent_peer(socket.get());
   }
   error.clear();
   if (!socket || ::connect(socket.get(), address.data(), address.size()) != 0) error = ErrorCode(errno, std::system_category());
