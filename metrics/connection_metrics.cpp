@@ -16,6 +16,12 @@ Counter& client_timeout(Registry& registry, unsigned worker, std::string_view ph
                           {{"phase", std::string(phase)}});
 }
 
+Counter& tls_violation(Registry& registry, unsigned worker, std::string_view reason) {
+  return registry.counter(worker, "sluice_tls_violations_total",
+                          "Client connections ended for what their TLS carried after the handshake, by reason.",
+                          {{"reason", std::string(reason)}});
+}
+
 Counter& refused(Registry& registry, unsigned worker, std::string_view limit) {
   return registry.counter(worker, "sluice_connections_refused_total",
                           "Client connections closed right after accepting them, by the limit they met.",
@@ -40,6 +46,9 @@ ConnectionMetrics::ConnectionMetrics(Registry& registry, unsigned worker,
       timeout_request_body(client_timeout(registry, worker, "request_body")),
       timeout_keepalive(client_timeout(registry, worker, "keepalive")),
       timeout_client_write(client_timeout(registry, worker, "client_write")),
+      tls_renegotiation(tls_violation(registry, worker, "renegotiation")),
+      tls_key_updates(tls_violation(registry, worker, "key_updates")),
+      tls_protocol(tls_violation(registry, worker, "protocol")),
       held_rejected(registry.counter(worker, "sluice_held_bytes_rejections_total",
                                      "Slow peers cut off because limits.max_held_bytes was reached.")),
       held_bytes(registry.gauge(worker, "sluice_held_bytes", "Bytes held in memory for slow peers now.")),

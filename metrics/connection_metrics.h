@@ -21,6 +21,8 @@ class ConnectionMetrics {
   Counter& accept_paused;        // sluice_accept_pauses_total : descriptors ran out
   Counter& timeout_tls_handshake, & timeout_request_head, & timeout_request_body, & timeout_keepalive, & timeout_client_write;
                                  // sluice_client_timeouts_total{phase=...}
+  Counter& tls_renegotiation, & tls_key_updates, & tls_protocol;
+                                 // sluice_tls_violations_total{reason=...} : after the handshake
   Counter& held_rejected;        // sluice_held_bytes_rejections_total : slow peers cut because max_held_bytes was reached
   Gauge& held_bytes;             // sluice_held_bytes
   Histogram& loop_lag;           // sluice_event_loop_lag_seconds{worker}

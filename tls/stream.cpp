@@ -146,6 +146,12 @@ ErrorCode Stream::tls_error(int result) {
   return StreamError::tls_failed;
 }
 
+void Stream::tls_violated(metrics::Counter& reason) {
+  if (error_) return;
+  error_ = StreamError::tls_failed;
+  if (SSL_is_server(ssl_.get())) reason.add();
+}
+
 void Stream::abort(ErrorCode error) {
   if (!error_) error_ = error;
   if (!write_error_) write_error_ = error;

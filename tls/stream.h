@@ -14,6 +14,7 @@
 #include <array>
 #include <initializer_list>
 
+#include "tls/client_hello_guard.h"
 #include "tls/ssl_ptr.h"
 #include "tls/worker_io.h"
 
@@ -147,6 +148,7 @@ class Stream final : private EventSource {
   void flush_done();
   void send_fin();
   ErrorCode tls_error(int result);
+  void tls_violated(metrics::Counter& reason);  // by a client: counted. Fails what is read from now on
   void give_back_held() noexcept;
 
   WorkerIo& io_;
@@ -171,6 +173,7 @@ class Stream final : private EventSource {
   bool turn_over_ = false;         // this turn's share of TLS records is used up: read on in the next one
   bool reader_due_ = false;
   std::uint16_t key_updates_ = 0;  // since the last application data
+  ClientHelloGuard hellos_;        // of a client
   std::size_t raw_budget_ = 0;     // bytes that OpenSSL may still take from the socket in this read
 
   // Writing.

@@ -16,6 +16,19 @@ constexpr unsigned kMaxKeyUpdates = 32;
 
 Stream& stream_of(BIO* bio) { return *static_cast<Stream*>(BIO_get_data(bio)); }
 
+// Once and for all: SSL_is_init_finished() is false again while a renegotiation is asked for.
+bool handshake_was_done(const SSL* ssl) { return SSL_get_peer_finished(ssl, nullptr, 0) > 0; }
+
+// A HelloRetryRequest is a ServerHello with a random value of its own (RFC 8446 4.1.3).
+bool is_retry_request(std::string_view message) {
+  constexpr std::string_view kRandom =
+      "\xCF\x21\xAD\x74\xE5\x9A\x61\x11\xBE\x1D\x8C\x02\x1E\x65\xB8\x91\xC2\xA2\x11\x16\x7A\xBB\x8C\x5E\x07"
+      "\x9E\x09\xE2\xC8\xA8\x33\x9C";
+  constexpr std::size_t kRandomAt = 6;  // behind the message's header and the version
+  return message.size() >= kRandomAt + kRandom.size() && message.front() == SSL3_MT_SERVER_HELLO &&
+         message.substr(kRandomAt, kRandom.size()) == kRandom;
+}
+
 int bio_read(BIO* bio, char* data, std::size_t size, std::size_t* done) {
   BIO_clear_retry_flags(bio);
   bool would_block = false;
@@ -57,11 +70,18 @@ void StreamBio::attach(Stream& stream) {
   SSL_set_msg_callback_arg(stream.ssl_.get(), &stream);
 }
 
-void StreamBio::on_message(int sent, int, int type, const void* data, std::size_t size, SSL*, void* stream) {
-  if (sent != 0 || type != SSL3_RT_HANDSHAKE || size == 0) return;
-  if (*static_cast<const unsigned char*>(data) != SSL3_MT_KEY_UPDATE) return;
+void StreamBio::on_message(int sent, int, int type, const void* data, std::size_t size, SSL* ssl,
+                           void* stream) {
+  if (type != SSL3_RT_HANDSHAKE || size == 0) return;
   Stream& receiver = *static_cast<Stream*>(stream);
-  if (++receiver.key_updates_ > kMaxKeyUpdates && !receiver.error_) receiver.error_ = StreamError::tls_failed;
+  const int message = *static_cast<const unsigned char*>(data);
+  if (sent != 0) {
+    if (is_retry_request({static_cast<const char*>(data), size})) receiver.hellos_.retry_asked();
+  } else if (message == SSL3_MT_KEY_UPDATE && ++receiver.key_updates_ > kMaxKeyUpdates) {
+    receiver.tls_violated(receiver.io_.metrics.tls_key_updates);
+  } else if (message == SSL3_MT_CLIENT_HELLO && handshake_was_done(ssl)) {
+    receiver.tls_violated(receiver.io_.metrics.tls_renegotiation);
+  }
 }
 
 int StreamBio::read(Stream& stream, char* data, std::size_t size, std::size_t* done, bool& would_block) {
@@ -73,6 +93,11 @@ int StreamBio::read(Stream& stream, char* data, std::size_t size, std::size_t* d
     return -1;
   }
   const ReadResult result = stream.receive(data, size);
+  if (SSL_is_server(stream.ssl_.get()) && !SSL_is_init_finished(stream.ssl_.get())) {
+    stream.hellos_.see({data, result.size});
+    if (stream.hellos_.too_long()) stream.error_ = StreamError::tls_failed;
+    if (stream.error_) return 0;
+  }
   stream.raw_budget_ -= std::min(stream.raw_budget_, result.size);
   *done = result.size;
   would_block = result.error == StreamError::would_block;

@@ -11,7 +11,8 @@ namespace sluice::tls {
 class Stream;
 
 struct StreamBio {
-  // Gives the stream's SSL its BIO, and counts the KeyUpdates that come (RFC 8446 4.6.3): OpenSSL sets no bound on them.
+  // Gives the stream's SSL its BIO, and watches for what OpenSSL puts up with: KeyUpdates for ever (RFC 8446 4.6.3), clients
+  // that ask to renegotiate (RFC 5246 7.4.1.2), which it declines each time, and overlong ClientHellos. They end the stream.
   static void attach(Stream& stream);
   static int read(Stream& stream, char* data, std::size_t size, std::size_t* done, bool& would_block);
   static int write(Stream& stream, const char* data, std::size_t size, std::size_t* done);

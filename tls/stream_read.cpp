@@ -92,6 +92,8 @@ ReadResult Stream::read_tls(char* data, std::size_t size) {
     const ErrorCode error = tls_error(ok);
     if (error == StreamError::eof) {
       read_ended_ = true;
+    } else if (error == StreamError::tls_failed) {
+      tls_violated(io_.metrics.tls_protocol);
     } else if (error != StreamError::would_block) {
       error_ = error;
     }
@@ -175,7 +177,11 @@ bool Stream::tls_end_seen() {
     if (turn_over_) wake_reader_later();
     return false;
   }
-  if (error != StreamError::eof) error_ = error;
+  if (error == StreamError::tls_failed) {
+    tls_violated(io_.metrics.tls_protocol);
+  } else if (error != StreamError::eof) {
+    error_ = error;
+  }
   return true;
 }
 }  // namespace sluice::tls
