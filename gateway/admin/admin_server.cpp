@@ -1,5 +1,7 @@
 #include "gateway/admin/admin_server.h"
 
+#include <fcntl.h>
+
 #include <asio/redirect_error.hpp>
 #include <asio/write.hpp>
 
@@ -33,6 +35,8 @@ std::string response_text(const AdminReply& reply, bool head_only) {
 AdminServer::AdminServer(IoContext& context, config::Admin settings, AdminSources sources, int descriptor)
     : context_(context), settings_(std::move(settings)), sources_(std::move(sources)), acceptor_(context) {
   acceptor_.assign(settings_.address.v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), descriptor);
+  acceptor_.non_blocking(true);
+  renew_spare();
 }
 
 void AdminServer::start() { asio::co_spawn(context_.get_executor(), accept_loop(), asio::detached); }
@@ -47,6 +51,7 @@ ControlAwaitable<> AdminServer::accept_loop() {
     ErrorCode error;
     auto socket = co_await acceptor_.async_accept(asio::redirect_error(use_awaitable, error));
     if (error == asio::error::operation_aborted) co_return;
+    if (error) socket = accept_with_spare(error);
     if (error) {  // no descriptors: a moment's rest, never a spin
       Timer pause(context_, kAcceptPause);
       co_await pause.async_wait(asio::redirect_error(use_awaitable, error));
@@ -56,6 +61,15 @@ ControlAwaitable<> AdminServer::accept_loop() {
     if (open_ >= kMaxConnections && !waiting_.empty()) waiting_.front()->close(error);
     asio::co_spawn(context_.get_executor(), serve(std::make_shared<AdminSocket>(std::move(socket))), asio::detached);
   }
+}
+
+AdminSocket AdminServer::accept_with_spare(ErrorCode& error) {
+  spare_.close();
+  return acceptor_.accept(error);
+}
+
+void AdminServer::renew_spare() {
+  if (!spare_) spare_ = tls::Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
 ControlAwaitable<> AdminServer::serve(std::shared_ptr<AdminSocket> connection) {
@@ -91,6 +105,8 @@ ControlAwaitable<> AdminServer::serve(std::shared_ptr<AdminSocket> connection) {
   if (!error) socket.shutdown(asio::socket_base::shutdown_send, error);
   while (!error) co_await socket.async_read_some(asio::buffer(chunk), asio::redirect_error(use_awaitable, error));
   --open_;
+  socket.close(error);
+  renew_spare();
 }
 
 }  // namespace sluice::admin

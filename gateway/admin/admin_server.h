@@ -10,6 +10,7 @@
 #include "config/service_config.h"
 #include "gateway/control_io.h"
 #include "gateway/http/message.h"
+#include "tls/descriptor.h"
 
 namespace sluice::admin {
 
@@ -43,12 +44,16 @@ class AdminServer {
  private:
   ControlAwaitable<> accept_loop();
   ControlAwaitable<> serve(std::shared_ptr<AdminSocket> connection);
+  AdminSocket accept_with_spare(ErrorCode& error);
+  void renew_spare();
 
   static constexpr std::size_t kMaxConnections = 64;
   IoContext& context_;
   const config::Admin settings_;
   const AdminSources sources_;
   asio::basic_socket_acceptor<asio::ip::tcp, Executor> acceptor_;
+  // Given up for a connection when there are no descriptors left: then, above all, one asks what is going on.
+  tls::Descriptor spare_;
   std::size_t open_ = 0;
   std::list<AdminSocket*> waiting_;  // for a request's head, the oldest first
 };

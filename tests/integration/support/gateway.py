@@ -41,6 +41,11 @@ def run_sluice(*arguments, cwd=None, timeout=10, env=None):
     return result
 
 
+def cpu_seconds_of(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Gateway:
     def __init__(self, folder, config=None, arguments=None, env=None, text=None, wrapper=()):
         """`config` is a mapping, `text` a whole file instead, `arguments` a whole command line instead of `serve`;
@@ -142,8 +147,7 @@ class Gateway:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def cpu_seconds(self):
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds_of(self.pid)
 
     # ending
 
