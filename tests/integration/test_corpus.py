@@ -164,7 +164,7 @@ def play(case, bench, pieces):
         response = client.response(method)
         assert response.status == status, response
     if statuses and statuses[-1] >= 400 and after == "close":
-        assert "close" in [value.lower() for value in response.all("Connection")]
+        assert "close" in [option.strip().lower() for line in response.all("Connection") for option in line.split(",")]
     if after == "keep":
         response = client.response()
         assert (response.status, response.header("X-Target")) == (200, "/canary")
