@@ -19,7 +19,7 @@ def test_every_way_is_tested():
 @pytest.mark.parametrize("name,way", WAYS)
 def test_a_guide(lab, name, way):
     guide = Guide(name)
-    for program in (guide.starts[way].split()[0], "npx", "curl"):
+    for program in (guide.starts[way].split()[0], "curl"):
         need(shutil.which(program), f"{program} is not installed")
     need((NODE_MODULES / "wscat").is_dir(), f"wscat is missing: run {NODE_MODULES.parent}/install")
     application = lab.keep(guide.start_application(lab.folder, way))

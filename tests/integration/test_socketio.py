@@ -6,6 +6,7 @@ import pytest
 
 from support import real_backends
 from support.config_text import config_for
+from support.waiting import wait_until
 
 UPGRADE, POLLING, WEBSOCKET = "polling,websocket", "polling", "websocket"
 SCHEMES = ["http", "https"]
@@ -58,7 +59,8 @@ def test_polling_alone(lab, ca, scheme):
     connect = talker.wait_event("connect")
     assert (connect["client"], connect["server"]) == (POLLING, POLLING)
     assert gateway.metric("sluice_websocket_upgrades_total") == 0
-    assert sum(line["bytes_sent"] for line in of_session(gateway, connect["session"])) > 1_000_000
+    wait_until(lambda: sum(line["bytes_sent"] for line in of_session(gateway, connect["session"])) > 1_000_000,
+               "the talk in the log")
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

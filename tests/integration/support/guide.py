@@ -4,7 +4,7 @@
 - `# start` begins a block with the command that starts the application; a second one is another way to start it.
 - `# check` begins a block of commands; the next block of `text` is what they print.
 
-Ports are whatever is free; everything else is as written.
+Ports are whatever is free, and `npx wscat` is the wscat of the Node tests; everything else is as written.
 """
 
 import os
@@ -56,6 +56,7 @@ class Guide:
         """What its commands print, with the port as it is written in the guide."""
         # Origins stay: the applications' lists have them as they are written.
         command = re.sub(rf"(?<!-o https://localhost:){GATEWAY_PORT}", str(gateway_port), self.check)
+        command = command.replace("npx wscat", "wscat")
         # wscat ends with its standard input, so that is a pipe that stays open.
         process = subprocess.Popen(["bash", "-c", command], cwd=folder, env=self._environment(), stdin=subprocess.PIPE,
                                    stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
@@ -70,9 +71,9 @@ class Guide:
 
     @staticmethod
     def _environment():
-        """`python3` is the one with the distribution's packages, and npx finds what is installed without the network."""
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        return environment({"PATH": path, "npm_config_offline": "true", "PYTHONDONTWRITEBYTECODE": "1"})
+        """`python3` is the one with the distribution's packages."""
+        path = os.pathsep.join([str(NODE_MODULES / ".bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+        return environment({"PATH": path, "PYTHONDONTWRITEBYTECODE": "1"})
 
 
 def lines(text):

@@ -34,9 +34,9 @@ class NodeClient:
     def wait_event(self, event, count=1, timeout=10):
         """The count-th event of that name."""
         def happened():
-            assert self.process.poll() in (None, 0), self.report()
+            code = self.process.poll()  # before reading: what it says last comes before its end
             found = self.said(event)
-            assert self.process.poll() is None or len(found) >= count, self.report()
+            assert code is None or code == 0 and len(found) >= count, self.report()
             return found[count - 1:count]
 
         return wait_until(happened, lambda: f"{event} number {count}: {self.report()}", timeout)[0]
