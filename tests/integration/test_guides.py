@@ -16,6 +16,7 @@ def test_every_way_is_tested():
     assert sorted(written) == sorted(WAYS)
 
 
+@pytest.mark.deadline(90)
 @pytest.mark.parametrize("name,way", WAYS)
 def test_a_guide(lab, name, way):
     guide = Guide(name)

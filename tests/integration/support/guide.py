@@ -45,7 +45,8 @@ class Guide:
             (folder / name).write_text(text.replace(APPLICATION_PORT, "0"), encoding="utf-8")
         (folder / "node_modules").symlink_to(NODE_MODULES)
         command = self.starts[way].strip().replace(APPLICATION_PORT, "0")
-        return Process(["bash", "-c", f"exec {command}"], PLACE, folder, "application", self._environment(), folder)
+        return Process(["bash", "-c", f"exec {command}"], PLACE, folder, "application", self._environment(), folder,
+                       start_within=40)  # frameworks are large
 
     def config_for(self, application):
         """Its sluice.yaml, in front of that application."""

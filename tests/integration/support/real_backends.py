@@ -20,14 +20,14 @@ NODE_MODULES = TESTS / "browser" / "node_modules"
 class Process:
     """A server process; `pattern` finds its port, or the path of its unix socket, in what it prints."""
 
-    def __init__(self, arguments, pattern, folder, name, env=None, cwd=None):
+    def __init__(self, arguments, pattern, folder, name, env=None, cwd=None, start_within=20):
         self.output_file = Path(folder) / f"{name}.log"
         with open(self.output_file, "wb") as output:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", *map(str, arguments)], env={**os.environ, **(env or {})},
                 cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
         try:
-            place = wait_until(lambda: self._place(pattern), lambda: f"{name}'s port:\n{self.output()}", 20)
+            place = wait_until(lambda: self._place(pattern), lambda: f"{name}'s port:\n{self.output()}", start_within)
         except BaseException:
             self.close()
             raise
