@@ -54,7 +54,7 @@ def test_header_bombs(lab, ca):
                     for member in crowd.alive():
                         left[member] = left[member][crowd.push(member, left[member]):]
                     crowd.receive(0.01)
-                wait_until(lambda: crowd.receive() or all(member.received for member in crowd.members), f"answers to {name}")
+                wait_until(lambda: crowd.receive() or all(one.received for one in crowd.members), f"answers to {name}")
                 assert crowd.statuses() == {status: EACH}, name
         for reason in {reason for _, _, reason in BOMBS.values() if reason}:
             count = EACH * sum(reason == one for _, _, one in BOMBS.values())

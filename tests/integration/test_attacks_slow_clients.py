@@ -6,7 +6,7 @@ from support.attack_lab import Fort
 from support.crowd import Crowd
 from support.http_message import request_bytes
 from support.raw_client import blind
-from support.waiting import wait_until
+from support.waiting import seconds, wait_until
 
 pytestmark = pytest.mark.deadline(60)
 MIB = 2**20
@@ -22,7 +22,7 @@ def test_heads_that_drip_for_ever(lab, ca, tls):
     with fort.siege(memory=30 if tls else 10) as siege:
         port = fort.secure_port if tls else fort.port
         with Crowd(port, CROWD, HALF_A_HEAD, tls=blind() if tls else None) as crowd:
-            crowd.drip(b"x", every=0.05, duration=5)
+            crowd.drip(b"x", every=0.05, duration=seconds(5))
             crowd.wait_ended()
             assert crowd.statuses() == {408: CROWD}
             siege.wait_counted(CROWD, TIMEOUTS, phase="request_head")
@@ -39,7 +39,7 @@ def test_bodies_that_drip_for_ever(lab, ca, framing, drop):
     fort = Fort(lab, ca, target=backend)
     with fort.siege(memory=20) as siege:
         with Crowd(fort.port, 100, request_bytes("POST", "/slow", [framing])) as crowd:
-            crowd.drip(drop, every=0.05, duration=1.5)
+            crowd.drip(drop, every=0.05, duration=seconds(1.5))
             assert len(crowd.alive()) == 100
             siege.check_idle()
             crowd.wait_ended()
@@ -51,7 +51,7 @@ def test_a_chunk_extension_that_never_ends(lab, ca):
     fort = Fort(lab, ca, target=lab.backend(lambda peer: (peer.read_request_head(), peer.hang())))
     head = request_bytes("POST", "/slow", [("Transfer-Encoding", "chunked")])
     with fort.siege(memory=10) as siege, Crowd(fort.port, 100, head + b"1;e") as crowd:
-        crowd.drip(b"e" * 20, every=0.02, duration=5)
+        crowd.drip(b"e" * 20, every=0.02, duration=seconds(5))
         assert crowd.statuses() == {400: 100}
         siege.wait_counted(100, "sluice_parse_errors_total", reason="bad_chunk_extension")
 
@@ -62,7 +62,7 @@ def test_a_body_in_tls_records_of_one_byte(lab, ca):
     fort = Fort(lab, ca, target=backend)
     head = request_bytes("POST", "/slow", [("Content-Length", "1000000")])
     with fort.siege(memory=10) as siege, Crowd(fort.secure_port, 10, head, tls=blind()) as crowd:
-        crowd.drip(b"x", every=0, duration=1.5)
+        crowd.drip(b"x", every=0, duration=seconds(1.5))
         assert len(crowd.alive()) == 10
         crowd.wait_ended()
         siege.wait_counted(10, TIMEOUTS, phase="request_body")

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from support.attack_lab import Fort
+from support.attack_lab import Fort, duration
 from support.crowd import Crowd
 from support.raw_backend import echo_websocket
-from support.waiting import wait_until
+from support.waiting import seconds, wait_until
 from support.websocket import CONTINUATION, PING, TEXT, frame_bytes, upgrade_bytes
 
 pytestmark = pytest.mark.deadline(60)
@@ -42,7 +42,7 @@ def fort_of_tunnels(lab, ca, script=accept_and_read, **websocket):
 def test_frame_headers_that_drip(lab, ca):
     """A header that is not whole is no frame, so that idle_timeout counts on. There is no boundary for a Close towards the
     backend then, and the attackers do not answer theirs: five seconds later they are cut."""
-    fort = fort_of_tunnels(lab, ca, idle_timeout="1s")
+    fort = fort_of_tunnels(lab, ca, idle_timeout=duration(1))
     with fort.siege(memory=10) as siege, tunnels(Crowd(fort.port, CROWD, upgrade_bytes())) as crowd:
         for byte in b"\x82\xff\x00\x00\x00":  # of fourteen
             crowd.drip(bytes([byte]), every=0.3, duration=0.1)
@@ -52,26 +52,27 @@ def test_frame_headers_that_drip(lab, ca):
 
 
 def wait_told_to_leave(crowd):
-    wait_until(lambda: crowd.receive() or all(one.received.startswith(CLOSE_GOING_AWAY) for one in crowd.members), "the Closes")
+    wait_until(lambda: crowd.receive() or all(one.received.startswith(CLOSE_GOING_AWAY) for one in crowd.members),
+               "the Closes")
 
 
 def test_frames_that_drip(lab, ca):
     """Payload is data, however little: the tunnel stays, costs next to nothing, and ends when that ends."""
-    fort = fort_of_tunnels(lab, ca, idle_timeout="600ms")
+    fort = fort_of_tunnels(lab, ca, idle_timeout=duration(0.6))
     with fort.siege(memory=10) as siege:
         with tunnels(Crowd(fort.port, CROWD, upgrade_bytes())) as crowd:
             crowd.send(LARGEST_FRAME)
-            siege.check_idle(lambda: crowd.drip(b"x", every=0.3, duration=1.5))
+            siege.check_idle(lambda: crowd.drip(b"x", every=0.3, duration=seconds(1.5)))
             assert all(one.received == b"" for one in crowd.members)
             wait_told_to_leave(crowd)
         siege.wait_counted(CROWD, CLOSES, initiator="gateway", code="1001")
 
 
 def test_pings_do_not_keep_a_tunnel(lab, ca):
-    fort = fort_of_tunnels(lab, ca, idle_timeout="600ms")
+    fort = fort_of_tunnels(lab, ca, idle_timeout=duration(0.6))
     with fort.siege(memory=10) as siege:
         with tunnels(Crowd(fort.port, CROWD, upgrade_bytes())) as crowd:
-            crowd.drip(frame_bytes(PING, b"", mask=True), every=0.1, duration=1)
+            crowd.drip(frame_bytes(PING, b"", mask=True), every=0.1, duration=seconds(1))
             wait_told_to_leave(crowd)
         siege.wait_counted(CROWD, CLOSES, initiator="gateway", code="1001")
 
@@ -147,7 +148,7 @@ def test_leaving_without_a_close(lab, ca, how):
         accept_and_read(peer)
         peer.wait(over, 50)
 
-    fort = fort_of_tunnels(lab, ca, stay, idle_timeout="700ms")
+    fort = fort_of_tunnels(lab, ca, stay, idle_timeout=duration(0.7))
     with fort.siege(memory=10) as siege, tunnels(Crowd(fort.port, CROWD, upgrade_bytes())) as crowd:
         if how == "reset":
             crowd.close()

@@ -1,4 +1,4 @@
-"""Peers that vanish without a FIN or a reset: the kernel is told to find out. Waiting until it has would take minutes."""
+"""Peers that vanish without a FIN or a reset: the kernel is told to find out. Until it has, minutes would pass."""
 
 import socket
 

@@ -2,15 +2,23 @@
 
 from support.bystanders import Bystanders
 from support.siege import Siege
+from support.waiting import seconds
 
-TIMEOUTS = {"drain": "100ms", "tls_handshake": "1s", "request_head": "1s", "request_body_idle": "1s", "keepalive_idle": "2s",
-            "client_write_idle": "1s"}
+
+def duration(value):
+    """A timeout for the configuration, longer where everything takes longer: a crowd must be complete before it goes."""
+    return f"{seconds(value) * 1000:.0f}ms"
+
+
+TIMEOUTS = {"drain": "100ms", "tls_handshake": duration(1), "request_head": duration(1),
+            "request_body_idle": duration(1), "keepalive_idle": duration(2), "client_write_idle": duration(1)}
 # Connections that attackers leave in the pool would look like descriptors that leak.
 POOL = {"pool": {"idle_timeout": "1s"}}
 
 
 class Fort:
-    """A gateway whose route /honest leads to the bystanders and /attacked to `target` (a backend; default: a fixed answer)."""
+    """A gateway of which two routes lead to the bystanders, and everything else to `target`, a backend, or without one to
+    a fixed answer. `sections` are further ones of its configuration."""
 
     def __init__(self, lab, ca, target=None, route=None, new_connections=True, wrapper=(), **sections):
         self.bystanders = lab.keep(Bystanders())

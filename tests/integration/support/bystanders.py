@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,7 +94,7 @@ def check_served_as_before(before, during, strangers):
         now, calm, direct, direct_calm = (percentile(times[key], share) for key in (
             ("during", False), ("before", False), ("during", True), ("before", True)))
         bound = factor * (calm + max(0, direct - direct_calm)) + allowance * patience
-        figures.append(f"{name} {calm * 1e3:.1f} -> {now * 1e3:.1f} ms (past the gateway {direct_calm * 1e3:.1f} -> "
-                       f"{direct * 1e3:.1f})")
+        figures.append(f"{name} {calm * 1e3:.1f} -> {now * 1e3:.1f} ms "
+                       f"(past the gateway {direct_calm * 1e3:.1f} -> {direct * 1e3:.1f})")
         assert now <= bound, f"{figures[-1]}, over {bound * 1e3:.0f} ms; strangers took {strangers:.1f} cores"
     print(", ".join(figures))

@@ -1,6 +1,7 @@
-"""A program: honest clients and the backend that serves them, in a process of their own, so that what they measure is the
-gateway and not the test beside them. Some exchanges go to the backend directly: what the machine alone takes. Says its backend's port, reads where to go from standard input, and then writes one
-JSON line per exchange: whose it is, what it is, when it began (monotonic clock), how long it took, what went wrong."""
+"""A program: honest clients and the backend that serves them, in a process of their own, so that what they measure is
+the gateway and not the test beside them. Some exchanges go to the backend directly: what the machine alone takes. Says its
+backend's port, reads from standard input where to go, and then writes one JSON line per exchange: whose it is, what it is,
+when it began (monotonic clock), how long it took, what went wrong."""
 
 import asyncio
 import itertools

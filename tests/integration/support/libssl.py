@@ -12,7 +12,8 @@ SET_MIN_VERSION, SET_MAX_VERSION = 123, 124  # SSL_CTRL_SET_{MIN,MAX}_PROTO_VERS
 _lib = ctypes.CDLL("libssl.so.3")
 for _name in ("TLS_client_method", "SSL_CTX_new", "SSL_new"):
     getattr(_lib, _name).restype = ctypes.c_void_p
-for _name in ("SSL_CTX_new", "SSL_new", "SSL_free", "SSL_CTX_free", "SSL_connect", "SSL_renegotiate", "SSL_do_handshake"):
+for _name in ("SSL_CTX_new", "SSL_CTX_free", "SSL_new", "SSL_free", "SSL_connect", "SSL_renegotiate",
+              "SSL_do_handshake"):
     getattr(_lib, _name).argtypes = [ctypes.c_void_p]
 for _name in ("SSL_set_fd", "SSL_key_update"):
     getattr(_lib, _name).argtypes = [ctypes.c_void_p, ctypes.c_int]

@@ -83,8 +83,8 @@ class Siege:
                    lambda: f"{name}{labels} to grow by {expected}, not {self.counted(name, **labels)}", timeout)
 
     def wait_open(self, more, timeout=10.0):
-        """Waits until so many client connections are open beyond those of before, give or take the honest ones that come
-        and go."""
+        """Waits until so many client connections are open beyond those of before. The honest ones that come and go may
+        have been two more then."""
         wait_until(lambda: self.gateway.metric("sluice_connections_open") >= self._connections - 2 + more,
                    f"{more} connections of the attackers to be open", timeout)
 
