@@ -139,6 +139,7 @@ class Stream final : private EventSource {
   ErrorCode write_tls(std::initializer_list<std::string_view> parts);
   ErrorCode ssl_write(const char* data, std::size_t size);
   ErrorCode transmit(struct iovec* parts, std::size_t count);  // sends at once, keeps the rest
+  ErrorCode send_failed(int number);
   ErrorCode keep(const struct iovec* parts, std::size_t count, std::size_t size);
   bool take_held(std::size_t size);
   void cut_for_others();

@@ -88,7 +88,7 @@ ErrorCode Stream::transmit(iovec* parts, std::size_t count) {
     const ssize_t n = send_parts(socket_.get(), parts, count);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
-    if (n < 0) return write_error_ = ErrorCode(errno, std::system_category());
+    if (n < 0) return send_failed(errno);
     std::size_t sent = static_cast<std::size_t>(n);
     bytes_written_ += sent;
     left -= sent;
@@ -98,6 +98,16 @@ ErrorCode Stream::transmit(iovec* parts, std::size_t count) {
     parts->iov_len -= sent;
   }
   return left == 0 ? ErrorCode{} : keep(parts, count, left);
+}
+
+// A peer that is gone may have said something before, and reading tells its end. After any other error the peer is there, waits
+// for the rest, and would never speak again: whoever reads must not wait for it.
+ErrorCode Stream::send_failed(int number) {
+  const ErrorCode error(number, std::system_category());
+  const bool peer_is_gone = error == std::errc::broken_pipe || error == std::errc::connection_reset;
+  if (peer_is_gone) return write_error_ = error;
+  abort(error);
+  return write_error_;
 }
 
 // Takes from the budget. When it is spent, those of this worker's streams are cut that have made no progress for longest, until
@@ -148,7 +158,7 @@ bool Stream::send_kept() {
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
     if (n < 0) {
-      write_error_ = ErrorCode(errno, std::system_category());
+      send_failed(errno);
       break;
     }
     overflow_sent_ += static_cast<std::size_t>(n);

@@ -55,7 +55,10 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> Http1Session::run() {
       co_return nullptr;
     }
     while (!stream.flushed()) co_await stream.wait_flushed();
-    if (stream.write_error()) co_return nullptr;
+    if (stream.write_error()) {
+      break_connection();
+      co_return nullptr;
+    }
     if (!exchange_.reusable() || services_.draining) break;
     if (++served_in_turn_ >= kRequestsPerTurn) {  // a client that pipelines must not keep the others waiting
       served_in_turn_ = 0;
