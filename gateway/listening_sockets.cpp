@@ -68,10 +68,10 @@ tls::Descriptor open_one(const config::Address& address, bool first) {
   return descriptor;
 }
 
-std::uint16_t port_of(int descriptor) {
+std::uint16_t port_of(const config::Address& address, int descriptor) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
-  ::getsockname(descriptor, reinterpret_cast<sockaddr*>(&storage), &size);
+  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&storage), &size) != 0) fail(address, "getsockname");
   return ntohs(storage.ss_family == AF_INET6 ? reinterpret_cast<const sockaddr_in6&>(storage).sin6_port
                                              : reinterpret_cast<const sockaddr_in&>(storage).sin_port);
 }
@@ -90,7 +90,7 @@ ListeningSockets open_listening_sockets(const config::Address& address, unsigned
   }
   for (unsigned i = 0; i < count; ++i) {
     listening.sockets.push_back(open_one(listening.address, i == 0));
-    if (i == 0) listening.address.port = port_of(listening.sockets[0].get());
+    if (i == 0) listening.address.port = port_of(address, listening.sockets[0].get());
   }
   return listening;
 }

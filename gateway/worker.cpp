@@ -35,7 +35,12 @@ Worker::Worker(unsigned index, Shared shared)
       io_(loop_, shared.held, connection_metrics_),
       services_{io_, tls_metrics_, nullptr, {}, {}, {}, nullptr, websocket::TunnelSet(loop_)} {}
 
-Worker::~Worker() = default;
+// Still running only when the gateway could not start after all.
+Worker::~Worker() {
+  if (!thread_.joinable()) return;
+  stop();
+  join();
+}
 
 void Worker::install(std::shared_ptr<const proxy::Snapshot> snapshot,
                      const std::vector<std::shared_ptr<const tls::ClientContext>>& clients,
