@@ -83,7 +83,9 @@ void Listener::start() {
   if (const ErrorCode error = services_.io.loop.add(socket_.get(), EPOLLIN, *this)) throw std::system_error(error, "epoll_ctl");
 }
 
-void Listener::resume() { services_.io.loop.change(socket_.get(), EPOLLIN, *this); }
+void Listener::resume() {
+  if (services_.io.loop.change(socket_.get(), EPOLLIN, *this)) resume_.set_after(kPauseWithoutDescriptors);  // never stays deaf
+}
 
 void Listener::on_events(std::uint32_t) {
   try {
