@@ -6,8 +6,7 @@ from pathlib import Path
 
 from support import binary, faults
 from support.config_text import config_for
-from support.fault_peers import Backend, refused_upgrade, tunnel, two_requests, upload_in_chunks
-from support.fault_peers import play
+from support.fault_peers import Backend, play, refused_upgrade, tunnel, two_requests, upload_in_chunks
 from support.fault_plan import FAULTS, NEVER_FAIL
 from support.raw_client import blind
 from support.waiting import wait_until
@@ -15,7 +14,7 @@ from support.waiting import wait_until
 # Functions of the C library that take or make a socket, or something that is waited for beside sockets. The fortified
 # ones too: they would pass by those that the library replaces.
 SOCKET_FUNCTION = re.compile(
-    r"(_*)(socket(pair)?|bind|listen|accept4?|connect|[gs]etsockopt|get(sock|peer)name|recv(from|m?msg)?|send(to|m?msg)?|"
+    r"_*(socket(pair)?|bind|listen|accept4?|connect|[gs]etsockopt|get(sock|peer)name|recv(from|m?msg)?|send(to|m?msg)?|"
     r"p?readv?|p?writev?|shutdown|close|dup[23]?|fcntl(64)?|ioctl|p?poll|p?select|epoll_\w+|eventfd\w*|sendfile(64)?|splice)(_chk)?")
 # Asio's, for systems that lack epoll_create1.
 NOT_CALLED = {"epoll_create"}

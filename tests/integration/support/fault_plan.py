@@ -26,7 +26,7 @@ FAULTS = {
 }
 # An eventfd's counter cannot become so high that a write fails.
 NEVER_FAIL = {"write"}
-# Without it no socket would be full, and send() never called.
+# Makes sockets full, whatever the system's buffers are: without it, no bytes would be kept, and send() never be called.
 FULL_SOCKETS = Fault("sendmsg", EAGAIN, at=2, always=True)
 BACKGROUND = {"send": [FULL_SOCKETS], "epoll_ctl_mod": [FULL_SOCKETS]}
 
