@@ -44,16 +44,16 @@ def test_frame_headers_that_drip(lab, ca):
     backend then, and the attackers do not answer theirs: five seconds later they are cut."""
     fort = fort_of_tunnels(lab, ca, idle_timeout=duration(1))
     with fort.siege(memory=10) as siege, tunnels(Crowd(fort.port, CROWD, upgrade_bytes())) as crowd:
-        for byte in b"\x82\xff\x00\x00\x00":  # of fourteen
-            crowd.drip(bytes([byte]), every=0.3, duration=0.1)
+        for byte in LARGEST_FRAME[:12]:
+            crowd.drip(bytes([byte]), every=seconds(0.2), duration=0.1)
+        assert told_to_leave(crowd), "though bytes came without a pause"
         crowd.wait_ended(10)
-        assert all(member.received.startswith(CLOSE_GOING_AWAY) for member in crowd.members)
         siege.wait_counted(CROWD, CLOSES, initiator="gateway", code="1001")
 
 
-def wait_told_to_leave(crowd):
-    wait_until(lambda: crowd.receive() or all(one.received.startswith(CLOSE_GOING_AWAY) for one in crowd.members),
-               "the Closes")
+def told_to_leave(crowd):
+    crowd.receive()
+    return all(member.received.startswith(CLOSE_GOING_AWAY) for member in crowd.members)
 
 
 def test_frames_that_drip(lab, ca):
@@ -64,7 +64,7 @@ def test_frames_that_drip(lab, ca):
             crowd.send(LARGEST_FRAME)
             siege.check_idle(lambda: crowd.drip(b"x", every=0.3, duration=seconds(1.5)))
             assert all(one.received == b"" for one in crowd.members)
-            wait_told_to_leave(crowd)
+            wait_until(lambda: told_to_leave(crowd), "the Closes")
         siege.wait_counted(CROWD, CLOSES, initiator="gateway", code="1001")
 
 
@@ -72,8 +72,8 @@ def test_pings_do_not_keep_a_tunnel(lab, ca):
     fort = fort_of_tunnels(lab, ca, idle_timeout=duration(0.6))
     with fort.siege(memory=10) as siege:
         with tunnels(Crowd(fort.port, CROWD, upgrade_bytes())) as crowd:
-            crowd.drip(frame_bytes(PING, b"", mask=True), every=0.1, duration=seconds(1))
-            wait_told_to_leave(crowd)
+            ping = frame_bytes(PING, b"", mask=True)
+            wait_until(lambda: crowd.drip(ping, every=0.1, duration=0.05) or told_to_leave(crowd), "the Closes", 10)
         siege.wait_counted(CROWD, CLOSES, initiator="gateway", code="1001")
 
 

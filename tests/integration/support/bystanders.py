@@ -40,7 +40,7 @@ class Bystanders:
         where = {"port": gateway.port, "secure_port": gateway.ports.get(secure), "new_connections": new_connections}
         self._process.stdin.write(json.dumps(where) + "\n")
         self._process.stdin.flush()
-        wait_until(lambda: {one.kind for one in self._seen} >= {"request", "echo"}, "the first exchanges")
+        wait_until(lambda: {one.kind for one in self._seen} >= {"request", "echo"}, "the first exchanges", 20)
 
     def _read(self):
         for line in self._process.stdout:
