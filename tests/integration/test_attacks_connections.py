@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from support.attack_lab import Fort, duration
+from support.attack_lab import Fort, crowd_of, duration
 from support.crowd import RESET, Crowd
 from support.http_message import request_bytes
 from support.raw_client import blind
@@ -18,31 +18,34 @@ pytestmark = pytest.mark.deadline(60)
 
 def test_thousands_that_say_nothing(lab, ca):
     fort = Fort(lab, ca, timeouts={"request_head": duration(3)})
-    with fort.siege(memory=40) as siege, Crowd(fort.port, 4000) as crowd:  # 10 KiB for each
-        siege.wait_open(4000)
+    size = crowd_of(4000)
+    with fort.siege(memory=40) as siege, Crowd(fort.port, size) as crowd:  # 10 KiB for each
+        siege.wait_open(size)
         siege.check_idle()
         crowd.wait_ended(10)
-        assert crowd.statuses() == {None: 4000}
-        siege.wait_counted(4000, "sluice_client_timeouts_total", phase="request_head")
+        assert crowd.statuses() == {None: size}
+        siege.wait_counted(size, "sluice_client_timeouts_total", phase="request_head")
 
 
 def test_hundreds_that_say_nothing_behind_their_handshake(lab, ca):
     fort = Fort(lab, ca, timeouts={"request_head": duration(3)})
-    with fort.siege(memory=20) as siege, Crowd(fort.secure_port, 500, tls=blind()) as crowd:  # 40 KiB for each
-        siege.wait_open(500)
+    size = crowd_of(500)
+    with fort.siege(memory=20) as siege, Crowd(fort.secure_port, size, tls=blind()) as crowd:  # 40 KiB for each
+        siege.wait_open(size)
         siege.check_idle()
         crowd.wait_ended(10)
-        siege.wait_counted(500, "sluice_client_timeouts_total", phase="request_head")
-        assert siege.counted("sluice_tls_handshakes_total", result="ok") >= 500
+        siege.wait_counted(size, "sluice_client_timeouts_total", phase="request_head")
+        assert siege.counted("sluice_tls_handshakes_total", result="ok") >= size
 
 
 def test_hundreds_that_stay_idle_behind_a_request(lab, ca):
     fort = Fort(lab, ca)
-    with fort.siege(memory=10) as siege, Crowd(fort.port, 1000, request_bytes()) as crowd:
+    size = crowd_of(1000)
+    with fort.siege(memory=10) as siege, Crowd(fort.port, size, request_bytes()) as crowd:
         siege.check_idle()
         crowd.wait_ended()
-        assert crowd.statuses() == {200: 1000}
-        siege.wait_counted(1000, "sluice_client_timeouts_total", phase="keepalive")
+        assert crowd.statuses() == {200: size}
+        siege.wait_counted(size, "sluice_client_timeouts_total", phase="keepalive")
 
 
 def come_and_go(port, period):

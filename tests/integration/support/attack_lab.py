@@ -1,5 +1,6 @@
 """The gateway under attack: short timeouts, and an honest load beside the attackers."""
 
+from support.binary import is_sanitized
 from support.bystanders import Bystanders
 from support.siege import Siege
 from support.waiting import seconds
@@ -8,6 +9,11 @@ from support.waiting import seconds
 def duration(value):
     """A timeout for the configuration, longer where everything takes longer: a crowd must be complete before it goes."""
     return f"{seconds(value) * 1000:.0f}ms"
+
+
+def crowd_of(size):
+    """Fewer for a gateway that carries a sanitizer."""
+    return size // 4 if is_sanitized() else size
 
 
 TIMEOUTS = {"drain": "100ms", "tls_handshake": duration(1), "request_head": duration(1),
