@@ -4,6 +4,7 @@
 
 #include <asio/redirect_error.hpp>
 #include <asio/write.hpp>
+#include <cerrno>
 
 #include "gateway/http1/request_parser.h"
 #include "gateway/http1/serializer.h"
@@ -51,8 +52,9 @@ ControlAwaitable<> AdminServer::accept_loop() {
     ErrorCode error;
     auto socket = co_await acceptor_.async_accept(asio::redirect_error(use_awaitable, error));
     if (error == asio::error::operation_aborted) co_return;
-    if (error) socket = accept_with_spare(error);
-    if (error) {  // no descriptors: a moment's rest, never a spin
+    if (error.value() == EMFILE || error.value() == ENFILE) socket = accept_with_spare(error);
+    if (error) {  // a moment's rest, never a spin
+      renew_spare();
       Timer pause(context_, kAcceptPause);
       co_await pause.async_wait(asio::redirect_error(use_awaitable, error));
       continue;

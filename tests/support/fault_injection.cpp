@@ -37,7 +37,8 @@ constexpr int kDescriptors = 65536;
 
 // Layout: faults.py.
 struct Fault {
-  char call[24];               // the function; epoll_ctl_add, epoll_ctl_mod and connect_result are told apart
+  char call[24];               // the function, or how several begin, as in "send*"; epoll_ctl_add, epoll_ctl_mod and
+                               // connect_result are told apart
   char thread[16];             // how the names of the threads begin that are meant
   std::atomic<int32_t> error;  // an errno, or kShort
   std::atomic<int32_t> at;     // the call that fails, from 1; 0: none. It is written last
@@ -89,8 +90,13 @@ int note(int descriptor, Side side) {
   return descriptor;
 }
 
+bool is_named(const char* call, const char* name) {
+  const std::size_t size = std::strcspn(name, "*");
+  return std::strncmp(call, name, size) == 0 && (name[size] == '*' || call[size] == '\0');
+}
+
 bool meant(const Fault& fault, const char* call) {
-  if (fault.at.load(std::memory_order_acquire) == 0 || std::strcmp(fault.call, call) != 0) return false;
+  if (fault.at.load(std::memory_order_acquire) == 0 || !is_named(call, fault.call)) return false;
   char name[16] = "";
   ::pthread_getname_np(::pthread_self(), name, sizeof name);
   return std::strncmp(name, fault.thread, std::strlen(fault.thread)) == 0;

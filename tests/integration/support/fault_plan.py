@@ -26,8 +26,8 @@ FAULTS = {
 }
 # An eventfd's counter cannot become so high that a write fails.
 NEVER_FAIL = {"write"}
-# Makes sockets full, whatever the system's buffers are: without it, no bytes would be kept, and send() never be called.
-FULL_SOCKETS = Fault("sendmsg", EAGAIN, at=2, always=True)
+# Makes sockets full, whatever the system's buffers are: without it, no bytes would be kept and sent later.
+FULL_SOCKETS = Fault("send*", EAGAIN, at=2, always=True)
 BACKGROUND = {"send": [FULL_SOCKETS], "epoll_ctl_mod": [FULL_SOCKETS]}
 
 PEER_IS_GONE = {EPIPE, ECONNRESET, ETIMEDOUT, ENOTCONN}

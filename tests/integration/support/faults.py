@@ -23,7 +23,7 @@ _FAULTS = 2
 
 @dataclass(frozen=True)
 class Fault:
-    """The `at`-th of these calls, or every `at`-th, fails with that errno."""
+    """The `at`-th of these calls (of several kinds, as "send*"), or every `at`-th, fails with that errno."""
 
     call: str
     error: int
