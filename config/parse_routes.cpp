@@ -143,7 +143,7 @@ const Table<Route>& route_table() {
       later<Route>("split", {later_info("to", later_infos({"upstream", "weight"})), later_info("sticky")}),
       map("redirect", &Route::redirect, redirect_table()),
       map("respond", &Route::respond, respond_table()),
-      map("rewrite", &Route::rewrite, rewrite_table()),
+      at_most_one(map("rewrite", &Route::rewrite, rewrite_table()), {"strip_prefix", "replace_prefix", "path_regex"}),
       map("request_headers", &Route::request_headers, request_headers_table()),
       map("response_headers", &Route::response_headers, response_headers_table()),
       map("timeouts", &Route::timeouts, route_timeouts_table()),

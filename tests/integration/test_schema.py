@@ -90,7 +90,7 @@ def test_examples_are_taken(validator, file):
 
 def test_the_documents_configurations_are_taken(validator):
     checked = 0
-    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         for language, body in check_docs.FENCE.findall(document.read_text()):
             if language == "yaml" and body.startswith(check_docs.MARK):
                 checked += 1
@@ -190,6 +190,7 @@ def test_whatever_the_loader_reads_is_taken(validator, path, value):
     {"name": "paths", "upstream": "chat", "match": {"path": "/a", "path_prefix": "/b"}},
     {"name": "no_test", "upstream": "chat", "match": {"headers": [{"name": "X"}]}},
     {"name": "two_tests", "upstream": "chat", "match": {"query": [{"name": "v", "equals": "1", "present": True}]}},
+    {"name": "rewrites", "upstream": "chat", "rewrite": {"strip_prefix": "/a", "path_regex": {"match": "^/a", "to": "/b"}}},
     {"name": "later", "upstream": "chat", "mirror": {"upstream": "chat"}}, {"upstream": "chat"},
 ])
 def test_rules_over_several_keys(validator, route):
