@@ -185,8 +185,7 @@ ssize_t transmit(const char* name, int descriptor, std::size_t size, Call call) 
 
 extern "C" {
 
-// ---- sockets
-// -------------------------------------------------------------------------------------------------------
+// ---- sockets ---------------------------------------------------------------------------------------------
 
 int socket(int domain, int type, int protocol) noexcept {
   NEXT(socket);
@@ -294,8 +293,7 @@ int shutdown(int descriptor, int how) noexcept {
   return fails("shutdown", side_of(descriptor), error) ? fail(descriptor, error) : next(descriptor, how);
 }
 
-// ---- any descriptor
-// ------------------------------------------------------------------------------------------------
+// ---- any descriptor --------------------------------------------------------------------------------------
 
 int close(int descriptor) {
   NEXT(close);
@@ -330,8 +328,7 @@ int ioctl(int descriptor, unsigned long request, ...) noexcept {
   return call_or_fail("ioctl", side_of(descriptor), [=] { return next(descriptor, request, argument); });
 }
 
-// ---- events
-// --------------------------------------------------------------------------------------------------------
+// ---- events ----------------------------------------------------------------------------------------------
 
 int eventfd(unsigned int count, int flags) noexcept {
   NEXT(eventfd);

@@ -10,7 +10,7 @@ from pathlib import Path
 from support import binary
 
 SHORT = 0  # in place of an errno: one byte, or one event
-CLIENT, BACKEND, LISTENER = 1, 2, 3  # whose socket it was
+CLIENT, BACKEND = 1, 2  # whose socket it was; others: a listener's, and what is waited for beside sockets
 WORKER, CONTROL = b"worker", b"sluice"  # how the names of their threads begin
 MOST_CALLS = 400  # more than any scenario makes of a kind
 # A sanitizer's library wants to be the first, and need not be.
