@@ -44,6 +44,7 @@ bool Cidr::contains(const std::uint8_t* address, bool address_is_v6) const {
 
 bool parse_ip(const std::string& text, std::uint8_t (&bytes)[16], bool& v6) {
   std::uint8_t parsed[16] = {};
+  if (text.find('\0') != std::string::npos) return false;  // inet_pton would see less than there is
   if (inet_pton(AF_INET, text.c_str(), parsed) == 1) {
     v6 = false;
   } else if (inet_pton(AF_INET6, text.c_str(), parsed) == 1) {

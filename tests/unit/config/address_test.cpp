@@ -51,6 +51,7 @@ TEST(ParseIp, RefusesWhatIsNoneAndLeavesTheResultAlone) {
        {"", "localhost", "1.2.3", "1.2.3.4.5", "256.1.1.1", "01.2.3.4", "[::1]", "::1%eth0", "1.2.3.4 "}) {
     EXPECT_FALSE(parse_ip(text, bytes, v6)) << text;
   }
+  EXPECT_FALSE(parse_ip(std::string("1.2.3.4\0", 8), bytes, v6));
   EXPECT_EQ(bytes[0], 7);
   EXPECT_TRUE(v6);
 }
