@@ -15,6 +15,20 @@ void sort_by_line(std::vector<Problem>& problems) {
                    [](const Problem& a, const Problem& b) { return a.line < b.line; });
 }
 
+// Control characters as \xhh.
+void append_visible(std::string& out, std::string_view text) {
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7F) {
+      out += c;
+    } else {
+      char escape[5];
+      std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned>(byte));
+      out += escape;
+    }
+  }
+}
+
 std::string joined(const std::vector<Problem>& problems) {
   std::string text;
   for (const Problem& problem : problems) {
@@ -31,7 +45,10 @@ std::string Problem::text() const {
   if (!file.empty() && line > 0) prefix += ":" + std::to_string(line);
   if (!prefix.empty()) prefix += ": ";
   if (!key_path.empty()) prefix += key_path + ": ";
-  return prefix + what;
+  // Keys and what the YAML parser quotes may hold anything: a problem stays one line.
+  std::string line_text;
+  append_visible(line_text, prefix + what);
+  return line_text;
 }
 
 ConfigError::ConfigError(std::vector<Problem> problems)
@@ -84,16 +101,7 @@ std::string in_quotes(std::string_view text) {
   // Never cut inside a UTF-8 character.
   while (length < text.size() && (static_cast<unsigned char>(text[length]) & 0xC0) == 0x80) --length;
   std::string result = "\"";
-  for (const char c : text.substr(0, length)) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7F) {
-      result += c;
-    } else {
-      char escape[5];
-      std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned>(byte));
-      result += escape;
-    }
-  }
+  append_visible(result, text.substr(0, length));
   if (length < text.size()) result += "...";
   return result + '"';
 }

@@ -136,6 +136,18 @@ TEST(LoadText, SurvivesDeepNestingAndCycles) {
   EXPECT_THROW(load_text(std::string("listeners: \0", 12), "x.yaml", warnings), ConfigError);
 }
 
+TEST(LoadText, KeepsAProblemOnOneLineWhateverTheFileHolds) {
+  std::vector<std::string> warnings;
+  try {
+    load_text(std::string(kGood) + "\"a\\nb\": 1\n\"c\\0\": 1\n", "x.yaml", warnings);
+    FAIL();
+  } catch (const ConfigError& error) {
+    ASSERT_EQ(error.problems().size(), 2u);
+    EXPECT_THAT(error.problems()[0].text(), HasSubstr(": a\\x0ab: unknown key"));
+    EXPECT_THAT(error.problems()[1].text(), HasSubstr(": c\\x00: unknown key"));
+  }
+}
+
 TEST(Problem, LeavesOutWhatItDoesNotHave) {
   EXPECT_EQ((Problem{"f", 3, "a.b", "w"}).text(), "f:3: a.b: w");
   EXPECT_EQ((Problem{"f", 0, "", "w"}).text(), "f: w");
