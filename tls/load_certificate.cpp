@@ -169,6 +169,11 @@ void warn_of_permissions(const std::string& path, std::vector<std::string>& warn
                      " is open to every user of this machine; expected no rights for others (chmod o= FILE)");
 }
 
+// Whatever OpenSSL had to say of a certificate on the way: a later message must not give it as its cause.
+struct ErrorsCleared {
+  ~ErrorsCleared() { ERR_clear_error(); }
+};
+
 }  // namespace
 
 std::string validity_problem(const X509* certificate) {
@@ -219,6 +224,7 @@ std::vector<std::string> dns_names(const X509* certificate, const std::string& s
 
 LoadedCertificate load_certificate(const config::Certificate& files, std::vector<std::string>& warnings,
                                    CertificateUse use) {
+  const ErrorsCleared at_end;
   const std::string& path = files.certificate;
   LoadedCertificate loaded;
   loaded.source = path;

@@ -214,6 +214,21 @@ TEST_F(LoadCertificate, WarnsOfDatesAndUsage) {
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("not meant for TLS servers")));
 }
 
+TEST_F(LoadCertificate, LeavesNoErrorsOfWhatItOnlyWarnsOf) {
+  CertificateSpec spec = server_spec();
+  spec.key_identifiers = false;
+  const IssuedCertificate odd = issue(spec);
+  const std::unique_ptr<ASN1_OCTET_STRING, tls::OpensslFree<ASN1_OCTET_STRING_free>> garbage(ASN1_OCTET_STRING_new());
+  ASSERT_EQ(ASN1_OCTET_STRING_set(garbage.get(), reinterpret_cast<const unsigned char*>("no DER"), 6), 1);
+  const std::unique_ptr<X509_EXTENSION, tls::OpensslFree<X509_EXTENSION_free>> extension(
+      X509_EXTENSION_create_by_NID(nullptr, NID_subject_key_identifier, 0, garbage.get()));
+  ASSERT_EQ(X509_add_ext(odd.certificate.get(), extension.get(), -1), 1);
+  ASSERT_GT(X509_sign(odd.certificate.get(), odd.key.get(), EVP_sha256()), 0);
+  EXPECT_EQ(error_of(folder_.write_pair("odd", odd)), "");
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("not meant for TLS servers")));
+  EXPECT_EQ(ERR_peek_error(), 0u);
+}
+
 TEST_F(LoadCertificate, OneForBackendsIsJudgedAsAClients) {
   CertificateSpec spec;
   spec.extended_key_usage = "clientAuth";
