@@ -1,6 +1,7 @@
+#include "gateway/admin/admin_answer.h"
+
 #include <openssl/crypto.h>
 
-#include "gateway/admin/admin_server.h"
 #include "gateway/http/uri.h"
 
 namespace sluice::admin {

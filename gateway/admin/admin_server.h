@@ -2,35 +2,15 @@
 // Small requests, small answers, one per connection; every wait is bounded.
 #pragma once
 
-#include <functional>
 #include <list>
-#include <string>
-#include <string_view>
+#include <memory>
 
 #include "config/service_config.h"
+#include "gateway/admin/admin_answer.h"
 #include "gateway/control_io.h"
-#include "gateway/http/message.h"
 #include "tls/descriptor.h"
 
 namespace sluice::admin {
-
-struct AdminReply {
-  unsigned status = 200;
-  std::string content_type = "text/plain; charset=utf-8";
-  std::string body;
-};
-
-// What the endpoints report. Called on the control thread.
-struct AdminSources {
-  std::function<std::string()> metrics;
-  std::function<std::string()> unhealthy;  // why not; empty: healthy
-  std::function<bool()> ready;
-};
-
-// Which answer a request gets: pure but for the sources.
-// A request is refused when its Host is a name other than localhost (a web page may have bound its own name to this address),
-// or its Origin is another one; /metrics needs the token where one is set.
-AdminReply answer(const http::RequestHead& request, const config::Admin& settings, const AdminSources& sources);
 
 using AdminSocket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 

@@ -1,6 +1,6 @@
 #include <gmock/gmock.h>
 
-#include "gateway/admin/admin_server.h"
+#include "gateway/admin/admin_answer.h"
 
 namespace sluice::admin {
 namespace {
