@@ -23,6 +23,16 @@ inline std::string_view as_text(const std::uint8_t* data, std::size_t size) {
   return {reinterpret_cast<const char*>(data), size};
 }
 
+// Calls `visit(line)` for each line of `text`, without its line end.
+template <typename Visitor>
+void for_each_line(std::string_view text, Visitor visit) {
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    visit(line);
+  }
+}
+
 // Piece sizes that depend on the input alone, so that a crash can be played again.
 class Pieces {
  public:

@@ -18,13 +18,10 @@ constexpr std::string_view kNames[] = {
 // One field per line of the input; its first byte chooses the name. What no parser lets through is left out.
 http::Headers fields_of(std::string_view text) {
   http::Headers headers;
-  while (!text.empty()) {
-    const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
-    if (line.empty() || !http::all_of(http::kFieldValue, line)) continue;
+  fuzz::for_each_line(text, [&headers](std::string_view line) {
+    if (line.empty() || !http::all_of(http::kFieldValue, line)) return;
     headers.add(kNames[static_cast<unsigned char>(line[0]) % std::size(kNames)], line.substr(1));
-  }
+  });
   return headers;
 }
 
