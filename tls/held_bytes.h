@@ -17,9 +17,11 @@ class HeldBytes {
 
   // False: the budget is spent and nothing was taken; the caller cuts a slow connection. Any thread.
   bool take(std::size_t bytes) noexcept {
-    if (held_.fetch_add(bytes, std::memory_order_relaxed) + bytes <= limit_) return true;
-    held_.fetch_sub(bytes, std::memory_order_relaxed);
-    return false;
+    std::uint64_t held = held_.load(std::memory_order_relaxed);
+    do {
+      if (held + bytes > limit_) return false;
+    } while (!held_.compare_exchange_weak(held, held + bytes, std::memory_order_relaxed));
+    return true;
   }
   // Whether there is enough when nobody else holds anything.
   bool could_take(std::size_t bytes) const noexcept { return bytes <= limit_; }

@@ -1,4 +1,4 @@
-// The BIO by which OpenSSL reads and writes a Stream's socket: inline bytes first, then recv; writes go through the
+// The BIO by which OpenSSL reads and writes a Stream's socket: recv; writes go through the
 // stream's own send-now-keep-the-rest, so OpenSSL never sees a full socket.
 #pragma once
 

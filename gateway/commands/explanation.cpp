@@ -131,7 +131,7 @@ Forwarded forward(const config::Config& config, TrialExchange& exchange, const R
   forwarded.attempts = upstream->retries.attempts;
   prepare_request_headers(exchange, route);
   forwarded.request_line =
-      std::string(exchange.request.method) + " " + backend_target(exchange, route) + " HTTP/1.1";
+      std::string(exchange.request.method) + " " + upstream_target(exchange, route) + " HTTP/1.1";
   forwarded.fields = pairs_of(exchange.request.headers);
   return forwarded;
 }

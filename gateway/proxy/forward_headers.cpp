@@ -71,7 +71,7 @@ void prepare_request_headers(ClientExchange& exchange, const RouteContext& route
   apply(route.route->request_headers, values_of(exchange, route), headers);
 }
 
-std::string backend_target(const ClientExchange& exchange, const RouteContext& route) {
+std::string upstream_target(const ClientExchange& exchange, const RouteContext& route) {
   std::string target(route.upstream_path);
   target.append(exchange.request.query);
   return target;

@@ -14,8 +14,8 @@ namespace sluice::proxy {
 http::Origin origin_of(ClientExchange& exchange, std::uint64_t random);
 // The request's fields, ready for append_request_head(): once per request, before the first attempt.
 void prepare_request_headers(ClientExchange& exchange, const RouteContext& route);
-// What the backend is asked for: the normalised path, the query as it came.
-std::string backend_target(const ClientExchange& exchange, const RouteContext& route);
+// What the upstream is asked for: the path as the route rewrites it, the query as it came.
+std::string upstream_target(const ClientExchange& exchange, const RouteContext& route);
 // The response's fields, ready for start_response(), which frames the body itself.
 void prepare_response_headers(ClientExchange& exchange, const RouteContext& route, http::ResponseHead& response);
 

@@ -65,7 +65,8 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
     bool answered = false;
     std::exception_ptr exception;
     try {
-      failure = co_await attempt.begin(std::move(*picked), facts.attempt > 1, facts.idempotent);
+      const bool keep_body = facts.idempotent && facts.attempt < retries.attempts;
+      failure = co_await attempt.begin(std::move(*picked), facts.attempt > 1, keep_body);
       if (failure.code == FailureCode::none) failure = check_unasked_switch(attempt.response());
       answered = failure.code == FailureCode::none;
       if (answered) failure = co_await attempt.relay_response();

@@ -110,7 +110,7 @@ Failure UpstreamExchange::send_request(bool keep_body) {
   std::string& head = services_.io.out;
   head.clear();
   chunked_request_ = client_.request.body.kind == http::BodyKind::chunked;
-  http1::append_request_head(head, client_.request.method, backend_target(client_, route_), client_.request.headers);
+  http1::append_request_head(head, client_.request.method, upstream_target(client_, route_), client_.request.headers);
   Failure failure = upload_now(head, keep_body);
   client_.record.stages.sent = Clock::now();
   if (failure.code == FailureCode::none && !upload_done_) start_upload_task();
@@ -164,9 +164,7 @@ bool UpstreamExchange::take_piece(const BodyPiece& piece) {
 void UpstreamExchange::hold(std::string_view payload, bool last) {
   if (!held_.whole) return;
   if (held_.bytes.size() + payload.size() > HeldBody::kMax || !held_.share.take(payload.size())) {
-    std::string().swap(held_.bytes);
-    held_.share.give_back();
-    held_.whole = held_.complete = false;
+    held_.drop();
     return;
   }
   held_.bytes.append(payload);
@@ -302,6 +300,7 @@ Awaitable<Failure> UpstreamExchange::read_response_head() {
     response_->clear();
   }
   answered_ = true;
+  held_.drop();  // the response may take its time
   upstream_deadline_.clear();
   StageTimes& stages = client_.record.stages;
   stages.answered = Clock::now();

@@ -27,6 +27,13 @@ struct HeldBody {
   bool whole = true;       // nothing that was sent is missing
   bool complete = false;   // and it is all of the body
   tls::HeldShare share;    // of `bytes`
+
+  // There will be no other attempt with it.
+  void drop() noexcept {
+    std::string().swap(bytes);
+    share.give_back();
+    whole = complete = false;
+  }
 };
 
 class UpstreamExchange {

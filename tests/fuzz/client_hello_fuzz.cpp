@@ -1,5 +1,7 @@
 // The guard that judges ClientHellos by the length that they claim: how the bytes are cut must not matter, and a plain
 // reading of the records must say the same.
+#include <string>
+
 #include "tests/fuzz/check.h"
 #include "tls/client_hello_guard.h"
 

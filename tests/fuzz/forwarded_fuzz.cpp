@@ -25,10 +25,10 @@ http::Headers fields_of(std::string_view text) {
   return headers;
 }
 
-bool is_address(const std::string& text) {
+bool is_address(std::string_view text) {
   std::uint8_t bytes[16];
   bool v6 = false;
-  return config::parse_ip(text, bytes, v6);
+  return config::parse_ip(std::string(text), bytes, v6);
 }
 
 config::Cidr private_block() {

@@ -242,3 +242,17 @@ def test_a_body_is_kept_for_another_attempt_only_while_there_is_room(lab, room, 
     rest = 0 if room else pytest.approx(40_000, abs=100)
     wait_until(lambda: gateway.metric("sluice_held_bytes") == rest, "what was kept to be given back")
     assert gateway.metric("sluice_held_bytes_rejections_total") == 0
+
+
+def test_a_kept_body_is_given_back_when_the_answer_begins(lab):
+    """No other attempt can follow it, and it may take its time."""
+    def script(peer):
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
+        peer.hang()
+
+    gateway = lab.gateway(lab.backend(script), workers=1, upstream={"retries": {"on": ["connect", "reset"]}})
+    client = lab.client(gateway)
+    client.send(b"PUT / HTTP/1.1\r\nHost: test.example\r\nContent-Length: 40000\r\n\r\n" + bytes(40_000))
+    client.read_until(b"half")
+    wait_until(lambda: gateway.metric("sluice_held_bytes") == 0, "the body to be given back")
