@@ -12,7 +12,8 @@ inline constexpr std::chrono::seconds kProbeEvery{15};
 inline constexpr int kProbes = 4;
 inline constexpr std::chrono::seconds kVanishedAfter = kProbeAfter + kProbes * kProbeEvery;
 
-// Asks a silent peer's kernel for a sign of life, and ends the connection kVanishedAfter its last one.
+// Asks a silent peer's kernel for a sign of life, and ends the connection kVanishedAfter its last one; with a longer
+// limit_unacknowledged() after that, which the kernel puts first.
 void probe_silent_peer(int descriptor) noexcept;
 // Ends the connection when bytes that were sent are not acknowledged, or find no room, for `limit`, but not
 // before a silent peer would be given up.
