@@ -1,6 +1,9 @@
 #include "config/yaml_reader.h"
 
+#include <yaml-cpp/eventhandler.h>
+
 #include <map>
+#include <sstream>
 
 #include "config/interpolation.h"
 
@@ -22,6 +25,38 @@ std::string describe(const YAML::Node& node) {
   if (node.IsScalar()) return "is " + in_quotes(node.Scalar());
   return "is empty";
 }
+
+// Where each document of a stream starts; nothing is kept of what they hold.
+class DocumentStarts : public YAML::EventHandler {
+ public:
+  // Looks for the first two: the third would change nothing, and yaml-cpp hands out documents without end,
+  // and without moving on, at a comma that stands outside of brackets (jbeder/yaml-cpp#1040).
+  explicit DocumentStarts(const std::string& text) {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    while (marks_.size() < 2 && parser.HandleNextDocument(*this)) {
+    }
+  }
+  bool has_second() const { return marks_.size() > 1; }
+  bool is_stuck() const { return has_second() && marks_[0].pos == marks_[1].pos; }
+  int first_line() const { return marks_[0].line + 1; }
+  int second_line() const { return marks_[1].line + 1; }
+
+  void OnDocumentStart(const YAML::Mark& mark) override { marks_.push_back(mark); }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t, const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t, YAML::EmitterStyle::value) override {
+  }
+  void OnMapEnd() override {}
+
+ private:
+  std::vector<YAML::Mark> marks_;
+};
 
 }  // namespace
 
@@ -106,24 +141,30 @@ std::optional<std::vector<Value::Entry>> Value::entries(const std::string& expec
 
 std::optional<Value> parse_document(const std::string& text, Report& report) {
   static const std::string kExpected = "; expected a YAML map with at least listeners";
+  static const std::string kKeysExpected = "; expected keys with two spaces per level";
   try {
-    const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-    if (documents.empty() || documents.front().IsNull()) {
-      report.problem_on_line(1, "", "the file is empty" + kExpected);
+    const DocumentStarts starts(text);
+    if (starts.is_stuck()) {
+      report.problem_on_line(starts.first_line(), "",
+                             "is not YAML (a comma outside of brackets)" + kKeysExpected);
       return std::nullopt;
     }
-    if (documents.size() > 1) {
-      report.problem_on_line(line_of(documents[1]), "",
+    if (starts.has_second()) {
+      report.problem_on_line(starts.second_line(), "",
                              "a second document starts here; expected one (without ---)");
       return std::nullopt;
     }
-    Value root(documents.front(), "", report);
+    const YAML::Node document = YAML::Load(text);
+    if (!document || document.IsNull()) {
+      report.problem_on_line(1, "", "the file is empty" + kExpected);
+      return std::nullopt;
+    }
+    Value root(document, "", report);
     if (root.is_map()) return root;
-    report.problem_on_line(1, "", "the file " + describe(documents.front()) + kExpected);
+    report.problem_on_line(1, "", "the file " + describe(document) + kExpected);
   } catch (const YAML::Exception& error) {
     const int line = error.mark.is_null() ? 1 : error.mark.line + 1;
-    report.problem_on_line(line, "",
-                           "is not YAML (" + error.msg + "); expected keys with two spaces per level");
+    report.problem_on_line(line, "", "is not YAML (" + error.msg + ")" + kKeysExpected);
   }
   return std::nullopt;
 }
