@@ -7,7 +7,9 @@
 
 #include "config/load.h"
 #include "config/proxy_config.h"
+#include "config/report.h"
 #include "config/schema.h"
+#include "config/suggestion.h"
 #include "gateway/commands/explain_command.h"
 #include "gateway/commands/trial_request.h"
 #include "gateway/server.h"
@@ -108,12 +110,23 @@ void add_explain_options(CLI::App& command, commands::ExplainOptions& options) {
   command.footer("Nothing is sent. Exit code 0 whatever the answer would be, also when that is a 404.");
 }
 
+// CLI11 would say that a command is missing, not that this one is unknown.
+ExitCode refuse_command(const CLI::App& app, const std::vector<std::string>& arguments) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
+  const std::string given = arguments.empty() ? "" : arguments.front();
+  std::cerr << "sluice: " << (given.empty() ? "a command is missing" : "unknown command " + config::in_quotes(given))
+            << "; " << config::hint(given, names) << "\nRun with --help for more information.\n";
+  return ExitCode::usage;
+}
+
 ExitCode run(int argc, char** argv) {
   Options options;
   CLI::App app{"Sluice: an HTTP and WebSocket gateway"};
   app.name("sluice");
   app.set_version_flag("--version", "sluice " SLUICE_VERSION);
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // that there is none is told in our words
   app.footer(
       "Exit codes: 0 done, 1 the input or configuration is wrong, 2 usage, 4 cannot start (a port is "
       "taken).\n"
@@ -140,8 +153,13 @@ ExitCode run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? ExitCode::done : ExitCode::usage;
+    const bool unknown = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError);
+    if (unknown && app.get_subcommands().empty()) return refuse_command(app, app.remaining());
+    const int code = app.exit(error);
+    if (unknown && (*serve_command || *check_command)) std::cerr << "A file is named with --config FILE.\n";
+    return code == 0 ? ExitCode::done : ExitCode::usage;
   }
+  if (app.get_subcommands().empty()) return refuse_command(app, {});
   if (*version_command) std::cout << "sluice " << SLUICE_VERSION << "\n";
   if (*schema_command) std::cout << config::schema_text();
   if (*check_command) return check(options);

@@ -7,8 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "metrics/connection_metrics.h"
-
 namespace sluice::tls {
 
 class HeldBytes {
@@ -31,34 +29,6 @@ class HeldBytes {
  private:
   const std::uint64_t limit_;
   alignas(64) std::atomic<std::uint64_t> held_{0};
-};
-
-// What one owner, such as a request's head that comes in pieces, has taken; given back with it. On one thread.
-class HeldShare {
- public:
-  HeldShare(HeldBytes& held, metrics::ConnectionMetrics& metrics) noexcept : held_(held), metrics_(metrics) {}
-  HeldShare(const HeldShare&) = delete;
-  HeldShare& operator=(const HeldShare&) = delete;
-  ~HeldShare() { give_back(); }
-
-  // False: the budget is spent and nothing more was taken.
-  bool take(std::size_t bytes) noexcept {
-    if (!held_.take(bytes)) return false;
-    metrics_.held_bytes.add(static_cast<std::int64_t>(bytes));
-    size_ += bytes;
-    return true;
-  }
-  void give_back() noexcept {
-    if (size_ == 0) return;
-    held_.give_back(size_);
-    metrics_.held_bytes.add(-static_cast<std::int64_t>(size_));
-    size_ = 0;
-  }
-
- private:
-  HeldBytes& held_;
-  metrics::ConnectionMetrics& metrics_;
-  std::size_t size_ = 0;
 };
 
 }  // namespace sluice::tls

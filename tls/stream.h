@@ -106,6 +106,8 @@ class Stream final : private EventSource {
   // Everything pending and to come fails with `error`. The descriptor stays open until the owner lets go.
   void abort(ErrorCode error);
   const ErrorCode& error() const noexcept { return error_; }
+  // Fails with held_limit and gives back what it keeps: others need the room. Called by WorkerIo.
+  void cut_for_others();
 
   std::uint64_t bytes_written() const noexcept { return bytes_written_; }  // on the wire
 
@@ -141,8 +143,6 @@ class Stream final : private EventSource {
   ErrorCode transmit(struct iovec* parts, std::size_t count);  // sends at once, keeps the rest
   ErrorCode send_failed(int number);
   ErrorCode keep(const struct iovec* parts, std::size_t count, std::size_t size);
-  bool take_held(std::size_t size);
-  void cut_for_others();
   bool send_kept();  // false: the socket takes no more for now
   void wait_for_room();
   void on_write_idle();

@@ -19,6 +19,12 @@ Stream& stream_of(BIO* bio) { return *static_cast<Stream*>(BIO_get_data(bio)); }
 // Once and for all: SSL_is_init_finished() is false again while a renegotiation is asked for.
 bool handshake_was_done(const SSL* ssl) { return SSL_get_peer_finished(ssl, nullptr, 0) > 0; }
 
+// OpenSSL would take 128 KiB of memory for a hello that only says it will be so long, before it declines. (TLS 1.3 has
+// no renegotiation, and is "not finished" as well while a KeyUpdate comes in pieces.)
+bool is_renegotiating(const SSL* ssl) {
+  return !SSL_is_init_finished(ssl) && SSL_version(ssl) < TLS1_3_VERSION && handshake_was_done(ssl);
+}
+
 // A HelloRetryRequest is a ServerHello with a random value of its own (RFC 8446 4.1.3).
 bool is_retry_request(std::string_view message) {
   constexpr std::string_view kRandom =
@@ -87,6 +93,10 @@ void StreamBio::on_message(int sent, int, int type, const void* data, std::size_
 int StreamBio::read(Stream& stream, char* data, std::size_t size, std::size_t* done, bool& would_block) {
   *done = 0;
   if (stream.error_) return 0;
+  if (is_renegotiating(stream.ssl_.get())) {
+    stream.tls_violated(stream.io_.metrics.tls_renegotiation);
+    return 0;
+  }
   // OpenSSL loops inside one call while records come that are not data: the others must have their turn.
   if (stream.raw_budget_ == 0 && SSL_is_init_finished(stream.ssl_.get())) {
     stream.turn_over_ = would_block = true;

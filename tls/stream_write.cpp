@@ -110,17 +110,6 @@ ErrorCode Stream::send_failed(int number) {
   return write_error_;
 }
 
-// Takes from the budget. When it is spent, those of this worker's streams are cut that have made no progress for longest, until
-// there is enough; false when it is this one's turn. Other workers' streams are theirs alone.
-bool Stream::take_held(std::size_t size) {
-  while (!io_.held.take(size)) {
-    if (io_.stalled.front() == this || !io_.held.could_take(size)) return false;
-    io_.stalled.front()->cut_for_others();
-  }
-  io_.metrics.held_bytes.add(static_cast<std::int64_t>(size));
-  return true;
-}
-
 // Whoever waits for it is woken in the loop's next turn, not in the middle of another stream's write.
 void Stream::cut_for_others() {
   io_.metrics.held_rejected.add();
@@ -133,7 +122,7 @@ ErrorCode Stream::keep(const iovec* parts, std::size_t count, std::size_t size) 
   const bool first = overflow_.empty();
   overflow_.reserve(overflow_.size() + size);
   if (first) stalled_place_ = io_.stalled.insert(io_.stalled.end(), this);
-  if (!take_held(size)) {
+  if (!io_.take_held(size, this)) {
     if (first) io_.stalled.erase(stalled_place_);
     io_.metrics.held_rejected.add();
     abort(StreamError::held_limit);
@@ -211,8 +200,7 @@ void Stream::give_back_held() noexcept {
   const std::size_t size = overflow_.size();
   if (size == 0) return;
   io_.stalled.erase(stalled_place_);
-  io_.held.give_back(size);
-  io_.metrics.held_bytes.add(-static_cast<std::int64_t>(size));
+  io_.give_back_held(size);
   std::string().swap(overflow_);  // assigning would keep the memory
   overflow_sent_ = 0;
 }

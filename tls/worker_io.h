@@ -33,6 +33,10 @@ struct WorkerIo {
   char* scratch() noexcept { return memory_->data(); }
   // Those that keep bytes for a slow peer; the first one has got rid of none for longest.
   std::list<Stream*> stalled;
+  // Takes from the budget. When it is spent, those of this worker's streams are cut that have made no progress for longest,
+  // until there is enough; false when it is the turn of `own`, or nobody is left. Other workers' streams are theirs alone.
+  bool take_held(std::size_t size, const Stream* own);
+  void give_back_held(std::size_t size) noexcept;
   std::string out;       // for heads that are being written
   std::string joined;    // the parts of one small TLS write
   std::string records;   // TLS records of one large write, sent together

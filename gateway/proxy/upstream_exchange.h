@@ -12,6 +12,7 @@
 #include "gateway/proxy/route_context.h"
 #include "gateway/proxy/spare_response_heads.h"
 #include "tls/cancellation.h"
+#include "tls/held_share.h"
 #include "upstream/cluster.h"
 
 namespace sluice::proxy {
@@ -21,7 +22,7 @@ using upstream::FailureCode;
 
 // The part of a request's body that was sent already, kept while the attempt may be repeated and limits.max_held_bytes has room.
 struct HeldBody {
-  explicit HeldBody(tls::WorkerIo& io) noexcept : share(io.held, io.metrics) {}
+  explicit HeldBody(tls::WorkerIo& io) noexcept : share(io) {}
   static constexpr std::size_t kMax = 64 * 1024;
   std::string bytes;
   bool whole = true;       // nothing that was sent is missing

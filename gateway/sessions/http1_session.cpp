@@ -6,6 +6,7 @@
 #include "gateway/proxy/access_log.h"
 #include "gateway/proxy/handle_request.h"
 #include "gateway/proxy/reply.h"
+#include "tls/held_share.h"
 #include "tls/stream_error.h"
 
 namespace sluice::sessions {
@@ -74,7 +75,7 @@ Awaitable<Http1Session::HeadState> Http1Session::read_request_head() {
   const config::Limits& limits = config.limits;
   http1::RequestParser parser({limits.max_request_line, limits.max_request_head, limits.max_headers});
   std::string partial;
-  tls::HeldShare held(services_.io.held, services_.io.metrics);  // for `partial`
+  tls::HeldShare held(services_.io);  // for `partial`
   bool begun = false;
   timed_out_ = false;
   if (services_.draining && !first_) co_return HeadState::ended;
@@ -113,7 +114,7 @@ Awaitable<Http1Session::HeadState> Http1Session::read_request_head() {
       exchange_.record.stages.head_read = Clock::now();
       co_return HeadState::ready;
     }
-    if (!held.take(read.size)) {
+    if (!held.take_or_cut(read.size)) {
       services_.io.metrics.held_rejected.add();
       co_return refuse(proxy::reply_for(upstream::FailureCode::overloaded));
     }

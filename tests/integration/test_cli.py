@@ -54,6 +54,17 @@ def test_wrong_usage_exits_2(arguments, tmp_path):
     assert result.stderr or result.stdout
 
 
+@pytest.mark.parametrize("arguments, message", [
+    ([], "a command is missing; expected serve, proxy, check, explain, schema or version"),
+    (["nonsense"], 'unknown command "nonsense"; expected serve,'),
+    (["chekc"], 'unknown command "chekc"; did you mean check?'),
+    (["check", "sluice.yaml"], "--config FILE"),
+    (["serve", "sluice.yaml"], "--config FILE"),
+])
+def test_wrong_usage_says_what_to_do(arguments, message, tmp_path):
+    assert message in run_sluice(*arguments, cwd=tmp_path).stderr
+
+
 def test_check_of_a_good_file(tmp_path):
     result = run_sluice("check", "--config", write_config(tmp_path, config_for("http://127.0.0.1:1")))
     assert result.returncode == 0, result.stderr

@@ -1,4 +1,5 @@
 // A plain stream. What TLS adds is in stream_tls_test.cpp, watching and waiting in stream_events_test.cpp.
+#include "tls/held_share.h"
 #include "tls/stream.h"
 
 #include <gmock/gmock.h>
@@ -353,6 +354,24 @@ TEST_F(StreamTest, AWriteThatNeverFitsCutsNobodyElse) {
   first.reset();
   second.reset();
   EXPECT_EQ(small.held.held(), 0u);
+}
+
+// A head in pieces: it has no stream to be cut, but room is made for it.
+TEST_F(StreamTest, AShareOfTheBudgetIsTakenFromThoseThatAreStuck) {
+  IoHarness small(100 * 1024);
+  auto [stuck, stuck_peer] = small.plain_stream(16 * 1024);
+  EXPECT_FALSE(stuck->write({pattern(90 * 1024)}));
+  HeldShare share(small.io);
+  EXPECT_FALSE(share.take(60 * 1024)) << "that alone cuts nobody";
+  EXPECT_FALSE(stuck->error());
+  EXPECT_TRUE(share.take_or_cut(60 * 1024));
+  EXPECT_EQ(stuck->error(), StreamError::held_limit);
+  EXPECT_EQ(small.held.held(), 60u * 1024);
+  EXPECT_EQ(small.metrics.held_bytes.value(), 60 * 1024);
+  EXPECT_FALSE(share.take_or_cut(60 * 1024)) << "nobody is left to cut";
+  share.give_back();
+  EXPECT_EQ(small.held.held(), 0u);
+  EXPECT_EQ(small.metrics.held_bytes.value(), 0);
 }
 
 TEST_F(StreamTest, APeerThatTakesNothingIsCutAfterWriteIdle) {

@@ -70,6 +70,32 @@ TEST_F(StreamTlsTest, AFloodOfKeyUpdatesEndsTheConnectionAndAFewDoNot) {
   EXPECT_EQ(harness_.await(read_at_least(*pair.server, 1)).error, StreamError::tls_failed);
 }
 
+// OpenSSL declines a renegotiation when the whole hello is there, and takes memory for what it says of its
+// length before.
+TEST_F(StreamTlsTest, AHelloOfARenegotiationThatNeverComesWholeEndsTheConnection) {
+  SslPtr session = tls_->client_session("localhost");
+  SSL_set_max_proto_version(session.get(), TLS1_2_VERSION);
+  SSL_clear_options(session.get(), SSL_OP_NO_RENEGOTIATION);
+  TlsPair pair(harness_, std::move(session), tls_->server_session());
+  quiet(pair);
+  // A long hello, of which the first record alone is sent.
+  SSL* client = pair.client->ssl();
+  ASSERT_EQ(SSL_set_cipher_list(client, "ALL:COMPLEMENTOFALL:@SECLEVEL=0"), 1);
+  ASSERT_EQ(SSL_set_tlsext_host_name(client, std::string(250, 'n').c_str()), 1);
+  ASSERT_EQ(SSL_set_max_send_fragment(client, 512), 1);
+  BIO* sent = BIO_new(BIO_s_mem());
+  SSL_set0_wbio(client, sent);
+  ASSERT_EQ(SSL_renegotiate(client), 1);
+  SSL_do_handshake(client);
+  char* bytes = nullptr;
+  ASSERT_GT(BIO_get_mem_data(sent, &bytes), 600);
+  const std::size_t record = 5 + (static_cast<std::size_t>(static_cast<unsigned char>(bytes[3])) << 8 |
+                                  static_cast<unsigned char>(bytes[4]));
+  ASSERT_EQ(::send(pair.client->descriptor(), bytes, record, 0), static_cast<ssize_t>(record));
+  EXPECT_EQ(harness_.await(read_at_least(*pair.server, 1)).error, StreamError::tls_failed);
+  EXPECT_EQ(harness_.metrics.tls_renegotiation.value(), 1u);
+}
+
 TEST_F(StreamTlsTest, RecordsAroundTheInlineBufferAndTheRecordSizeArriveWhole) {
   TlsPair pair(harness_, *tls_);
   for (const std::size_t size :

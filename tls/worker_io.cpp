@@ -1,0 +1,21 @@
+#include "tls/worker_io.h"
+
+#include "tls/stream.h"
+
+namespace sluice::tls {
+
+bool WorkerIo::take_held(std::size_t size, const Stream* own) {
+  while (!held.take(size)) {
+    if (stalled.empty() || stalled.front() == own || !held.could_take(size)) return false;
+    stalled.front()->cut_for_others();
+  }
+  metrics.held_bytes.add(static_cast<std::int64_t>(size));
+  return true;
+}
+
+void WorkerIo::give_back_held(std::size_t size) noexcept {
+  held.give_back(size);
+  metrics.held_bytes.add(-static_cast<std::int64_t>(size));
+}
+
+}  // namespace sluice::tls
