@@ -23,7 +23,7 @@ BEYOND_A_SCHEMA = {
     "redirect_to_https_nowhere", "reference_without_any", "route_match_hosts", "variables_where_none_are",
 }
 # No single YAML document, so nothing that could be validated.
-NO_YAML = {"syntax_alias", "syntax_tab", "syntax_unclosed", "two_documents", "complex_keys"}
+NO_YAML = {"syntax_alias", "syntax_comma", "syntax_tab", "syntax_unclosed", "two_documents", "complex_keys"}
 
 
 class Yaml12(yaml.SafeLoader):
