@@ -2,9 +2,11 @@
 // Nothing here opens a socket, touches OpenSSL or knows YAML. Immutable after loading, so any thread may read it.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "config/key_lines.h"
 #include "config/limits_config.h"
 #include "config/listener_config.h"
 #include "config/route_config.h"
@@ -23,6 +25,7 @@ struct Config {
   std::optional<Admin> admin;
   AccessLog access_log;
   Log log;
+  std::shared_ptr<const KeyLines> lines;  // for messages; null: not from a file
 };
 
 }  // namespace sluice::config

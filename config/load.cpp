@@ -4,13 +4,15 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 #include "config/sections.h"
 #include "config/validate.h"
 
 namespace sluice::config {
 namespace {
+
+// Thousands of routes take some hundred KiB; more than this is a wrong path, such as a device or a log.
+constexpr std::size_t kMaxFileSize = 4 << 20;
 
 Address default_admin_address() { return {.host = "127.0.0.1", .port = 9901, .v6 = false}; }
 
@@ -27,8 +29,11 @@ std::string read_whole_file(const std::string& path) {
   errno = 0;
   std::ifstream file(path, std::ios::binary);
   if (!file) refuse_file(path, std::strerror(errno));
-  std::string text(std::istreambuf_iterator<char>(file), {});
+  std::string text(kMaxFileSize + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (file.bad()) refuse_file(path, std::strerror(errno));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  if (text.size() > kMaxFileSize) refuse_file(path, "it is larger than 4 MiB");
   return text;
 }
 
@@ -42,12 +47,19 @@ Config load_text(const std::string& text, const std::string& name, std::vector<s
     if (config.admin && !report.mentions("admin.address")) config.admin->address = default_admin_address();
     validate(config, report);
   }
+  config.lines = report.lines();
   report.finish(warnings);
   return config;
 }
 
 Config load_file(const std::string& path, std::vector<std::string>& warnings) {
   return load_text(read_whole_file(path), path, warnings);
+}
+
+Problem problem_at(const Config& config, std::string key_path, std::string what) {
+  if (!config.lines) return {{}, 0, std::move(key_path), std::move(what)};
+  const int line = config.lines->line_of(key_path);
+  return {config.lines->file(), line, std::move(key_path), std::move(what)};
 }
 
 }  // namespace sluice::config

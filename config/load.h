@@ -18,6 +18,9 @@ struct Problem {
   std::string text() const;
 };
 
+// A problem that was found by who uses a loaded configuration; key paths as in messages, such as listeners[0].tls.
+Problem problem_at(const Config& config, std::string key_path, std::string what);
+
 // Carries every problem found, not only the first. what() joins them by newlines.
 class ConfigError : public std::runtime_error {
  public:

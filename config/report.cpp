@@ -60,21 +60,21 @@ bool Report::is_wrong(const std::string& key_path) const {
 }
 
 void Report::problem(const std::string& key_path, std::string what) {
-  problem_on_line(line_of(key_path), key_path, std::move(what));
+  problem_on_line(lines_->line_of(key_path), key_path, std::move(what));
 }
 
 void Report::problem_on_line(int line, const std::string& key_path, std::string what) {
-  problems_.push_back({file_, line, key_path, std::move(what)});
+  problems_.push_back({lines_->file(), line, key_path, std::move(what)});
 }
 
 void Report::warning(const std::string& key_path, const std::string& what) {
-  warnings_.push_back({file_, line_of(key_path), key_path, what});
+  warnings_.push_back({lines_->file(), lines_->line_of(key_path), key_path, what});
 }
 
 std::string Report::resolve(const std::string& path) const {
   const std::filesystem::path given(path);
   if (given.is_absolute()) return path;
-  return (std::filesystem::path(file_).parent_path() / given).string();
+  return (std::filesystem::path(lines_->file()).parent_path() / given).string();
 }
 
 void Report::finish(std::vector<std::string>& warnings) {
@@ -83,17 +83,6 @@ void Report::finish(std::vector<std::string>& warnings) {
   if (problems_.empty()) return;
   sort_by_line(problems_);
   throw ConfigError(problems_);
-}
-
-int Report::line_of(std::string_view key_path) const {
-  while (true) {
-    const auto found = lines_.find(key_path);
-    if (found != lines_.end()) return found->second;
-    const auto cut = key_path.find_last_of(".[");
-    if (cut == std::string_view::npos) break;
-    key_path = key_path.substr(0, cut);
-  }
-  return lines_.empty() ? 0 : 1;
 }
 
 std::string in_quotes(std::string_view text) {

@@ -3,12 +3,13 @@
 // thread while loading.
 #pragma once
 
-#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "config/key_lines.h"
 #include "config/load.h"
 
 namespace sluice::config {
@@ -18,11 +19,11 @@ using Fault = std::optional<std::string>;
 
 class Report {
  public:
-  explicit Report(std::string file) : file_(std::move(file)) {}
+  explicit Report(std::string file) : lines_(std::make_shared<KeyLines>(std::move(file))) {}
 
-  void locate(const std::string& key_path, int line) { lines_.try_emplace(key_path, line); }
-  // True when the file has this key, whether or not its value was good.
-  bool mentions(const std::string& key_path) const { return lines_.count(key_path) != 0; }
+  void locate(const std::string& key_path, int line) { lines_->locate(key_path, line); }
+  bool mentions(const std::string& key_path) const { return lines_->mentions(key_path); }
+  std::shared_ptr<const KeyLines> lines() const { return lines_; }
 
   // True when a problem stands at this key, so that nothing that follows from it needs saying.
   bool is_wrong(const std::string& key_path) const;
@@ -40,11 +41,7 @@ class Report {
   void finish(std::vector<std::string>& warnings);
 
  private:
-  // The line of the key, or of the nearest key around it that the file has.
-  int line_of(std::string_view key_path) const;
-
-  std::string file_;
-  std::map<std::string, int, std::less<>> lines_;
+  std::shared_ptr<KeyLines> lines_;
   std::vector<Problem> problems_;
   std::vector<Problem> warnings_;
 };

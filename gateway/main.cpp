@@ -13,6 +13,7 @@
 #include "gateway/commands/explain_command.h"
 #include "gateway/commands/trial_request.h"
 #include "gateway/server.h"
+#include "gateway/tls_setup.h"
 #include "metrics/log.h"
 
 namespace sluice {
@@ -47,10 +48,11 @@ ExitCode serve(config::Config config, const std::string& source, const std::vect
     std::cerr << "sluice: " << error.what() << "\n";
     return ExitCode::cannot_start;
   }
+  struct Logs {
+    ~Logs() { metrics::shutdown_logs(); }
+  } const until_the_end;
   for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
-  const ExitCode code = run_server(std::move(config), source);
-  metrics::shutdown_logs();
-  return code;
+  return run_server(std::move(config), source);
 }
 
 ExitCode serve_file(const Options& options) {
@@ -69,10 +71,8 @@ ExitCode check(const Options& options) {
   const std::string file = find_config(options.config_file);
   std::vector<std::string> warnings;
   const config::Config config = config::load_file(file, warnings);
-  const std::vector<std::string> problems = check_tls(config, warnings);
+  load_tls(config, warnings);
   for (const std::string& warning : warnings) std::cerr << "warning: " << warning << "\n";
-  for (const std::string& problem : problems) std::cerr << file << ": " << problem << "\n";
-  if (!problems.empty()) return ExitCode::bad_input;
   std::cout << file << ": ok (" << config.listeners.size() << " listeners, " << config.routes.size()
             << " routes, " << config.upstreams.size() << " upstreams)\n";
   return ExitCode::done;

@@ -94,7 +94,7 @@ const char* hint_for(const std::error_code& error) {
 class Server {
  public:
   Server(config::Config config, const std::string& source);
-  // May throw std::system_error (an address cannot be had) or TlsLoadError.
+  // May throw std::system_error (an address cannot be had), ConfigError (certificates and keys) or TlsLoadError.
   void start();
   ExitCode run();
 
@@ -123,8 +123,7 @@ class Server {
   tls::HeldBytes held_;
   upstream::EndpointRegistry endpoints_;
   ConnectionLimits connections_;
-  std::vector<ListenerTlsSetup> listener_tls_;  // parallel to the listeners
-  std::vector<UpstreamTlsSetup> upstream_tls_;  // parallel to the upstreams
+  TlsSetup tls_;
   std::vector<std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<upstream::Resolver> resolver_;
@@ -177,12 +176,7 @@ void Server::start() {
 
 void Server::load_tls() {
   std::vector<std::string> warnings;
-  for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
-    listener_tls_.push_back(sluice::load_tls(config_.listeners[i], path_of("listeners", i), warnings));
-  }
-  for (std::size_t i = 0; i < config_.upstreams.size(); ++i) {
-    upstream_tls_.push_back(sluice::load_tls(config_.upstreams[i], path_of("upstreams", i), warnings));
-  }
+  tls_ = sluice::load_tls(config_, warnings);
   for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
 }
 
@@ -195,14 +189,14 @@ void Server::make_workers(std::vector<ListeningSockets>& listening) {
         std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, connections_}));
     std::vector<std::shared_ptr<const tls::ClientContext>> clients;
     for (std::size_t i = 0; i < config_.upstreams.size(); ++i) {
-      clients.push_back(make_context(config_.upstreams[i], upstream_tls_[i]));
+      clients.push_back(make_context(config_.upstreams[i], tls_.upstreams[i]));
     }
     worker->install(snapshot_, clients, tunnel_counts_);
     worker->set_https_port(proxy::https_port(config_, ports_of(listening)));
     std::vector<WorkerListener> listeners;
     for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
       const config::Listener& listener = config_.listeners[i];
-      listeners.push_back({&listener, make_context(listener, listener_tls_[i]), std::move(listening[i].sockets[index]),
+      listeners.push_back({&listener, make_context(listener, tls_.listeners[i]), std::move(listening[i].sockets[index]),
                            listening[i].shared});
     }
     worker->add_listeners(std::move(listeners));

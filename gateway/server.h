@@ -11,11 +11,8 @@ namespace sluice {
 
 enum class ExitCode : int { done = 0, bad_input = 1, usage = 2, cannot_start = 4 };
 
-// What loading the file cannot find: whether certificates, keys and trust stores make TLS contexts. Opens no socket.
-// Returns what is wrong, a line each; empty: nothing.
-std::vector<std::string> check_tls(const config::Config& config, std::vector<std::string>& warnings);
-
-// Blocks until the gateway has drained. `source`: what the configuration came from, for the log.
+// Blocks until the gateway has drained. `source`: what the configuration came from, for the log. Throws config::ConfigError when
+// certificates or keys are wrong.
 ExitCode run_server(config::Config config, const std::string& source);
 
 }  // namespace sluice

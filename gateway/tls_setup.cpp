@@ -2,95 +2,84 @@
 
 #include <algorithm>
 
-#include "gateway/server.h"
+#include "config/load.h"
 #include "tls/load_error.h"
 #include "tls/pem_file.h"
 
 namespace sluice {
 namespace {
 
-// Whatever `load` gives; what it throws gets the path of the key in front.
-template <typename Load>
-auto at(const std::string& path, Load load) {
-  try {
-    return load();
-  } catch (const tls::TlsLoadError& error) {
-    throw tls::TlsLoadError(path + ": " + error.what());
-  }
-}
-
 bool uses_https(const config::Upstream& upstream) {
   return std::any_of(upstream.endpoints.begin(), upstream.endpoints.end(),
                      [](const config::Endpoint& endpoint) { return endpoint.https; });
 }
 
-template <typename Sections>
-void check_section(const char* name, const Sections& sections, std::vector<std::string>& problems,
-                   std::vector<std::string>& warnings) {
-  for (std::size_t i = 0; i < sections.size(); ++i) {
-    const std::string path = path_of(name, i);
-    try {
-      const auto setup = load_tls(sections[i], path, warnings);
-      at(path + ".tls", [&] { return make_context(sections[i], setup); });
-    } catch (const tls::TlsLoadError& error) {
-      problems.push_back(error.what());
-    }
-  }
-}
-
 std::shared_ptr<tls::TicketKeys> read_ticket_keys(const std::vector<std::string>& files,
-                                                  const std::string& path) {
+                                                  std::vector<std::string>& warnings) {
   if (files.empty()) return std::make_shared<tls::TicketKeys>();
   std::vector<tls::TicketKeys::Key> keys;
+  tls::LoadFaults faults;
+  const auto add = [&](const std::string& file) {
+    const tls::TicketKeys::Key key = tls::TicketKeys::read(file, warnings);
+    const bool known =
+        std::any_of(keys.begin(), keys.end(), [&](const auto& other) { return other.name == key.name; });
+    if (known)
+      throw tls::TlsLoadError(file + " holds a key that stands before it already; expected each key once");
+    keys.push_back(key);
+  };
   for (std::size_t i = 0; i < files.size(); ++i) {
-    at(path + "[" + std::to_string(i) + "]", [&] {
-      const tls::TicketKeys::Key key = tls::TicketKeys::read(files[i]);
-      const bool known =
-          std::any_of(keys.begin(), keys.end(), [&](const auto& other) { return other.name == key.name; });
-      if (known)
-        throw tls::TlsLoadError(files[i] +
-                                " holds a key that stands before it already; expected each key once");
-      keys.push_back(key);
-    });
+    faults.attempt("[" + std::to_string(i) + "]", [&] { add(files[i]); });
   }
+  faults.throw_if_any();
   return std::make_shared<tls::TicketKeys>(std::move(keys));
 }
 
-}  // namespace
-
-std::string path_of(const char* section, std::size_t index) {
-  return std::string(section) + "[" + std::to_string(index) + "]";
-}
-
-ListenerTlsSetup load_tls(const config::Listener& listener, const std::string& path,
-                          std::vector<std::string>& warnings) {
+ListenerTlsSetup load(const config::Listener& listener, const std::string& path, tls::LoadFaults& faults,
+                      std::vector<std::string>& warnings) {
   ListenerTlsSetup setup;
   if (!listener.tls) return setup;
   const config::ListenerTls& tls = *listener.tls;
-  setup.certificates = at(path + ".tls", [&] { return tls::CertificateStore::load(tls, warnings); });
-  setup.ticket_keys = read_ticket_keys(tls.ticket_keys, path + ".tls.ticket_keys");
+  setup.certificates = faults.attempt(path, [&] { return tls::CertificateStore::load(tls, warnings); });
+  setup.ticket_keys =
+      faults.attempt(path + ".ticket_keys", [&] { return read_ticket_keys(tls.ticket_keys, warnings); });
   if (tls.client_auth.mode != config::ClientAuthMode::off) {
-    setup.clients =
-        at(path + ".tls.client_auth.ca", [&] { return tls::TrustStore::load(tls.client_auth.ca, warnings); });
+    setup.clients = faults.attempt(path + ".client_auth.ca",
+                                   [&] { return tls::TrustStore::load(tls.client_auth.ca, warnings); });
   }
   return setup;
 }
 
-UpstreamTlsSetup load_tls(const config::Upstream& upstream, const std::string& path,
-                          std::vector<std::string>& warnings) {
+// Files are read although no endpoint is https: a wrong one is told before it matters.
+UpstreamTlsSetup load(const config::Upstream& upstream, const std::string& path, tls::LoadFaults& faults,
+                      std::vector<std::string>& warnings) {
   UpstreamTlsSetup setup;
-  if (!uses_https(upstream)) return setup;
-  setup.trust = at(path + ".tls.ca", [&] { return tls::TrustStore::load(upstream.tls, warnings); });
-  if (upstream.tls.certificate.empty()) return setup;
-  const config::Certificate files{upstream.tls.certificate, upstream.tls.private_key};
-  at(path + ".tls.private_key",
-     [&] { tls::read_private_key(files.private_key); });  // for the path of its key alone
-  setup.shown = at(path + ".tls.certificate", [&] {
-    return std::make_shared<const tls::LoadedCertificate>(
-        tls::load_certificate(files, warnings, tls::CertificateUse::client));
-  });
+  if (uses_https(upstream) || !upstream.tls.ca.empty()) {
+    setup.trust = faults.attempt(path + ".ca", [&] { return tls::TrustStore::load(upstream.tls, warnings); });
+  }
+  if (!upstream.tls.certificate.empty()) {
+    setup.shown = faults.attempt(path, [&] {
+      const config::Certificate files{upstream.tls.certificate, upstream.tls.private_key};
+      return std::make_shared<const tls::LoadedCertificate>(
+          tls::load_certificate(files, warnings, tls::CertificateUse::client));
+    });
+  }
   return setup;
 }
+
+// Appends the setup of each section, and tries whether contexts can be made of it.
+template <typename Section, typename Setup>
+void load_section(const char* name, const std::vector<Section>& sections, std::vector<Setup>& setups,
+                  tls::LoadFaults& faults, std::vector<std::string>& warnings) {
+  for (std::size_t i = 0; i < sections.size(); ++i) {
+    const std::string path = std::string(name) + "[" + std::to_string(i) + "].tls";
+    const std::size_t before = faults.faults().size();
+    setups.push_back(load(sections[i], path, faults, warnings));
+    if (faults.faults().size() == before)
+      faults.attempt(path, [&] { make_context(sections[i], setups.back()); });
+  }
+}
+
+}  // namespace
 
 std::unique_ptr<tls::ServerContext> make_context(const config::Listener& listener,
                                                  const ListenerTlsSetup& setup) {
@@ -105,11 +94,16 @@ std::shared_ptr<const tls::ClientContext> make_context(const config::Upstream& u
   return std::make_shared<const tls::ClientContext>(upstream.tls, *setup.trust, setup.shown.get());
 }
 
-std::vector<std::string> check_tls(const config::Config& config, std::vector<std::string>& warnings) {
-  std::vector<std::string> problems;
-  check_section("listeners", config.listeners, problems, warnings);
-  check_section("upstreams", config.upstreams, problems, warnings);
-  return problems;
+TlsSetup load_tls(const config::Config& config, std::vector<std::string>& warnings) {
+  TlsSetup setup;
+  tls::LoadFaults faults;
+  load_section("listeners", config.listeners, setup.listeners, faults, warnings);
+  load_section("upstreams", config.upstreams, setup.upstreams, faults, warnings);
+  std::vector<config::Problem> problems;
+  for (const tls::LoadFault& fault : faults.faults())
+    problems.push_back(config::problem_at(config, fault.key, fault.what));
+  if (!problems.empty()) throw config::ConfigError(std::move(problems));
+  return setup;
 }
 
 }  // namespace sluice

@@ -1,5 +1,5 @@
 // What TLS needs from files, loaded once by the control thread and shared by all workers; immutable but for
-// the ticket keys. Every error begins with the path of its key.
+// the ticket keys.
 #pragma once
 
 #include <memory>
@@ -19,25 +19,25 @@ struct ListenerTlsSetup {
   std::shared_ptr<const tls::TrustStore> clients;  // null: clients are not asked for certificates
 };
 
-// Of one upstream; empty without https endpoints.
+// Of one upstream; empty without https endpoints, but for the files that it names.
 struct UpstreamTlsSetup {
   std::shared_ptr<const tls::TrustStore> trust;
   std::shared_ptr<const tls::LoadedCertificate>
       shown;  // null: nothing is shown to backends that ask for a certificate
 };
 
-// All throw TlsLoadError. `path`: the key's, such as listeners[0]; appends to `warnings`.
-ListenerTlsSetup load_tls(const config::Listener& listener, const std::string& path,
-                          std::vector<std::string>& warnings);
-UpstreamTlsSetup load_tls(const config::Upstream& upstream, const std::string& path,
-                          std::vector<std::string>& warnings);
-// For one worker; null: plain.
+// In the order of the configuration.
+struct TlsSetup {
+  std::vector<ListenerTlsSetup> listeners;
+  std::vector<UpstreamTlsSetup> upstreams;
+};
+
+// Throws config::ConfigError with everything that is wrong; appends to `warnings`. Opens no socket.
+TlsSetup load_tls(const config::Config& config, std::vector<std::string>& warnings);
+// For one worker; null: plain. Throw TlsLoadError when memory is out; what is wrong with the files was found by load_tls().
 std::unique_ptr<tls::ServerContext> make_context(const config::Listener& listener,
                                                  const ListenerTlsSetup& setup);
 std::shared_ptr<const tls::ClientContext> make_context(const config::Upstream& upstream,
                                                        const UpstreamTlsSetup& setup);
-
-// `listeners`, 2: listeners[2]
-std::string path_of(const char* section, std::size_t index);
 
 }  // namespace sluice

@@ -19,8 +19,12 @@ bool is_wildcard(std::string_view name) { return name.substr(0, 2) == "*."; }
 std::shared_ptr<const CertificateStore> CertificateStore::load(const config::ListenerTls& tls,
                                                                std::vector<std::string>& warnings) {
   std::vector<LoadedCertificate> loaded;
-  for (const config::Certificate& files : tls.certificates)
-    loaded.push_back(load_certificate(files, warnings));
+  LoadFaults faults;
+  for (std::size_t i = 0; i < tls.certificates.size(); ++i) {
+    loaded.push_back(faults.attempt("certificates[" + std::to_string(i) + "]",
+                                    [&] { return load_certificate(tls.certificates[i], warnings); }));
+  }
+  faults.throw_if_any();
   if (tls.self_signed) loaded.push_back(make_self_signed());
   if (loaded.empty())
     throw TlsLoadError("no certificate to serve; name one under certificates or set self_signed");

@@ -140,7 +140,7 @@ void check_key_matches(const config::Certificate& files, STACK_OF(X509) * certif
   ERR_clear_error();
   throw TlsLoadError("the private key " + files.private_key + " does not belong to the certificate " +
                      files.certificate + " (" + subject_text(sk_X509_value(certificates, 0)) +
-                     "); use the key that the certificate was requested with");
+                     "); expected the key that the certificate was requested with");
 }
 
 void warn_of_dates_and_usage(const std::string& path, STACK_OF(X509) * certificates, CertificateUse use,
@@ -228,14 +228,19 @@ LoadedCertificate load_certificate(const config::Certificate& files, std::vector
   const std::string& path = files.certificate;
   LoadedCertificate loaded;
   loaded.source = path;
-  loaded.chain = read_certificates(path);
-  loaded.key = read_private_key(files.private_key);
+  LoadFaults faults;
+  loaded.chain = faults.attempt("certificate", [&] { return read_certificates(path); });
+  loaded.key = faults.attempt("private_key", [&] { return read_private_key(files.private_key); });
+  faults.throw_if_any();
   warn_of_permissions(files.private_key, warnings);
   STACK_OF(X509)* all = loaded.chain.get();
-  check_key_matches(files, all, loaded.key.get());
-  check_key_kind(path, loaded.key.get());
-  for (int i = 0; i < sk_X509_num(all); ++i) check_strength(path, i, sk_X509_value(all, i));
-  check_chain(path, all);
+  faults.attempt("certificate", [&] {
+    check_key_matches(files, all, loaded.key.get());
+    check_key_kind(path, loaded.key.get());
+    for (int i = 0; i < sk_X509_num(all); ++i) check_strength(path, i, sk_X509_value(all, i));
+    check_chain(path, all);
+  });
+  faults.throw_if_any();
   warn_of_dates_and_usage(path, all, use, warnings);
   loaded.leaf.reset(sk_X509_shift(all));
   if (use == CertificateUse::server) loaded.names = dns_names(loaded.leaf.get(), path, warnings);

@@ -40,7 +40,7 @@ TicketKeys::TicketKeys(std::vector<Key> keys) : keys_(std::move(keys)) {
   assert(!keys_.empty() && "tickets must be sealed with something");
 }
 
-TicketKeys::Key TicketKeys::read(const std::string& path) {
+TicketKeys::Key TicketKeys::read(const std::string& path, std::vector<std::string>& warnings) {
   struct Close {
     void operator()(std::FILE* file) const { std::fclose(file); }
   };
@@ -52,7 +52,8 @@ TicketKeys::Key TicketKeys::read(const std::string& path) {
   }
   // Whoever has a key can read the sessions that it sealed, and pass for their clients.
   if ((status.st_mode & S_IRWXO) != 0) {
-    throw TlsLoadError(path + " is open to every user of this machine; expected no rights for others (chmod o= FILE)");
+    warnings.push_back("the ticket key " + path +
+                       " is open to every user of this machine; expected no rights for others (chmod o= FILE)");
   }
   std::setvbuf(file.get(), nullptr, _IONBF, 0);  // stdio's own buffer would keep a copy
   std::array<unsigned char, kFileSize + 1> bytes{};

@@ -38,8 +38,8 @@ class TicketKeys {
   };
   // The first seals, all open. At least one, each with a name of its own; they are never rotated.
   explicit TicketKeys(std::vector<Key> keys);
-  // A file of 80 random bytes that not every user may read. Throws TlsLoadError.
-  static Key read(const std::string& path);
+  // A file of 80 random bytes; appends to `warnings` when every user may read it. Throws TlsLoadError.
+  static Key read(const std::string& path, std::vector<std::string>& warnings);
 
   // The work of OpenSSL's ticket callback, with its return values: sets both contexts up. When sealing,
   // fills `name` and `iv`; 1 done, -1 failed. When opening: 1 opened, 2 opened and a new ticket is due, 0

@@ -103,6 +103,52 @@ def test_a_key_of_a_later_version_is_refused(tmp_path):
     assert "not supported yet" in result.stderr
 
 
+def test_a_configuration_without_an_end_is_refused():
+    result = run_sluice("check", "--config", "/dev/zero")
+    assert result.returncode == 1
+    assert "cannot be read (it is larger than 4 MiB)" in result.stderr
+
+
+CERTIFICATE_ERRORS = """\
+listeners:
+  - name: secure
+    address: 127.0.0.1:0
+    tls:
+      certificates:
+        - { certificate: words.pem, private_key: words.pem }
+        - certificate: good.pem
+          private_key: words.pem
+      client_auth:
+        mode: request
+        ca: words.pem
+      ticket_keys:
+        - words.pem
+upstreams:
+  - name: app
+    endpoints: [http://127.0.0.1:1]
+    tls:
+      ca: words.pem
+routes:
+  - { name: all, upstream: app }
+"""
+
+
+@pytest.mark.parametrize("command", ["check", "serve"])
+def test_every_wrong_certificate_is_told_with_its_line(command, ca, tmp_path):
+    (tmp_path / "words.pem").write_text("words\n")
+    (tmp_path / "good.pem").write_bytes(ca.issue("test.example").certificate.read_bytes())
+    file = tmp_path / "sluice.yaml"
+    file.write_text(CERTIFICATE_ERRORS)
+    result = run_sluice(command, "--config", file)
+    assert result.returncode == 1
+    told = [line.removeprefix(f"{file}:").partition(" holds ")[0].rsplit(" ", 1)[0]
+            for line in result.stderr.splitlines() if line.startswith(f"{file}:")]
+    tls = "listeners[0].tls"
+    assert told == [f"6: {tls}.certificates[0].certificate:", f"6: {tls}.certificates[0].private_key:",
+                    f"8: {tls}.certificates[1].private_key:", f"13: {tls}.ticket_keys[0]:", f"11: {tls}.client_auth.ca:",
+                    "18: upstreams[0].tls.ca:"]
+
+
 @pytest.mark.parametrize("command", ["check", "serve"])
 def test_wrong_or_missing_configuration_exits_1(command, tmp_path):
     assert run_sluice(command, "--config", tmp_path / "absent.yaml").returncode == 1

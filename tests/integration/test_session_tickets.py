@@ -102,7 +102,7 @@ def test_a_ticket_takes_the_client_to_another_gateway(lab, ca, tmp_path, context
 
 @pytest.mark.parametrize("size,mode,wrong", [
     (79, 0o600, "79 bytes; expected 80 random ones, as `openssl rand -out FILE 80` writes them"),
-    (81, 0o600, "more than 80 bytes"), (0, 0o600, "holds 0 bytes"), (80, 0o644, "open to every user"),
+    (81, 0o600, "more than 80 bytes"), (0, 0o600, "holds 0 bytes"),
     (None, 0o600, "cannot be read (No such file or directory)"),
 ])
 def test_a_wrong_key_file(lab, ca, tmp_path, size, mode, wrong):
@@ -119,6 +119,13 @@ def test_a_wrong_key_file(lab, ca, tmp_path, size, mode, wrong):
     gateway.expected_stop = 1
     assert gateway.wait_exit() == 1
     assert wrong in gateway.stderr()
+
+
+def test_a_key_file_that_others_may_read_is_warned_of(lab, ca, tmp_path):
+    config = {"listeners": [listener(ca, key_file(tmp_path, "open.key", 80, 0o644))], "routes": [{"name": "all", "respond": {"status": 200}}]}
+    gateway = lab.start(config=config)
+    gateway.wait_started(1, False)
+    assert "open.key is open to every user" in gateway.stderr()
 
 
 def test_the_same_key_twice(lab, ca, tmp_path):
