@@ -70,6 +70,10 @@ Fault check_location(const Template& to) {
   if (!to.front().variable && !starts_with("/") && !starts_with("http://") && !starts_with("https://")) {
     return in_quotes(start) + " does not start with http://, https:// or /; expected a URL or a path";
   }
+  // The path has its slash already: two of them begin a host (RFC 3986 4.2).
+  if (start == "/" && to.size() > 1 && to[1].variable == Variable::path) {
+    return Fault("\"/${path}\" names another host; expected \"${path}\", which begins with a slash");
+  }
   for (const TemplatePart& part : to) {
     if (has_control_characters(part.text) || part.text.find_first_of(" \t") != std::string::npos) {
       return in_quotes(part.text) + " has spaces or control characters; expected them percent-encoded";

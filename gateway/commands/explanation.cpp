@@ -175,7 +175,7 @@ void explain_decision(const proxy::Snapshot& snapshot, TrialExchange& exchange, 
   if (decision.action != proxy::Action::forward) {
     answer(snapshot.config, exchange, decision, route, explanation);
   } else {
-    const proxy::TemplateValues values{exchange, route.path, route.route->name, route.origin.scheme};
+    const proxy::TemplateValues values{exchange, route.path, route.route->name, route.origin};
     explanation.request_rules = rules_of(route.route->request_headers, values);
     explanation.response_rules = rules_of(route.route->response_headers, values);
     explanation.in_force = in_force(snapshot.config, route);

@@ -102,16 +102,25 @@ std::vector<Hop> hops_of_x_forwarded_for(const Headers& headers) {
   return hops;
 }
 
-// The address of a node: "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:80".
+// Nothing, or a port: digits, or an obfuscated one (RFC 7239 6.2).
+bool is_node_port(std::string_view text) noexcept {
+  if (text.empty()) return true;
+  if (text.size() < 2 || text.front() != ':') return false;
+  text.remove_prefix(1);
+  const bool obfuscated = text.front() == '_' && all_of(kToken, text);
+  return obfuscated || (text.size() <= 5 && text.find_first_not_of("0123456789") == std::string_view::npos);
+}
+
+// The address of a node: "192.0.2.1", "192.0.2.1:80", "2001:db8::1", "[2001:db8::1]", "[2001:db8::1]:80". Empty: it has none.
 std::string_view address_of(std::string_view node) noexcept {
   if (!node.empty() && node.front() == '[') {
     const auto close = node.find(']');
-    return close == std::string_view::npos ? std::string_view{} : node.substr(1, close - 1);
+    if (close == std::string_view::npos || !is_node_port(node.substr(close + 1))) return {};
+    return node.substr(1, close - 1);
   }
   const auto colon = node.find(':');
-  const bool one_colon =
-      colon != std::string_view::npos && node.find(':', colon + 1) == std::string_view::npos;
-  return one_colon ? node.substr(0, colon) : node;
+  if (colon == std::string_view::npos || node.find(':', colon + 1) != std::string_view::npos) return node;
+  return is_node_port(node.substr(colon)) ? node.substr(0, colon) : std::string_view{};
 }
 
 struct Client {
@@ -212,6 +221,11 @@ void add_kept(Headers& headers, std::string_view literal_name, std::string_view 
 }
 
 }  // namespace
+
+bool is_forwarding_field(std::string_view name) noexcept {
+  return has_prefix(name, "X-Forwarded-") || equals_ignore_case(name, "Forwarded") ||
+         equals_ignore_case(name, "X-Real-IP") || equals_ignore_case(name, "X-Request-Id");
+}
 
 Origin find_origin(Headers& headers, const Peer& peer, const std::vector<config::Cidr>& trusted,
                    std::string_view new_request_id) {

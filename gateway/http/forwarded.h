@@ -20,6 +20,9 @@ struct Peer {
   bool trusted = false;           // the peer is in the listener's trusted_proxies
 };
 
+// X-Forwarded-*, Forwarded, X-Real-IP, X-Request-Id: from an untrusted peer they count for nothing.
+bool is_forwarding_field(std::string_view name) noexcept;
+
 // What the request's true client is believed to be: views of the peer's texts and of what the list of fields holds.
 struct Origin {
   std::string_view client_ip;     // the rightmost untrusted address

@@ -22,7 +22,7 @@ http::Peer peer_of(const ClientExchange& exchange) {
 std::string_view version_text(http::Version version) { return version == http::Version::http_1_0 ? "1.0" : "1.1"; }
 
 TemplateValues values_of(const ClientExchange& exchange, const RouteContext& route) {
-  return {exchange, route.path, route.route->name, route.origin.scheme};
+  return {exchange, route.path, route.route->name, route.origin};
 }
 
 bool concerns(const config::HeaderOperations& operations, std::string_view name) {

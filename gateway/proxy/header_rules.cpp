@@ -17,12 +17,12 @@ std::string_view value_of(config::Variable variable, const TemplateValues& value
   const ClientExchange& exchange = values.exchange;
   switch (variable) {
     case config::Variable::client_ip: return exchange.record.client_ip;
-    case config::Variable::host: return host_of(exchange.request.authority);
+    case config::Variable::host: return host_of(values.origin.host);
     case config::Variable::path: return values.path;
     case config::Variable::query: return exchange.request.query;
     case config::Variable::request_id: return exchange.record.request_id;
     case config::Variable::method: return exchange.request.method;
-    case config::Variable::scheme: return values.scheme;
+    case config::Variable::scheme: return values.origin.scheme;
     case config::Variable::tls_sni: return exchange.connection.sni;
     case config::Variable::tls_client_subject: return exchange.connection.client_subject;
     case config::Variable::route: return values.route;

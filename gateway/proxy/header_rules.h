@@ -4,6 +4,7 @@
 #include <string>
 
 #include "config/route_config.h"
+#include "gateway/http/forwarded.h"
 #include "gateway/http/headers.h"
 #include "gateway/proxy/client_exchange.h"
 
@@ -13,7 +14,7 @@ struct TemplateValues {
   const ClientExchange& exchange;
   std::string_view path;   // normalised
   std::string_view route;
-  std::string_view scheme; // what the client spoke, as far as it is believed
+  const http::Origin& origin;  // scheme and host as the client had them, as far as that is believed
 };
 
 // Empty when the result could not stand in a header field: no value of a variable can break out of one.

@@ -1,18 +1,33 @@
 #include "gateway/proxy/local_answer.h"
 
+#include <algorithm>
+#include <cassert>
+
 #include "gateway/proxy/header_rules.h"
 #include "gateway/proxy/https_redirect.h"
+#include "gateway/proxy/reply.h"
 
 namespace sluice::proxy {
 namespace {
 
+bool mentions_host(const config::Template& text) {
+  return std::any_of(text.begin(), text.end(),
+                     [](const config::TemplatePart& part) { return part.variable == config::Variable::host; });
+}
+
 // The route's redirect or fixed answer.
 void respond(ClientExchange& exchange, const RouteContext& route) {
-  const TemplateValues values{exchange, route.path, route.route->name, route.origin.scheme};
+  // `OPTIONS *` asks about the server, not about a path.
+  const bool no_path = route.route->redirect && route.path == "*";
+  const TemplateValues values{exchange, no_path ? "/" : route.path, route.route->name, route.origin};
   http::Headers headers;
   unsigned status = 0;
   std::string_view body;
   if (route.route->redirect) {
+    // A path right behind "https://" would be read as a host.
+    if (route.origin.host.empty() && mentions_host(route.route->redirect->to)) {
+      return static_cast<void>(send_reply(exchange, reply_for(Refusal::no_host)));
+    }
     status = route.route->redirect->status;
     headers.add("Location", expand(route.route->redirect->to, values));
   } else {
@@ -43,6 +58,7 @@ void answer_locally(ClientExchange& exchange, const Decision& decision, const Ro
       respond(exchange, route);
       break;
     case Action::forward:
+      assert(false && "is not answered locally");
       break;
   }
 }

@@ -60,10 +60,10 @@ constexpr Condition kConditions[] = {
      }},
     {[](const RouteMatch& match) { return match.headers.size(); },
      [](const RouteMatch& match, const RouteInput& in) {
-       return unmet_header(match.headers, in.headers) == nullptr;
+       return unmet_header(match.headers, in.headers, in.peer_trusted) == nullptr;
      },
      [](const RouteMatch& match, const RouteInput& in) {
-       return field_reason("header", *unmet_header(match.headers, in.headers));
+       return field_reason("header", *unmet_header(match.headers, in.headers, in.peer_trusted));
      }},
     {[](const RouteMatch& match) { return match.query.size(); },
      [](const RouteMatch& match, const RouteInput& in) {

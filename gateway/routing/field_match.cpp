@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "gateway/http/forwarded.h"
+
 namespace sluice::routing {
 namespace {
 
@@ -58,9 +60,10 @@ const config::FieldMatch* first_unmet(const std::vector<config::FieldMatch>& wan
 }  // namespace
 
 const config::FieldMatch* unmet_header(const std::vector<config::FieldMatch>& wanted,
-                                       const http::Headers* headers) {
-  return first_unmet(wanted, [headers](const config::FieldMatch& one) {
-    return headers != nullptr &&
+                                       const http::Headers* headers, bool peer_trusted) {
+  return first_unmet(wanted, [headers, peer_trusted](const config::FieldMatch& one) {
+    return headers != nullptr && (peer_trusted || !http::is_forwarding_field(one.name)) &&
+           !headers->has_token("Connection", one.name) &&
            std::any_of(headers->begin(), headers->end(), [&one](const http::Field& field) {
              return http::equals_ignore_case(field.name, one.name) && value_matches(one, field.value);
            });

@@ -15,6 +15,7 @@ struct RouteInput {
   std::string_view query;  // as it came
   bool websocket = false;  // the request is a WebSocket upgrade
   const http::Headers* headers = nullptr;
+  bool peer_trusted = false;  // what it says in forwarding fields is believed
 };
 
 }  // namespace sluice::routing

@@ -107,6 +107,44 @@ def test_headers_and_query(lab):
     assert asked("/?v=7", ("X-Beta", "0")) == "both"
 
 
+def test_the_host_of_an_absolute_target_counts_for_header_matches_too(lab):
+    """The received Host says nothing then (RFC 9112 3.2.2): it must not hide the real one from a rule."""
+    gateway = start(lab, named("any"), named("admin", headers=[{"name": "Host", "regex": "^admin"}]))
+    assert taken(lab, gateway, host="admin.internal") == "admin"
+    assert taken(lab, gateway, target="http://admin.internal/x", host="public.example") == "admin"
+    assert taken(lab, gateway, target="http://public.example/x", host="admin.internal") == "any"
+
+
+def test_what_the_backend_does_not_get_chooses_no_route(lab):
+    headers = [{"name": "X-Real-IP", "regex": "^10[.]"}]
+    gateway = start(lab, named("any"), named("inside", headers=headers), named("tenant", headers=[{"name": "X-Tenant", "present": True}]))
+
+    def asked(*headers):
+        return lab.client(gateway).request(headers=list(headers)).body.decode()
+
+    assert asked(("X-Real-IP", "10.0.0.1")) == "any"
+    assert asked(("X-Tenant", "a")) == "tenant"
+    assert asked(("X-Tenant", "a"), ("Connection", "x-tenant")) == "any"
+
+
+def test_redirects_name_the_host_that_the_client_asked_for(lab):
+    gateway = lab.gateway(listeners=[{"name": "web", "address": "127.0.0.1:0", "trusted_proxies": ["127.0.0.1"]}], routes=[
+        {"name": "all", "redirect": {"to": "https://${host}${path}"}},
+        {"name": "fixed", "match": {"hosts": ["old.example"]}, "redirect": {"to": "https://new.example${path}"}}])
+
+    def location(text):
+        client = lab.client(gateway)
+        client.send(text)
+        answer = client.response()
+        return answer.status, answer.header("Location") or answer.header("Sluice-Error")
+
+    assert location(b"GET /a HTTP/1.1\r\nHost: inside:8080\r\nX-Forwarded-Host: shop.example\r\n\r\n") == (308, "https://shop.example/a")
+    assert location(b"GET /a HTTP/1.1\r\nHost: inside:8080\r\n\r\n") == (308, "https://inside/a")
+    # A path right behind "https://" would be read as a host.
+    assert location(b"GET /evil.example/x HTTP/1.0\r\n\r\n") == (400, "no_host")
+    assert location(b"OPTIONS * HTTP/1.1\r\nHost: old.example\r\n\r\n") == (308, "https://new.example/")
+
+
 def test_subprotocols(lab):
     gateway = start(lab, named("any"), named("second", subprotocols=["chat.v2"]), named("plain", websocket=False))
 

@@ -22,8 +22,12 @@ std::string value(const http::Headers& headers, std::string_view name) {
 class ExpandTest : public ::testing::Test {
  protected:
   std::string expanded(Variable name) { return expand({variable(name)}, values()); }
-  TemplateValues values() { return {exchange_, "/canonical", "web", "https"}; }
+  TemplateValues values() {
+    origin_.host = exchange_.head.authority;
+    return {exchange_, "/canonical", "web", origin_};
+  }
   FakeExchange exchange_;
+  http::Origin origin_{.client_ip = {}, .scheme = "https", .host = {}, .request_id = {}};
 };
 
 TEST_F(ExpandTest, EveryVariable) {

@@ -33,10 +33,24 @@ http::Headers headers(std::initializer_list<http::Field> fields) {
 }
 
 bool headers_match(const std::vector<config::FieldMatch>& wanted, const http::Headers* fields) {
-  return unmet_header(wanted, fields) == nullptr;
+  return unmet_header(wanted, fields, true) == nullptr;
 }
 bool query_matches(const std::vector<config::FieldMatch>& wanted, std::string_view query) {
   return unmet_parameter(wanted, query) == nullptr;
+}
+
+// Otherwise a client could choose a route by what the upstream never sees.
+TEST(HeadersMatch, FieldsThatTheUpstreamDoesNotGetAsTheyAreMeetNone) {
+  const http::Headers fields = headers({{"X-Tenant", "a"}, {"Connection", "close, x-tenant"}, {"X-Real-IP", "10.0.0.1"},
+                                        {"X-Forwarded-Ssl", "on"}, {"Forwarded", "for=10.0.0.1"}, {"X-Request-Id", "1"}});
+  EXPECT_FALSE(headers_match({equals("X-Tenant", "a")}, &fields));
+  for (const char* name : {"X-Real-IP", "x-forwarded-ssl", "Forwarded", "X-Request-Id"}) {
+    config::FieldMatch there;
+    there.name = name;
+    there.present = true;
+    EXPECT_TRUE(unmet_header({there}, &fields, true) == nullptr) << name;
+    EXPECT_FALSE(unmet_header({there}, &fields, false) == nullptr) << name;
+  }
 }
 
 TEST(HeadersMatch, NamesIgnoreCaseValuesDoNot) {
@@ -64,8 +78,8 @@ TEST(HeadersMatch, AllConditionsAndAnyLine) {
 TEST(HeadersMatch, TellsTheFirstConditionThatIsNotMet) {
   const http::Headers fields = headers({{"X", "1"}});
   const std::vector<config::FieldMatch> wanted = {present("X"), equals("X", "2"), present("Y")};
-  EXPECT_EQ(unmet_header(wanted, &fields), &wanted[1]);
-  EXPECT_EQ(unmet_header(wanted, nullptr), &wanted[0]);
+  EXPECT_EQ(unmet_header(wanted, &fields, true), &wanted[1]);
+  EXPECT_EQ(unmet_header(wanted, nullptr, true), &wanted[0]);
 }
 
 TEST(QueryMatches, ByDecodedNameAndValue) {
