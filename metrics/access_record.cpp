@@ -34,6 +34,16 @@ std::string_view name_of(AccessEvent event) noexcept {
   return "request";
 }
 
+// With the values of secret parameters masked first, so that a cut cannot fall into one.
+void append_url(std::string& out, std::string_view url, std::size_t limit, CutText::Print print) {
+  CutText text(out, limit, print);
+  append_masked(url, [&text](std::string_view part) { text.add(part); });
+}
+
+// Words hold no spaces, or the line could be read in two ways.
+void print_word(std::string& out, std::string_view text) { append_printable(out, text, " \""); }
+void print_quoted(std::string& out, std::string_view text) { append_printable(out, text, "\""); }
+
 // The fields of one JSON object; closed by its destructor.
 class JsonObject {
  public:
@@ -53,13 +63,13 @@ class JsonObject {
   void text(std::string_view name, std::string_view value) {
     if (value.empty()) return;
     this->name(name) += '"';
-    append_json_escaped(out_, value);
+    CutText(out_, kMaxText, append_json_escaped).add(value);
     out_ += '"';
   }
-  void url(std::string_view name, std::string_view value) {
+  void url(std::string_view name, std::string_view value, std::size_t limit) {
     if (value.empty()) return;
     this->name(name) += '"';
-    append_masked(value, [this](std::string_view part) { append_json_escaped(out_, part); });
+    append_url(out_, value, limit, append_json_escaped);
     out_ += '"';
   }
   void number(std::string_view name, std::uint64_t value) { append_number(this->name(name), value); }
@@ -81,12 +91,12 @@ void add_request_fields(JsonObject& object, const AccessRecord& record) {
   object.text("method", record.method);
   object.text("scheme", record.scheme);
   object.text("host", record.host);
-  object.url("target", record.target);
+  object.url("target", record.target, kMaxTarget);
   object.text("version", record.version);
   object.number("status", record.status);
   object.number("bytes_received", record.bytes_received);
   object.number("bytes_sent", record.bytes_sent);
-  object.url("referer", record.referer);
+  object.url("referer", record.referer, kMaxText);
   object.text("user_agent", record.user_agent);
   object.text("request_id", record.request_id);
 }
@@ -130,23 +140,19 @@ void add_tunnel(JsonObject& object, const TunnelRecord& tunnel) {
 
 // A word between spaces.
 void append_word(std::string& out, std::string_view text) {
-  if (text.empty()) {
-    out += '-';
-  } else {
-    append_printable(out, text, " \"");
-  }
+  CutText(out, kMaxText, print_word).add(text.empty() ? "-" : text);
 }
 
 void append_quoted_url(std::string& out, std::string_view text) {
   out += '"';
   if (text.empty()) out += '-';
-  append_masked(text, [&out](std::string_view part) { append_printable(out, part, "\""); });
+  append_url(out, text, kMaxText, print_quoted);
   out += '"';
 }
 
 void append_quoted(std::string& out, std::string_view text) {
   out += '"';
-  append_printable(out, text.empty() ? "-" : text, "\"");
+  CutText(out, kMaxText, print_quoted).add(text.empty() ? "-" : text);
   out += '"';
 }
 
@@ -183,11 +189,10 @@ void append_request_line(std::string& out, const AccessRecord& record) {
   if (record.method.empty()) {
     out += '-';  // it could not be read
   } else {
-    // The words of the request line hold no spaces, or the line could be read in two ways.
     append_word(out, record.method);
     out += ' ';
     if (record.target.empty()) out += '-';
-    append_masked(record.target, [&out](std::string_view part) { append_printable(out, part, " \""); });
+    append_url(out, record.target, kMaxTarget, print_word);
     out += ' ';
     append_word(out, record.version);
   }

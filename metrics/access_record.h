@@ -2,7 +2,7 @@
 // and when it closes. The views must live until the line is formatted; formatting allocates nothing but room
 // in `out`, and adds no line end. Whatever a client sends, a line stays one line and a field stays in its
 // place. Cookies and Authorization have no field here, and secret query parameters of the target and the
-// referer are masked (mask_query in log.h).
+// referer are masked (mask_query in log.h), and what is long is cut (kMaxText in log_text.h).
 #pragma once
 
 #include <chrono>

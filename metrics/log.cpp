@@ -1,8 +1,6 @@
 #include "metrics/log.h"
 
 #include <pthread.h>
-#include <spdlog/async_logger.h>
-#include <spdlog/details/thread_pool.h>
 
 #include <atomic>
 #include <chrono>
@@ -12,15 +10,18 @@
 #include <thread>
 #include <vector>
 
+#include "metrics/log_queue.h"
 #include "metrics/log_sink.h"
 
 namespace sluice::metrics {
 
 namespace {
 
-// Lines that may wait. At some 400 bytes a place the queues take about 4 MiB.
-constexpr std::size_t kProcessQueue = 2048;
-constexpr std::size_t kAccessQueue = 8192;
+// What may wait. The places alone take some 400 bytes each, 4 MiB for both; a line's text comes on top when
+// it does not fit into its place. Usual access lines (500 bytes) fill their places first; with the longest
+// that a client can make (about 10 KiB, see kMaxText) the bytes are the bound.
+constexpr LogQueue::Bounds kProcessQueue{2048, std::size_t{4} << 20};
+constexpr LogQueue::Bounds kAccessQueue{8192, std::size_t{16} << 20};
 constexpr std::chrono::milliseconds kShutdownLimit{500};  // for each of the two
 
 // The log threads take no signals: those belong to the control thread, and SIGPIPE of a closed pipe to
@@ -44,21 +45,20 @@ class SignalsBlocked {
 // log.
 struct Channel {
   std::shared_ptr<DescriptorSink> sink;
-  std::shared_ptr<spdlog::details::thread_pool> queue;
-  std::shared_ptr<spdlog::async_logger> logger;
+  std::shared_ptr<LogQueue> queue;
+  std::shared_ptr<spdlog::logger> logger;
 
-  std::uint64_t dropped() const { return queue ? queue->overrun_counter() + sink->lost_lines() : 0; }
+  std::uint64_t dropped() const { return queue ? queue->dropped_lines() + sink->lost_lines() : 0; }
 };
 
-Channel open_channel(const char* name, std::size_t queue_size, const std::string& path,
+Channel open_channel(const char* name, LogQueue::Bounds bounds, const std::string& path,
                      std::unique_ptr<spdlog::formatter> formatter) {
   Channel channel;
   channel.sink = std::make_shared<DescriptorSink>(path, std::move(formatter));
   const SignalsBlocked blocked;
-  channel.queue = std::make_shared<spdlog::details::thread_pool>(queue_size, 1);
+  channel.queue = std::make_shared<LogQueue>(bounds, channel.sink);
   channel.sink->set_queue(channel.queue.get());
-  channel.logger = std::make_shared<spdlog::async_logger>(name, channel.sink, channel.queue,
-                                                          spdlog::async_overflow_policy::overrun_oldest);
+  channel.logger = std::make_shared<QueuedLogger>(name, channel.sink, channel.queue);
   return channel;
 }
 

@@ -1,5 +1,5 @@
-// The process's log (to stderr) and the access log, both by spdlog's asynchronous logger with a bounded queue that drops the oldest
-// lines when it is full: a slow disk or terminal never blocks a worker. Any thread may log.
+// The process's log (to stderr) and the access log, both by spdlog over a queue of ours, bounded in lines and bytes, that drops
+// the oldest lines when it is full: a slow disk or terminal never blocks a worker, nor fills the memory. Any thread may log.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,6 @@
 #include "metrics/log_sink.h"
 
 #include <fcntl.h>
-#include <spdlog/details/thread_pool.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "metrics/log.h"
+#include "metrics/log_queue.h"
 #include "metrics/log_text.h"
 
 namespace sluice::metrics {
@@ -124,7 +124,7 @@ void DescriptorSink::sink_it_(const spdlog::details::log_msg& message) {
   formatter_->format(message, buffer_);
   ++buffered_lines_;
   // Whoever is still in the queue comes through here after this line and asks again: nothing is left behind.
-  if (!queue_ || buffer_.size() >= kWriteSize || queue_->queue_size() == 0) flush_();
+  if (!queue_ || buffer_.size() >= kWriteSize || queue_->empty()) flush_();
 }
 
 void DescriptorSink::flush_() {

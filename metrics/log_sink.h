@@ -11,13 +11,14 @@
 #include <string>
 #include <string_view>
 
-#include <spdlog/async_logger.h>
 #include <spdlog/formatter.h>
 #include <spdlog/sinks/base_sink.h>
 
 #include "config/service_config.h"
 
 namespace sluice::metrics {
+
+class LogQueue;
 
 // Lines gather in a buffer while more of them wait in the queue, and are written when it is empty or the
 // buffer is full: one write for many lines under load, none held back otherwise.
@@ -31,7 +32,7 @@ class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
   // The queue to look at before writing; none: each line is written at once. Set before the first line. A
   // plain pointer, for the lines come from the queue's own thread, which ends before the queue does; were
   // that thread to own a share of the queue, it might become the one to destroy it and wait for itself.
-  void set_queue(spdlog::details::thread_pool* queue) { queue_ = queue; }
+  void set_queue(const LogQueue* queue) { queue_ = queue; }
   // Told of errors, once for each series of them. Set before the first line; it must not log to this sink
   // synchronously.
   void set_error_report(std::function<void(const std::string&)> report) { report_ = std::move(report); }
@@ -52,7 +53,7 @@ class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
 
   const std::string path_;
   int descriptor_;
-  spdlog::details::thread_pool* queue_ = nullptr;
+  const LogQueue* queue_ = nullptr;
   std::function<void(const std::string&)> report_;
   std::atomic<bool> reopen_requested_{false};
   std::atomic<std::uint64_t> lost_lines_{0};

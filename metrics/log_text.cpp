@@ -72,6 +72,17 @@ int hex_value(char c) noexcept {
   return -1;
 }
 
+// The most that one byte takes in print: \u0001.
+constexpr std::size_t kWidest = 6;
+// The most bytes that a cut keeps together: a character of UTF-8 has four.
+constexpr std::size_t kLongestCharacter = 4;
+
+// What a cut keeps together: a character, or a percent-encoded byte.
+std::size_t character_length(std::string_view text) noexcept {
+  if (text.size() >= 3 && text[0] == '%' && hex_value(text[1]) >= 0 && hex_value(text[2]) >= 0) return 3;
+  return decode(text).length;
+}
+
 }  // namespace
 
 void append_json_escaped(std::string& out, std::string_view text) {
@@ -117,6 +128,27 @@ void append_printable(std::string& out, std::string_view text, std::string_view 
       out += c;
     }
   }
+}
+
+void CutText::add(std::string_view part) {
+  if (cut_) return;
+  if (part.size() * kWidest <= end_ - out_.size()) return print_(out_, part);
+  while (!part.empty()) {
+    const std::size_t before = out_.size();
+    const std::size_t length = character_length(part);
+    print_(out_, part.substr(0, length));
+    if (out_.size() > end_) {
+      out_.resize(before);
+      out_ += kCutMark;
+      cut_ = true;
+      return;
+    }
+    part.remove_prefix(length);
+  }
+}
+
+std::string_view looked_at(std::string_view text, std::size_t limit) noexcept {
+  return text.substr(0, limit + kLongestCharacter);
 }
 
 void append_utc_time(std::string& out, std::chrono::system_clock::time_point time) {

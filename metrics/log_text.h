@@ -16,6 +16,34 @@ void append_one_line(std::string& out, std::string_view text);
 // becomes \x20. A backslash is always doubled.
 void append_printable(std::string& out, std::string_view text, std::string_view also_escaped);
 
+// How many bytes of a text from outside a line of the access log takes, as printed: an escape counts in full.
+// So the longest line that a client can cause (method, host, target, referer, user agent, the subject of its
+// certificate, request id) is about 10 KiB whatever it sends. Honest texts are seldom longer.
+constexpr std::size_t kMaxText = 1024;
+constexpr std::size_t kMaxTarget = 2048;
+// Stands at the end of a text that was cut, beyond those bytes.
+constexpr std::string_view kCutMark = "[...]";
+
+// Appends a text, given in parts, as `print` writes it, and no more than `limit` bytes of it. It is cut
+// between two characters, never within an escape or a percent-encoded byte; no part may end within one
+// either.
+class CutText {
+ public:
+  using Print = void (*)(std::string& out, std::string_view text);
+  CutText(std::string& out, std::size_t limit, Print print)
+      : out_(out), end_(out.size() + limit), print_(print) {}
+  void add(std::string_view part);
+
+ private:
+  std::string& out_;
+  const std::size_t end_;
+  const Print print_;
+  bool cut_ = false;
+};
+
+// As much of a text as CutText looks at. Printing makes nothing shorter, so the rest is beyond the cut.
+std::string_view looked_at(std::string_view text, std::size_t limit) noexcept;
+
 // Whether a query parameter of that name (perhaps percent-encoded) holds a secret.
 bool is_secret_parameter(std::string_view name) noexcept;
 

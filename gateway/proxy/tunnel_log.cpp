@@ -2,10 +2,12 @@
 
 #include "gateway/proxy/access_log.h"
 #include "metrics/log.h"
+#include "metrics/log_text.h"
 
 namespace sluice::proxy {
 
-// The texts that the record's views point into.
+// The texts that the record's views point into: no more of each than the closing line shows, for a tunnel
+// lives for days and its client chose how long they are. Secrets of the query are not kept at all.
 struct TunnelLog::Line {
   std::string client_ip, listener, tls_version, sni, client_subject, method, host, target, user_agent, request_id, route, upstream, endpoint;
   metrics::AccessRecord record;
@@ -18,7 +20,8 @@ struct TunnelLog::Line {
     keep(client_subject, record.client_subject);
     keep(method, record.method);
     keep(host, record.host);
-    keep(target, record.target);
+    target = metrics::looked_at(metrics::mask_query(record.target), metrics::kMaxTarget);
+    record.target = target;
     keep(user_agent, record.user_agent);
     keep(request_id, record.request_id);
     keep(route, record.route);
@@ -30,7 +33,7 @@ struct TunnelLog::Line {
 
  private:
   static void keep(std::string& copy, std::string_view& view) {
-    copy = view;
+    copy = metrics::looked_at(view, metrics::kMaxText);
     view = copy;
   }
 };

@@ -1,5 +1,6 @@
 // A line of the access log: valid JSON in valid UTF-8 or words that split where they should, one line in
-// either format, whatever client and backend send; and no secret of a query, a cookie or a token is on it.
+// either format and no longer than its bound, whatever client and backend send; and no secret of a query, a
+// cookie or a token is on it.
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -26,6 +27,9 @@ bool is_printable(std::string_view line) {
 
 constexpr std::size_t kTimeWord = 3;
 constexpr std::size_t kRequestWords = 9;
+// Every text at its longest, and 2 KiB for names of fields and numbers.
+constexpr std::size_t kLongestLine = 17 * (metrics::kMaxText + metrics::kCutMark.size()) +
+                                     metrics::kMaxTarget + metrics::kCutMark.size() + 2048;
 
 // The words of a combined line: between spaces, in quotes, or the time in brackets. Nothing when a quote
 // stays open.
@@ -65,6 +69,30 @@ void check_text(std::string_view text) {
   FUZZ_CHECK(line.find_first_of("\r\n\x1b") == std::string::npos);
 }
 
+// Cut anywhere, a text is still valid JSON or printable, and within the limit; what a tunnel keeps of it is
+// cut in the same place.
+void check_cut(std::string_view text) {
+  const auto print_word = [](std::string& out, std::string_view part) {
+    metrics::append_printable(out, part, " \"");
+  };
+  for (const std::size_t limit : {text.size() / 2, text.size(), std::size_t{7}}) {
+    for (const metrics::CutText::Print print :
+         {metrics::CutText::Print(metrics::append_json_escaped), metrics::CutText::Print(print_word)}) {
+      std::string whole;
+      print(whole, text);
+      std::string cut = "\"";
+      metrics::CutText(cut, limit, print).add(text);
+      std::string kept = "\"";
+      metrics::CutText(kept, limit, print).add(metrics::looked_at(text, limit));
+      FUZZ_CHECK(kept == cut);
+      FUZZ_CHECK(whole.size() <= limit ? cut == "\"" + whole : cut.ends_with(metrics::kCutMark));
+      FUZZ_CHECK(cut.size() <= 1 + limit + metrics::kCutMark.size());
+      const bool json = print == metrics::CutText::Print(metrics::append_json_escaped);
+      FUZZ_CHECK(json ? nlohmann::json::accept(cut + '"') : is_printable(cut));
+    }
+  }
+}
+
 // The names of the parameters are the input's; every value of a secret one is kSecret, in several parts.
 void check_masked(std::string_view text) {
   const std::string masked = metrics::mask_query(text);
@@ -80,6 +108,7 @@ void check_lines(const metrics::AccessRecord& record, bool no_secret) {
   std::string json_line;
   metrics::format_json(record, json_line);
   FUZZ_CHECK(json_line.find_first_of("\r\n") == std::string::npos);
+  FUZZ_CHECK(json_line.size() <= kLongestLine);
   const auto json = nlohmann::json::parse(json_line, nullptr, false);
   FUZZ_CHECK(json.is_object() && json.contains("time") && json["event"].is_string());
   FUZZ_CHECK(json["status"] == record.status && json["bytes_sent"] == record.bytes_sent);
@@ -87,7 +116,7 @@ void check_lines(const metrics::AccessRecord& record, bool no_secret) {
 
   std::string combined;
   metrics::format_combined(record, combined);
-  FUZZ_CHECK(is_printable(combined));
+  FUZZ_CHECK(is_printable(combined) && combined.size() <= kLongestLine);
   const auto words = words_of(combined);
   FUZZ_CHECK(words.has_value());
   const bool of_tunnel = record.event != metrics::AccessEvent::request;
@@ -137,6 +166,7 @@ void check_record(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = fuzz::as_text(data, size);
   check_text(text);
+  check_cut(text);
   check_masked(text);
   check_record(text);
   check_request(text);

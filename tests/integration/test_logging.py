@@ -5,6 +5,9 @@ import os
 import re
 import signal
 
+import pytest
+
+from support.binary import is_sanitized
 from support.config_text import config_for
 from support.raw_backend import echo_websocket
 from support.waiting import wait_until
@@ -192,3 +195,63 @@ def test_a_blocked_log_does_not_block_the_service(lab, tmp_path):
             assert client.request("GET", "/" + "p" * 2000, padding).status == 200
     finally:
         os.close(reader)
+
+
+def test_long_texts_are_cut(lab):
+    gateway = lab.gateway(lab.backend())
+    lab.request(gateway, "GET", "/" + "p" * 2047, headers=[("User-Agent", "u" * 1024)])
+    whole = gateway.wait_log()
+    assert (whole["target"], whole["user_agent"]) == ("/" + "p" * 2047, "u" * 1024)
+    lab.request(gateway, "GET", "/" + "p" * 2048, headers=[("User-Agent", "u" * 1023 + "\u00fc"), ("Referer", "r" * 1025)])
+    line = gateway.wait_log(2)
+    assert line["target"] == "/" + "p" * 2047 + "[...]"
+    assert line["user_agent"] == "u" * 1023 + "[...]"
+    assert line["referer"] == "r" * 1024 + "[...]"
+
+
+@pytest.mark.parametrize("format", ["json", "combined"])
+def test_a_log_that_nobody_reads_takes_bounded_memory(lab, tmp_path, format):
+    """Each of these lines is as long as a client can make it; there are more of them than the queue has places."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        gateway = lab.gateway(lab.backend(), workers=1, access_log={"file": str(pipe), "format": format},
+                              routes=[{"name": "never", "match": {"path": "/never"}, "upstream": "app"}])
+        client = lab.client(gateway, record=False)
+        before = gateway.rss_mib()
+        request = (b"GET /?" + b"q" * 15_000 + b" HTTP/1.1\r\nHost: test.example\r\nReferer: " + b"\xff" * 10_000
+                   + b"\r\nUser-Agent: " + b"\xff" * 30_000 + b"\r\n\r\n")
+        for _ in range(9_000):
+            client.send(request)
+            assert client.response().status == 404
+        grown = gateway.rss_mib() - before
+        assert grown < (200 if is_sanitized() else 32), f"{grown:.0f} MiB more"
+        assert gateway.metric("sluice_log_dropped_lines_total") > 4_000
+    finally:
+        os.close(reader)
+
+
+def test_tunnels_keep_of_a_request_what_their_last_line_shows(lab):
+    gateway = lab.gateway(lab.backend(echo_websocket), workers=1)
+    target = "/room?token=s3cret&q=" + "q" * 15_000
+    agent = [("User-Agent", "u" * 40_000)]
+
+    def open_one():
+        client = lab.client(gateway, record=False)
+        open_websocket(client, target, agent)
+        return client
+
+    open_one()
+    before = gateway.rss_mib()
+    clients = [open_one() for _ in range(200)]
+    gateway.wait_metric("sluice_websocket_tunnels_open", 201, route="all")
+    each = (gateway.rss_mib() - before) * 1024 / len(clients)
+    assert each < (100 if is_sanitized() else 24), f"{each:.0f} KiB for each"
+    clients[0].close()
+    closed = gateway.wait_log(event="tunnel_close")
+    opened = gateway.wait_log(event="tunnel_open", request_id=closed["request_id"])
+    shown = "/room?token=***&q="
+    assert closed["target"] == shown + "q" * (2048 - len(shown)) + "[...]"
+    assert closed["user_agent"] == "u" * 1024 + "[...]"
+    assert (opened["target"], opened["user_agent"]) == (closed["target"], closed["user_agent"])

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "metrics/log_text.h"
+
 namespace sluice::metrics {
 namespace {
 
@@ -204,6 +206,80 @@ INSTANTIATE_TEST_SUITE_P(
         TextField{"request_id", &AccessRecord::request_id}, TextField{"route", &AccessRecord::route},
         TextField{"upstream", &AccessRecord::upstream}, TextField{"endpoint", &AccessRecord::endpoint},
         TextField{"failure", &AccessRecord::failure}));
+
+class EveryText : public ::testing::TestWithParam<TextField> {};
+
+TEST_P(EveryText, IsCut) {
+  const std::size_t limit = GetParam().member == &AccessRecord::target ? kMaxTarget : kMaxText;
+  AccessRecord record = closed_tunnel();
+  std::string text(limit, 'x');
+  record.*GetParam().member = text;
+  EXPECT_THAT(json_of(record), HasSubstr('"' + text + '"'));
+  EXPECT_THAT(combined_of(record), Not(HasSubstr(std::string(kCutMark))));
+  text += 'y';
+  record.*GetParam().member = text;
+  const std::string cut = std::string(limit, 'x') + std::string(kCutMark);
+  EXPECT_THAT(json_of(record), HasSubstr('"' + cut + '"'));
+  const std::string combined = combined_of(record);  // which has not all of them
+  EXPECT_TRUE(combined.find("xxx") == std::string::npos || combined.find(cut) != std::string::npos);
+}
+
+TEST_P(EveryText, TakesNoMoreWhateverItHolds) {
+  for (const char byte : {'\xff', '\x01', '"', '\\', ' ', 'x'}) {
+    AccessRecord record;
+    const std::string text(64000, byte);
+    record.*GetParam().member = text;
+    EXPECT_LT(json_of(record).size(), kMaxTarget + 300);
+    EXPECT_LT(combined_of(record).size(), kMaxTarget + 300);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(OfAClient, EveryText,
+                         ::testing::Values(TextField{"client_ip", &AccessRecord::client_ip},
+                                           TextField{"sni", &AccessRecord::sni},
+                                           TextField{"tls_client_subject", &AccessRecord::client_subject},
+                                           TextField{"method", &AccessRecord::method},
+                                           TextField{"host", &AccessRecord::host},
+                                           TextField{"target", &AccessRecord::target},
+                                           TextField{"referer", &AccessRecord::referer},
+                                           TextField{"user_agent", &AccessRecord::user_agent},
+                                           TextField{"request_id", &AccessRecord::request_id}));
+
+// A client that fills every field makes the longest line; the bounds of the queue count on it.
+TEST(AccessRecord, HasALongestLine) {
+  for (const char byte : {'\xff', '\x01', '"'}) {
+    const std::string text(64000, byte);
+    AccessRecord record = closed_tunnel();
+    for (const auto member : {&AccessRecord::sni, &AccessRecord::client_subject, &AccessRecord::method,
+                              &AccessRecord::host, &AccessRecord::target, &AccessRecord::referer,
+                              &AccessRecord::user_agent, &AccessRecord::request_id}) {
+      record.*member = text;
+    }
+    EXPECT_LT(json_of(record).size(), std::size_t{11} * 1024);
+    EXPECT_LT(combined_of(record).size(), std::size_t{11} * 1024);
+  }
+}
+
+// Whatever is before it, no byte of a secret is left where the cut falls into it, its name, or its mask.
+TEST(AccessRecord, CutsNoSecretOpen) {
+  for (std::size_t length = kMaxText - 20; length < kMaxTarget + 8; ++length) {
+    const std::string text = "/" + std::string(length, 'x') + "?token=S3CR3T&password=S3CR3T;S3CR3T";
+    AccessRecord record = example();
+    record.target = text;
+    record.referer = text;
+    for (const std::string& line : {json_of(record), combined_of(record)}) {
+      ASSERT_THAT(line, Not(HasSubstr("S3CR"))) << length;
+      ASSERT_THAT(line, HasSubstr(std::string(kCutMark))) << length;
+    }
+  }
+}
+
+TEST(AccessRecord, ALongSecretHidesNothingBehindIt) {
+  AccessRecord record = example();
+  const std::string target = "/?token=" + std::string(60000, 's') + "&x=1";
+  record.target = target;
+  EXPECT_EQ(nlohmann::json::parse(json_of(record))["target"], "/?token=***&x=1");
+}
 
 TEST(AccessRecord, KeepsWordsApartInTheCombinedRequestLine) {
   AccessRecord record = example();

@@ -235,6 +235,23 @@ TEST_F(Log, NeverBlocksWhenNobodyReads) {
   end_left_behind(reader);
 }
 
+// Long lines find fewer places: the queue is bounded in bytes too.
+TEST_F(Log, HoldsNoMoreThanItsBytesWhenNobodyReads) {
+  const auto fifo = directory_ / "fifo";
+  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+  const int reader = open(fifo.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+  ASSERT_GE(reader, 0);
+  const Redirected redirected(STDERR_FILENO, directory_ / "stderr");
+  start(fifo);
+  const std::uint64_t dropped_before = dropped_log_lines();
+  const std::string line(std::size_t{100} << 10, 'x');
+  for (int i = 0; i < 1000; ++i) access_log()->info(line);
+  // 16 MiB are 163 such lines; the log thread has one, and the pipe a part of it.
+  EXPECT_GE(dropped_log_lines(), dropped_before + 1000 - 166);
+  shutdown_logs();
+  end_left_behind(reader);
+}
+
 TEST_F(Log, AStuckAccessLogLeavesTheProcessLogAlone) {
   const auto fifo = directory_ / "fifo";
   ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
