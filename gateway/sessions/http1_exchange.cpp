@@ -19,6 +19,7 @@ void Http1Exchange::reset() {
   request_.clear();
   record = {};
   route = nullptr;
+  body_ = http1::BodyDecoder(http::BodyFraming{});  // with the trailers: the connection may be idle for long
   pending_head_.clear();
   response_started_ = response_done_ = chunked_response_ = ends_by_close_ = false;
   keep_alive_ = true;
