@@ -209,6 +209,23 @@ def test_trailers_cost_little(lab, finished):
 
 @pytest.mark.slow
 @pytest.mark.deadline(60)
+def test_a_large_response_head_stays_on_no_idle_connection(lab):
+    def script(peer):
+        while True:
+            peer.read_request()
+            peer.respond(headers=[("X-Large", "x" * 60_000)])
+
+    gateway, number = lab.gateway(lab.backend(script), workers=1), 300
+    assert lab.client(gateway).request().status == 200
+    before = gateway.rss_mib()
+    for _ in range(number):
+        assert lab.client(gateway).request().status == 200
+    grown = settle(gateway) - before
+    assert grown < bound(6), f"{grown * 1024 / number:.1f} KiB per connection"
+
+
+@pytest.mark.slow
+@pytest.mark.deadline(60)
 def test_connections_that_come_and_go_leave_nothing(lab):
     gateway = lab.gateway(lab.backend(), workers=1)
 
