@@ -33,6 +33,15 @@ std::string response_text(const AdminReply& reply, bool head_only) {
 
 }  // namespace
 
+AdminServer::Connection::Connection(AdminSocket accepted, std::shared_ptr<AdminPlaces> places)
+    : socket(std::move(accepted)), place(std::move(places), [this] { close(); }) {}
+
+// Ends what is pending and what would come.
+void AdminServer::Connection::close() {
+  ErrorCode ignored;
+  socket.close(ignored);
+}
+
 AdminServer::AdminServer(IoContext& context, config::Admin settings, AdminSources sources, int descriptor)
     : context_(context), settings_(std::move(settings)), sources_(std::move(sources)), acceptor_(context) {
   acceptor_.assign(settings_.address.v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), descriptor);
@@ -59,9 +68,8 @@ ControlAwaitable<> AdminServer::accept_loop() {
       co_await pause.async_wait(asio::redirect_error(use_awaitable, error));
       continue;
     }
-    // Whoever holds a place without asking anything gives it up.
-    if (open_ >= kMaxConnections && !waiting_.empty()) waiting_.front()->close(error);
-    asio::co_spawn(context_.get_executor(), serve(std::make_shared<AdminSocket>(std::move(socket))), asio::detached);
+    auto connection = std::make_shared<Connection>(std::move(socket), places_);
+    asio::co_spawn(context_.get_executor(), serve(std::move(connection)), asio::detached);
   }
 }
 
@@ -74,14 +82,11 @@ void AdminServer::renew_spare() {
   if (!spare_) spare_ = tls::Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
-ControlAwaitable<> AdminServer::serve(std::shared_ptr<AdminSocket> connection) {
-  AdminSocket& socket = *connection;
-  ++open_;
-  const auto waiting = waiting_.insert(waiting_.end(), &socket);
+ControlAwaitable<> AdminServer::serve(std::shared_ptr<Connection> connection) {
+  AdminSocket& socket = connection->socket;
   Timer deadline(context_, kRequestTime);
   deadline.async_wait([connection](const ErrorCode& cancelled) {
-    ErrorCode ignored;
-    if (!cancelled) connection->close(ignored);  // ends what is pending and what would come
+    if (!cancelled) connection->close();
   });
   http1::RequestParser parser({});
   http::RequestHead request;
@@ -94,7 +99,7 @@ ControlAwaitable<> AdminServer::serve(std::shared_ptr<AdminSocket> connection) {
     received.append(chunk.data(), n);
     if (!error) head = parser.parse(received, request);
   }
-  waiting_.erase(waiting);
+  connection->place.enter(AdminPlaces::Phase::sending);
   std::string text;
   if (head.state == http1::HeadResult::complete) {
     text = response_text(answer(request, settings_, sources_), request.method == "HEAD");
@@ -105,8 +110,8 @@ ControlAwaitable<> AdminServer::serve(std::shared_ptr<AdminSocket> connection) {
   }
   if (!error) co_await asio::async_write(socket, asio::buffer(text), asio::redirect_error(use_awaitable, error));
   if (!error) socket.shutdown(asio::socket_base::shutdown_send, error);
+  connection->place.enter(AdminPlaces::Phase::lingering);
   while (!error) co_await socket.async_read_some(asio::buffer(chunk), asio::redirect_error(use_awaitable, error));
-  --open_;
   socket.close(error);
   renew_spare();
 }

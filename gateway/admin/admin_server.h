@@ -2,11 +2,11 @@
 // Small requests, small answers, one per connection; every wait is bounded.
 #pragma once
 
-#include <list>
 #include <memory>
 
 #include "config/service_config.h"
 #include "gateway/admin/admin_answer.h"
+#include "gateway/admin/admin_places.h"
 #include "gateway/control_io.h"
 #include "tls/descriptor.h"
 
@@ -22,8 +22,16 @@ class AdminServer {
   void close();
 
  private:
+  struct Connection {
+    Connection(AdminSocket accepted, std::shared_ptr<AdminPlaces> places);
+    void close();
+
+    AdminSocket socket;
+    AdminPlaces::Place place;
+  };
+
   ControlAwaitable<> accept_loop();
-  ControlAwaitable<> serve(std::shared_ptr<AdminSocket> connection);
+  ControlAwaitable<> serve(std::shared_ptr<Connection> connection);
   AdminSocket accept_with_spare(ErrorCode& error);
   void renew_spare();
 
@@ -34,8 +42,7 @@ class AdminServer {
   asio::basic_socket_acceptor<asio::ip::tcp, Executor> acceptor_;
   // Given up for a connection when there are no descriptors left: then, above all, one asks what is going on.
   tls::Descriptor spare_;
-  std::size_t open_ = 0;
-  std::list<AdminSocket*> waiting_;  // for a request's head, the oldest first
+  const std::shared_ptr<AdminPlaces> places_ = std::make_shared<AdminPlaces>(kMaxConnections);
 };
 
 }  // namespace sluice::admin

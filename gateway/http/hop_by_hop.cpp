@@ -1,7 +1,6 @@
 #include "gateway/http/hop_by_hop.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
@@ -94,24 +93,24 @@ bool has_underscore(std::string_view name) noexcept { return name.find('_') != s
 
 }  // namespace
 
-void remove_hop_by_hop(Headers& headers) {
+std::vector<std::string_view> remove_hop_by_hop(Headers& headers) {
   // Bounded, since a head full of tokens would cost tokens times fields. What is named beyond is passed on,
   // which harms nobody: the fields that must not pass are removed by their own names.
-  std::array<std::string_view, kMaxNamed> named;
-  std::size_t count = 0;
+  std::vector<std::string_view> named;
   for (const Field& field : headers) {
     if (!equals_ignore_case(field.name, "Connection")) continue;
     for_each_list_member(field.value, [&](std::string_view token) {
       const bool usual = kHopByHop.has(token) || equals_ignore_case(token, "close");
-      if (usual || kProtected.has(token) || has_protected_prefix(token) || count == kMaxNamed) return;
-      named[count++] = token;
+      if (usual || kProtected.has(token) || has_protected_prefix(token) || named.size() == kMaxNamed) return;
+      named.push_back(token);
     });
   }
   headers.remove_if([&](const Field& field) {
     return kHopByHop.has(field.name) ||
-           std::any_of(named.begin(), named.begin() + count,
+           std::any_of(named.begin(), named.end(),
                        [&](std::string_view name) { return equals_ignore_case(field.name, name); });
   });
+  return named;
 }
 
 void remove_underscored(Headers& headers) {

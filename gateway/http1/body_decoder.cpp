@@ -16,11 +16,12 @@ constexpr std::uint64_t kMaxChunk = static_cast<std::uint64_t>(std::numeric_limi
 // payload.
 constexpr std::size_t kMaxExtensionBytes = 256;
 constexpr std::size_t kMaxTrailers = 100;
+constexpr std::size_t kSmallTrailers = kMostTrailerBytes / 4;
 
 }  // namespace
 
 BodyDecoder::BodyDecoder(http::BodyFraming framing, std::size_t max_trailers)
-    : kind_(framing.kind), state_(State::payload), max_trailers_(max_trailers) {
+    : kind_(framing.kind), state_(State::payload), max_trailers_(std::min(max_trailers, kMostTrailerBytes)) {
   if (kind_ == http::BodyKind::chunked) {
     state_ = State::size_digit;
   } else if (kind_ == http::BodyKind::length) {
@@ -154,6 +155,8 @@ ParseError BodyDecoder::take_data_end(char c) noexcept {
 ParseError BodyDecoder::take_trailers(std::string_view rest, std::size_t& taken) {
   const std::size_t line = std::min(rest.find('\n'), rest.size() - 1) + 1;
   taken = std::min(line, max_trailers_ - trailer_bytes_.size());
+  // Sections that are not small get what they may need at once: growing by doubling would end at twice that.
+  if (trailer_bytes_.size() + taken > kSmallTrailers) trailer_bytes_.reserve(max_trailers_);
   trailer_bytes_.append(rest.data(), taken);
   switch (fields_.scan(trailer_bytes_, kMaxTrailers)) {
     case ParseError::none:
@@ -164,13 +167,20 @@ ParseError BodyDecoder::take_trailers(std::string_view rest, std::size_t& taken)
       return ParseError::bad_trailer;
   }
   if (fields_.done()) {
-    fields_.for_each(trailer_bytes_, [this](std::string_view name, std::string_view value) {
-      if (http::allowed_in_trailers(name)) trailers_.add(name, value);
-    });
+    keep_trailers();
     state_ = State::done;
     return ParseError::none;
   }
   return trailer_bytes_.size() == max_trailers_ ? ParseError::trailers_too_large : ParseError::none;
+}
+
+// What the section needed while it came goes at once: the response may take its time.
+void BodyDecoder::keep_trailers() {
+  fields_.for_each(trailer_bytes_, [this](std::string_view name, std::string_view value) {
+    if (http::allowed_in_trailers(name)) trailers_.add(name, value);
+  });
+  std::string().swap(trailer_bytes_);  // assigning would keep the memory
+  fields_ = FieldScanner();
 }
 
 bool BodyDecoder::done() const noexcept { return state_ == State::done; }

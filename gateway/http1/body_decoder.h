@@ -14,6 +14,10 @@
 
 namespace sluice::http1 {
 
+// Of one trailer section, with its empty line. Small, so that trailers need no share of limits.max_held_bytes:
+// a checksum, a signature, timings.
+inline constexpr std::size_t kMostTrailerBytes = 8 * 1024;
+
 struct DecodeResult {
   std::size_t payload = 0;  // payload bytes, now at the front of the data
   std::size_t consumed =
@@ -24,9 +28,9 @@ struct DecodeResult {
 
 class BodyDecoder {
  public:
-  // `max_trailers`: bytes of the whole trailer section with its empty line. At most 100 trailers. The
-  // extensions of one chunk-size line have 256 bytes.
-  explicit BodyDecoder(http::BodyFraming framing, std::size_t max_trailers = 64 * 1024);
+  // `max_trailers`: bytes of the whole trailer section with its empty line, where that is less than
+  // kMostTrailerBytes. At most 100 trailers. The extensions of one chunk-size line have 256 bytes.
+  explicit BodyDecoder(http::BodyFraming framing, std::size_t max_trailers = kMostTrailerBytes);
 
   // Strict: chunk sizes are 1 to 16 hex digits without sign, white space or overflow (of a signed 64-bit
   // number); extensions are skipped if they are well formed, short and without the "bad white space" that RFC
@@ -72,6 +76,7 @@ class BodyDecoder {
   ParseError end_size_line(char c) noexcept;
   ParseError take_data_end(char c) noexcept;
   ParseError take_trailers(std::string_view rest, std::size_t& taken);
+  void keep_trailers();
 
   http::BodyKind kind_;
   State state_;
@@ -79,7 +84,7 @@ class BodyDecoder {
   std::size_t max_trailers_;
   std::size_t extension_bytes_ = 0;  // on this line
   unsigned size_digits_ = 0;
-  std::string trailer_bytes_;  // while they come
+  std::string trailer_bytes_;  // while they come; empty and without memory when done
   FieldScanner fields_;
   http::Headers trailers_;
 };

@@ -53,10 +53,10 @@ http::Origin origin_of(ClientExchange& exchange, std::uint64_t random) {
                            headers.keep({id.data(), id.size()}));
 }
 
-void prepare_request_headers(ClientExchange& exchange, const RouteContext& route) {
+std::vector<std::string_view> prepare_request_headers(ClientExchange& exchange, const RouteContext& route) {
   http::RequestHead& request = exchange.request;
   http::Headers& headers = request.headers;
-  http::remove_hop_by_hop(headers);
+  std::vector<std::string_view> named = http::remove_hop_by_hop(headers);
   http::remove_underscored(headers);
   // The authority of an absolute-form target wins, also when `OPTIONS http://host` has become the asterisk form.
   if (request.form != http::TargetForm::origin || !headers.contains("Host")) headers.set("Host", request.authority);
@@ -69,6 +69,7 @@ void prepare_request_headers(ClientExchange& exchange, const RouteContext& route
     headers.add_view("Upgrade", "websocket");
   }
   apply(route.route->request_headers, values_of(exchange, route), headers);
+  return named;
 }
 
 std::string upstream_target(const ClientExchange& exchange, const RouteContext& route) {
@@ -77,18 +78,23 @@ std::string upstream_target(const ClientExchange& exchange, const RouteContext& 
   return target;
 }
 
-void prepare_response_headers(ClientExchange& exchange, const RouteContext& route, http::ResponseHead& response) {
-  http::remove_hop_by_hop(response.headers);
+std::vector<std::string_view> prepare_response_headers(ClientExchange& exchange, const RouteContext& route,
+                                                       http::ResponseHead& response) {
+  std::vector<std::string_view> named = http::remove_hop_by_hop(response.headers);
   // Without a body, Content-Length still says how long it would be (HEAD, 304).
   if (response.body.kind != http::BodyKind::none) response.headers.remove("Content-Length");
   if (!response.headers.contains("Date")) response.headers.add("Date", http_date());  // RFC 9110 6.6.1
   http::add_via(response.headers, version_text(response.version));
   apply(route.route->response_headers, values_of(exchange, route), response.headers);
+  return named;
 }
 
-http::Headers passable_trailers(const http::Headers& trailers, const config::HeaderOperations& operations) {
+http::Headers passable_trailers(const http::Headers& trailers, std::span<const std::string_view> named,
+                                const config::HeaderOperations& operations) {
   http::Headers passable;
   for (const http::Field& field : trailers) {
+    const auto same = [&](std::string_view name) { return http::equals_ignore_case(field.name, name); };
+    if (std::any_of(named.begin(), named.end(), same)) continue;
     if (!concerns(operations, field.name)) passable.add_view(field.name, field.value);
   }
   return passable;

@@ -20,7 +20,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> serve(ClientExchange& exchange, Se
     answer_locally(exchange, decision, route, services.https_port);
     co_return nullptr;
   }
-  prepare_request_headers(exchange, route);
+  route.named = prepare_request_headers(exchange, route);
   if (route.websocket) co_return co_await forward_upgrade(exchange, services, route);
   co_await forward_request(exchange, services, route);
   co_return nullptr;

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/route_config.h"
 #include "gateway/http/forwarded.h"
@@ -19,6 +20,7 @@ struct RouteContext {
   std::string upstream_path_storage;
   bool websocket = false;        // a valid WebSocket handshake
   http::Origin origin;           // the believed client
+  std::vector<std::string_view> named;  // what the request's Connection named: not for the backend, in trailers either
   config::OptionalSize max_body;
   config::OptionalDuration response_head_timeout;
   config::OptionalDuration response_body_idle;

@@ -182,7 +182,10 @@ ErrorCode UpstreamExchange::send_piece(std::string_view head, std::string_view p
     chunk_end = http1::kChunkEnd;
   }
   std::string last_chunk;
-  if (last) http1::append_last_chunk(last_chunk, passable_trailers(client_.request_trailers(), route_.route->request_headers));
+  if (last) {
+    http1::append_last_chunk(
+        last_chunk, passable_trailers(client_.request_trailers(), route_.named, route_.route->request_headers));
+  }
   return connection_.stream->write({head, chunk_head, payload, chunk_end, last_chunk});
 }
 
@@ -309,7 +312,7 @@ Awaitable<Failure> UpstreamExchange::read_response_head() {
 }
 
 Awaitable<Failure> UpstreamExchange::relay_response() {
-  prepare_response_headers(client_, route_, *response_);
+  response_named_ = prepare_response_headers(client_, route_, *response_);
   client_.record.status = response_->status;
   client_.start_response(response_->status, response_->reason, response_->headers, response_->body);
   http1::BodyDecoder decoder(response_->body, services_.snapshot->config.limits.max_request_head);
@@ -362,10 +365,13 @@ Failure UpstreamExchange::relay_piece(http1::BodyDecoder& decoder, std::size_t s
   if (decoded.payload == 0 && !decoder.done()) return {};
   if (decoder.done()) endpoint_done();
   const bool with_trailers = decoder.done() && !decoder.trailers().empty();
-  const http::Headers trailers =
-      with_trailers ? passable_trailers(decoder.trailers(), route_.route->response_headers) : http::Headers();
+  const http::Headers trailers = with_trailers ? response_trailers(decoder) : http::Headers();
   if (client_.send_body({scratch, decoded.payload}, decoder.done(), with_trailers ? &trailers : nullptr)) client_left();
   return {};
+}
+
+http::Headers UpstreamExchange::response_trailers(const http1::BodyDecoder& decoder) const {
+  return passable_trailers(decoder.trailers(), response_named_, route_.route->response_headers);
 }
 
 // Before the client gets the last byte, so that its next request finds the endpoint's load as it is.

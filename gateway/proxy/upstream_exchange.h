@@ -83,6 +83,7 @@ class UpstreamExchange {
   void start_upload_task();
 
   Failure relay_piece(http1::BodyDecoder& decoder, std::size_t size);
+  http::Headers response_trailers(const http1::BodyDecoder& decoder) const;
   void endpoint_done();
   void release_connection(const http1::BodyDecoder& decoder);
   void on_timeout();
@@ -111,6 +112,7 @@ class UpstreamExchange {
   tls::Waiter upload_finished_;
   std::optional<Reply> client_problem_;
   SpareResponseHeads::Borrowed response_;
+  std::vector<std::string_view> response_named_;  // what its Connection named, views into it
 };
 
 }  // namespace sluice::proxy

@@ -6,6 +6,9 @@
 namespace sluice::sessions {
 namespace {
 
+// What one unusually large head needed is not kept on a connection that may be idle for long.
+constexpr std::size_t kKeptBytes = 4096;
+
 // In one line, also beside the Upgrade of a 426.
 void add_connection_option(http::Headers& headers, std::string_view option) {
   const std::optional<std::string_view> others = headers.find("Connection");
@@ -19,6 +22,8 @@ void Http1Exchange::reset() {
   request_.clear();
   record = {};
   route = nullptr;
+  body_ = http1::BodyDecoder(http::BodyFraming{});  // with the trailers: the connection may be idle for long
+  if (pending_head_.capacity() > kKeptBytes) std::string().swap(pending_head_);  // clearing keeps the memory
   pending_head_.clear();
   response_started_ = response_done_ = chunked_response_ = ends_by_close_ = false;
   keep_alive_ = true;

@@ -53,7 +53,7 @@ bool is_dropped(std::string_view name) {
 bool is_ruled(const config::HeaderOperations& operations, std::string_view name) {
   http::Headers one;
   one.add(name, "");
-  return http::equals_ignore_case(name, "Via") || proxy::passable_trailers(one, operations).empty();
+  return http::equals_ignore_case(name, "Via") || proxy::passable_trailers(one, {}, operations).empty();
 }
 
 void check_kept(const http::Headers& before, const http::Headers& after,

@@ -228,6 +228,34 @@ def test_options_of_another_host_as_a_whole_goes_there(lab):
     assert (backend.requests[0].target, backend.requests[0].header("Host")) == ("*", "a.example")
 
 
+@pytest.mark.parametrize("size,statuses", [(8192, (200, 200)), (8193, (431, 502))])
+def test_trailers_have_a_limit_of_their_own(lab, size, statuses):
+    """Also when heads may be larger, and for backends too."""
+    trailers = b"X-A: " + b"t" * (size - 9) + b"\r\n"  # with the empty line behind them
+    backend = lab.backend(answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked(trailers=trailers)))
+    gateway = lab.gateway(backend, limits={"max_request_head": "64KiB"})
+    assert lab.client(gateway).request("GET").status == statuses[1]
+    backend = lab.backend()
+    client = lab.client(lab.gateway(backend, limits={"max_request_head": "64KiB"}))
+    assert client.request("POST", "/", [("Transfer-Encoding", "chunked")], chunked(trailers=trailers)).status == statuses[0]
+    assert [request.trailers for request in backend.requests] == ([[("X-A", "t" * (size - 9))]] if size == 8192 else [])
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_trailers_that_connection_names_stay_behind(lab, apart):
+    """RFC 9110 7.6.1: what it names is for the next hop alone, behind the body as before it."""
+    backend = lab.backend(answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: X-Hop\r\n\r\n"
+                                    + chunked(b"abc", trailers=b"X-Sum: 7\r\nx-hop: 1\r\n")))
+    client = lab.client(lab.gateway(backend))
+    client.send(request_bytes("POST", "/", [("Transfer-Encoding", "chunked"), ("Connection", "keep-alive, X-Own")]))
+    if apart:
+        wait_until(lambda: backend.connections, "the head at the backend")
+    client.send(chunked(b"abc", trailers=b"X-Sum: 6\r\nx-own: 1\r\n"))
+    response = client.response()
+    assert backend.requests[0].trailers == [("X-Sum", "6")]
+    assert response.trailers == [("X-Sum", "7")]
+
+
 def test_trailers_do_not_undo_what_the_route_says_of_headers(lab):
     backend = lab.backend(answering(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
                                     + chunked(b"abc", trailers=b"X-Sum: 7\r\nX-Node: forged\r\n")))

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from support.binary import is_sanitized
-from support.http_message import read_response_head, request_bytes
+from support.http_message import chunked, read_response_head, request_bytes
 from support.waiting import seconds, wait_until
 
 MIB = 2**20
@@ -184,6 +184,44 @@ def test_many_idle_connections_cost_little(lab):
     wait_until(lambda: gateway.metric("sluice_connections_open") == 2000, "all connections")
     grown = gateway.rss_mib() - before
     assert grown < bound(40), f"{grown * 1024 / 2000:.1f} KiB per idle connection"
+
+
+@pytest.mark.slow
+@pytest.mark.deadline(60)
+@pytest.mark.parametrize("finished", [True, False])
+def test_trailers_cost_little(lab, finished):
+    """They have no share of max_held_bytes: a connection that sent some is as cheap as any when it is idle again, and one in
+    the middle of them keeps a few KiB."""
+    gateway, number = lab.gateway(lab.backend(), workers=1), 500
+    sent = chunked(b"a", trailers=b"X-A: " + b"t" * 7000 + b"\r\n")
+    for _ in range(10):  # what the first ones need stays for the others
+        assert lab.client(gateway).request("POST", "/", [("Transfer-Encoding", "chunked")], sent).status == 200
+    before = gateway.rss_mib()
+    for _ in range(number):
+        client = lab.client(gateway)
+        client.send(request_bytes("POST", "/", [("Transfer-Encoding", "chunked")], sent if finished else sent[:-4]))
+        if finished:
+            assert client.response().status == 200
+    grown = settle(gateway) - before
+    assert grown < bound(5 if finished else 20), f"{grown * 1024 / number:.1f} KiB per connection"
+    assert gateway.metric("sluice_held_bytes") == 0
+
+
+@pytest.mark.slow
+@pytest.mark.deadline(60)
+def test_a_large_response_head_stays_on_no_idle_connection(lab):
+    def script(peer):
+        while True:
+            peer.read_request()
+            peer.respond(headers=[("X-Large", "x" * 60_000)])
+
+    gateway, number = lab.gateway(lab.backend(script), workers=1), 300
+    assert lab.client(gateway).request().status == 200
+    before = gateway.rss_mib()
+    for _ in range(number):
+        assert lab.client(gateway).request().status == 200
+    grown = settle(gateway) - before
+    assert grown < bound(6), f"{grown * 1024 / number:.1f} KiB per connection"
 
 
 @pytest.mark.slow

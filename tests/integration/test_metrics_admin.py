@@ -12,6 +12,7 @@ from support.raw_client import RawClient
 from support.waiting import seconds
 from support.websocket import open_websocket
 
+PLACES = 64  # of the admin listener
 EXPECTED = {
     "sluice_requests_total": "counter",
     "sluice_request_duration_seconds": "histogram",
@@ -164,6 +165,21 @@ def test_silent_admin_clients_in_numbers_give_up_their_places(lab):
     lab.clients.extend(RawClient(gateway.admin_port) for _ in range(200))
     started = time.monotonic()
     assert gateway.admin("/healthz").status == 200
+    assert time.monotonic() - started < seconds(2), "the places are only given up when their time is over"
+
+
+def test_admin_clients_that_leave_their_connections_open_give_up_their_places(lab):
+    """Whoever has an answer lingers until the client closes. That takes descriptors, which web clients may need."""
+    gateway = lab.gateway(lab.backend())
+    before = gateway.descriptors()
+    for _ in range(300):
+        client = RawClient(gateway.admin_port)
+        lab.clients.append(client)
+        client.send(request_bytes("GET", "/metrics", host="evil.example"))
+        assert client.response().status == 403
+    assert gateway.descriptors() - before <= PLACES
+    started = time.monotonic()
+    assert gateway.admin("/metrics").status == 200
     assert time.monotonic() - started < seconds(2), "the places are only given up when their time is over"
 
 

@@ -41,6 +41,14 @@ TEST(HopByHop, FieldsNamedInConnectionGo) {
   EXPECT_THAT(names(headers), ElementsAre("Stays"));
 }
 
+TEST(HopByHop, TellsWhatConnectionNamesBesideTheUsual) {
+  Headers headers;
+  headers.add("Connection", "x-one , close, TE, cookie");
+  headers.add("connection", "keep-alive,,X-Two");
+  EXPECT_THAT(remove_hop_by_hop(headers), ElementsAre("x-one", "X-Two"));
+  EXPECT_THAT(remove_hop_by_hop(headers), IsEmpty());
+}
+
 TEST(HopByHop, ConnectionCannotRemoveWhatTheGatewayReliesOn) {
   Headers headers;
   headers.add("Connection",

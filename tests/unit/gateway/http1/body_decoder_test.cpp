@@ -19,7 +19,7 @@ using E = ParseError;
 constexpr http::BodyFraming kChunked{BodyKind::chunked, 0};
 
 FedBody decode_every_way(http::BodyFraming framing, const std::string& bytes,
-                         std::size_t max_trailers = 64 * 1024) {
+                         std::size_t max_trailers = kMostTrailerBytes) {
   const FedBody whole = feed_body(framing, bytes, 0, max_trailers);
   for (const std::size_t step : {1, 2, 3, 7}) {
     const FedBody other = feed_body(framing, bytes, step, max_trailers);
@@ -188,6 +188,13 @@ TEST(BodyDecoder, TrailerLimitsHoldAtTheByte) {
   for (int i = 0; i < 100; ++i) many += "X: y\r\n";
   EXPECT_TRUE(decode_every_way(kChunked, many + "\r\n").done);
   EXPECT_EQ(decode_every_way(kChunked, many + "X: y\r\n\r\n").error, E::trailers_too_large);
+}
+
+TEST(BodyDecoder, TrailersAreBoundedWhateverTheCallerAllows) {
+  const std::string most = "X: " + std::string(kMostTrailerBytes - 7, 'y') + "\r\n\r\n";
+  ASSERT_EQ(most.size(), kMostTrailerBytes);
+  EXPECT_TRUE(decode_every_way(kChunked, "0\r\n" + most, 64 * 1024).done);
+  EXPECT_EQ(decode_every_way(kChunked, "0\r\nX" + most, 64 * 1024).error, E::trailers_too_large);
 }
 
 TEST(BodyDecoder, AnEndInsideAChunkedBodyIsNotItsEnd) {

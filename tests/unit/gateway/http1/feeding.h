@@ -70,7 +70,7 @@ struct FedBody {
 };
 
 inline FedBody feed_body(http::BodyFraming framing, std::string_view bytes, std::size_t step,
-                         std::size_t max_trailers = 64 * 1024) {
+                         std::size_t max_trailers = kMostTrailerBytes) {
   BodyDecoder decoder(framing, max_trailers);
   FedBody fed;
   while (!decoder.done() && fed.error == ParseError::none && fed.consumed < bytes.size()) {

@@ -11,6 +11,7 @@ namespace {
 
 using config::Variable;
 using test::FakeExchange;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 config::TemplatePart variable(Variable name) { return {{}, name}; }
@@ -43,6 +44,25 @@ class ForwardHeadersTest : public ::testing::Test {
   config::Route rules_;
   RouteContext route_;
 };
+
+TEST_F(ForwardHeadersTest, TrailersThatConnectionNamesStayBehind) {
+  rules_.request_headers.remove = {"X-Ruled"};
+  fields().add("Connection", "close, X-Own");
+  const std::vector<std::string_view> named = prepare_request_headers(exchange_, route_);
+  http::Headers trailers;
+  for (const char* name : {"X-Sum", "x-own", "x-ruled", "X-Owner"}) trailers.add(name, "1");
+  std::vector<std::string_view> passed;
+  for (const http::Field& field : passable_trailers(trailers, named, rules_.request_headers)) {
+    passed.push_back(field.name);
+  }
+  EXPECT_THAT(passed, ElementsAre("X-Sum", "X-Owner"));
+}
+
+TEST_F(ForwardHeadersTest, NamesOfTheResponsesConnectionAreTold) {
+  http::ResponseHead response;
+  response.headers.add("Connection", "keep-alive, X-Own");
+  EXPECT_THAT(prepare_response_headers(exchange_, route_, response), ElementsAre("X-Own"));
+}
 
 TEST_F(ForwardHeadersTest, HopByHopFieldsStayBehind) {
   for (const char* name : {"Keep-Alive", "Proxy-Authorization", "TE", "Upgrade", "Proxy-Connection"})
