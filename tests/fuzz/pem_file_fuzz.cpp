@@ -94,6 +94,7 @@ void check_certificate(const std::string& path, const std::string& key_path, tls
 
 void check_ticket_key(const std::string& path, std::size_t size) {
   tls::TicketKeys::Key key;
+  std::vector<std::string> warnings;
   if (!loads([&] { key = tls::TicketKeys::read(path, warnings); })) {
     FUZZ_CHECK(size != 80);
     return;
