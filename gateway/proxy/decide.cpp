@@ -104,9 +104,9 @@ Refused rewrite(ClientExchange& exchange, RouteContext& route) {
 
 Decision decide(ClientExchange& exchange, const Snapshot& snapshot, std::uint64_t random,
                 RouteContext& route) {
-  // The received Host says nothing then (RFC 9112 3.2.2), to matchers neither.
+  // The received Host says nothing then (RFC 9112 3.2.2), to matchers neither. `OPTIONS http://host` has become the asterisk form.
   http::RequestHead& request = exchange.request;
-  if (request.form == http::TargetForm::absolute) request.headers.set("Host", request.authority);
+  if (request.form != http::TargetForm::origin) request.headers.set("Host", request.authority);
   route.origin = origin_of(exchange, random);
   exchange.record.client_ip = route.origin.client_ip;
   exchange.record.request_id = route.origin.request_id;

@@ -113,6 +113,7 @@ def test_the_host_of_an_absolute_target_counts_for_header_matches_too(lab):
     assert taken(lab, gateway, host="admin.internal") == "admin"
     assert taken(lab, gateway, target="http://admin.internal/x", host="public.example") == "admin"
     assert taken(lab, gateway, target="http://public.example/x", host="admin.internal") == "any"
+    assert taken(lab, gateway, method="OPTIONS", target="http://admin.internal", host="public.example") == "admin"
 
 
 def test_what_the_backend_does_not_get_chooses_no_route(lab):

@@ -68,6 +68,14 @@ class Log : public ::testing::Test {
              config::AccessLogFormat format = config::AccessLogFormat::json, config::Log log_config = {}) {
     start_logs(log_config, {file.string(), format});
   }
+  // The pipe's end, open for reading; below 0: there is none.
+  int start_on_a_pipe_that_nobody_reads() {
+    const auto fifo = directory_ / "fifo";
+    if (mkfifo(fifo.c_str(), 0600) != 0) return -1;
+    const int reader = open(fifo.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
+    if (reader >= 0) start(fifo);
+    return reader;
+  }
   // What the process log writes while `work` runs.
   std::vector<std::string> process_log(config::Log log_config, const std::function<void()>& work) {
     const auto path = directory_ / "stderr";
@@ -211,12 +219,9 @@ TEST_F(Log, LinesThatCannotBeWrittenAreCountedAndReportedOnce) {
 
 // The promise to the workers: whatever the disk or the reader does, a line costs them a place in a queue.
 TEST_F(Log, NeverBlocksWhenNobodyReads) {
-  const auto fifo = directory_ / "fifo";
-  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
-  const int reader = open(fifo.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  ASSERT_GE(reader, 0);
   const Redirected redirected(STDERR_FILENO, directory_ / "stderr");
-  start(fifo);
+  const int reader = start_on_a_pipe_that_nobody_reads();
+  ASSERT_GE(reader, 0);
   const std::uint64_t dropped_before = dropped_log_lines();
   const std::string line(200, 'x');
 
@@ -237,12 +242,9 @@ TEST_F(Log, NeverBlocksWhenNobodyReads) {
 
 // Long lines find fewer places: the queue is bounded in bytes too.
 TEST_F(Log, HoldsNoMoreThanItsBytesWhenNobodyReads) {
-  const auto fifo = directory_ / "fifo";
-  ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
-  const int reader = open(fifo.c_str(), O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  ASSERT_GE(reader, 0);
   const Redirected redirected(STDERR_FILENO, directory_ / "stderr");
-  start(fifo);
+  const int reader = start_on_a_pipe_that_nobody_reads();
+  ASSERT_GE(reader, 0);
   const std::uint64_t dropped_before = dropped_log_lines();
   const std::string line(std::size_t{100} << 10, 'x');
   for (int i = 0; i < 1000; ++i) access_log()->info(line);
