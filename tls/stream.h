@@ -81,6 +81,15 @@ class Stream final : private EventSource {
     write_idle_limit_ = limit;
     write_idle_count_ = count;
   }
+  // From socket to socket, past this process's memory. Whether that is possible now: both are plain, nothing was put back here and
+  // nothing is kept there.
+  bool can_splice_to(const Stream& to) const noexcept;
+  // What read_some() would return, without taking it. Only where can_splice_to() says yes.
+  ReadResult peek(char* data, std::size_t size);
+  // read_some() and to.write() of the same bytes, which nobody sees; at most kMostSpliced of them. An error is of the reading;
+  // what became of the writing tells to.write_error(). Only where can_splice_to() says yes.
+  ReadResult splice_to(Stream& to, std::size_t size);
+
   // No more writes: sends close_notify under TLS, then FIN, both after what is kept.
   void shutdown_write();
 
@@ -131,7 +140,11 @@ class Stream final : private EventSource {
 
   ReadResult read_plain(char* data, std::size_t size);
   ReadResult read_tls(char* data, std::size_t size);
+  ErrorCode cannot_receive() const noexcept;
+  ssize_t receive_some(char* data, std::size_t size, int flags) noexcept;
   ReadResult receive(char* data, std::size_t size);  // from the socket
+  ErrorCode received_nothing(ssize_t got);
+  ReadResult note_end(const ReadResult& result);
   void wake_reader();
   void wake_reader_later() noexcept;
   bool end_seen();
@@ -143,6 +156,7 @@ class Stream final : private EventSource {
   ErrorCode transmit(struct iovec* parts, std::size_t count);  // sends at once, keeps the rest
   ErrorCode send_failed(int number);
   ErrorCode keep(const struct iovec* parts, std::size_t count, std::size_t size);
+  void transmit_spliced(std::size_t left);
   bool send_kept();  // false: the socket takes no more for now
   void wait_for_room();
   void on_write_idle();
@@ -181,6 +195,7 @@ class Stream final : private EventSource {
   bool writer_due_ = false;
   bool connecting_ = false;
   bool room_watched_ = false;      // EPOLLOUT is registered: from the first stall on
+  bool was_full_ = false;          // the socket did not take all of a write, once
   bool corked_ = false;            // records of one write are gathered in io_.records
   bool fin_wanted_ = false;
   bool fin_sent_ = false;

@@ -39,31 +39,47 @@ void Stream::unread(std::string_view bytes) {
   if (!bytes.empty()) unread_.insert(0, bytes);
 }
 
-ReadResult Stream::receive(char* data, std::size_t size) {
-  if (socket_eof_) return {0, StreamError::eof};
-  if (!ready_) return {0, StreamError::would_block};
-  ssize_t got;
-  do {
-    got = ::recv(socket_.get(), data, size, 0);
-  } while (got < 0 && errno == EINTR);
-  if (got > 0) {
-    // Less than there was room for: nothing is left, and what comes next is an event of its own. So is a FIN, unless it came before.
-    if (static_cast<std::size_t>(got) < size && !hung_up_) ready_ = false;
-    return {static_cast<std::size_t>(got), {}};
-  }
-  if (got == 0) {
-    // A send may have been told of the reset first: then this is no orderly end.
-    if (write_error_ == std::errc::connection_reset) return {0, write_error_};
-    socket_eof_ = true;
-    return {0, StreamError::eof};
-  }
-  if (errno != EAGAIN && errno != EWOULDBLOCK) return {0, ErrorCode(errno, std::system_category())};
-  ready_ = false;
-  return {0, StreamError::would_block};
+// Unset: a call is worth making.
+ErrorCode Stream::cannot_receive() const noexcept {
+  if (socket_eof_) return StreamError::eof;
+  return ready_ ? ErrorCode{} : StreamError::would_block;
 }
 
-ReadResult Stream::read_plain(char* data, std::size_t size) {
-  const ReadResult result = receive(data, size);
+// Until it returns anything but EINTR.
+ssize_t Stream::receive_some(char* data, std::size_t size, int flags) noexcept {
+  ssize_t got;
+  do {
+    got = ::recv(socket_.get(), data, size, flags);
+  } while (got < 0 && errno == EINTR);
+  return got;
+}
+
+ReadResult Stream::receive(char* data, std::size_t size) {
+  if (const ErrorCode unable = cannot_receive()) return {0, unable};
+  const ssize_t got = receive_some(data, size, 0);
+  if (got <= 0) return {0, received_nothing(got)};
+  // Less than there was room for: nothing is left, and what comes next is an event of its own. So is a FIN, unless it came before.
+  if (static_cast<std::size_t>(got) < size && !hung_up_) ready_ = false;
+  return {static_cast<std::size_t>(got), {}};
+}
+
+// Why, after a call that returned `got`: 0 or less.
+ErrorCode Stream::received_nothing(ssize_t got) {
+  if (got == 0) {
+    // A send may have been told of the reset first: then this is no orderly end.
+    if (write_error_ == std::errc::connection_reset) return write_error_;
+    socket_eof_ = true;
+    return StreamError::eof;
+  }
+  if (errno != EAGAIN && errno != EWOULDBLOCK) return ErrorCode(errno, std::system_category());
+  ready_ = false;
+  return StreamError::would_block;
+}
+
+ReadResult Stream::read_plain(char* data, std::size_t size) { return note_end(receive(data, size)); }
+
+// Of a plain stream.
+ReadResult Stream::note_end(const ReadResult& result) {
   if (result.error == StreamError::eof) {
     read_ended_ = true;
   } else if (result.error && result.error != StreamError::would_block) {

@@ -120,6 +120,7 @@ void Stream::cut_for_others() {
 // `size`: of all parts together.
 ErrorCode Stream::keep(const iovec* parts, std::size_t count, std::size_t size) {
   const bool first = overflow_.empty();
+  was_full_ = true;
   overflow_.reserve(overflow_.size() + size);
   if (first) stalled_place_ = io_.stalled.insert(io_.stalled.end(), this);
   if (!io_.take_held(size, this)) {

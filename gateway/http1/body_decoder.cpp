@@ -187,7 +187,7 @@ bool BodyDecoder::done() const noexcept { return state_ == State::done; }
 
 bool BodyDecoder::complete_at_end() const noexcept { return done() || kind_ == http::BodyKind::until_close; }
 
-std::uint64_t BodyDecoder::remaining_hint() const noexcept {
+std::uint64_t BodyDecoder::payload_ahead() const noexcept {
   const bool known =
       state_ == State::chunk_data || (state_ == State::payload && kind_ == http::BodyKind::length);
   return known ? remaining_ : 0;

@@ -43,8 +43,10 @@ class BodyDecoder {
   // The peer closed: whether the body is complete then (only `until_close` bodies are, and those already
   // done()).
   bool complete_at_end() const noexcept;
-  // Payload bytes still to come, when the framing says; for sizing the next read.
-  std::uint64_t remaining_hint() const noexcept;
+  // How many payload bytes come now, with no framing in between; 0 where the framing does not say, or is due itself.
+  std::uint64_t payload_ahead() const noexcept;
+  // Accounts for so many of them that nobody saw; less than payload_ahead().
+  void pass_unseen(std::size_t size) noexcept { remaining_ -= size; }
   // When done: the trailer fields, validated, owned by this decoder; with the fields that must not be in
   // trailers (framing, routing, authentication, content: RFC 9110 6.5.1) already dropped.
   const http::Headers& trailers() const noexcept { return trailers_; }

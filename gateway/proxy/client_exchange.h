@@ -44,6 +44,9 @@ class ClientExchange {
                               const http::BodyFraming& framing) = 0;
   virtual ErrorCode flush_head() = 0;
   virtual ErrorCode send_body(std::string_view payload, bool last, const http::Headers* trailers) = 0;
+  // Moves up to `size` bytes from `from` on as the body's next ones, unseen (tls::Stream::splice_to), and not the last ones. Nothing:
+  // they have to pass through memory here.
+  virtual std::optional<tls::ReadResult> splice_body(tls::Stream& /*from*/, std::size_t /*size*/) { return {}; }
   virtual ErrorCode send_interim(unsigned status, std::string_view reason, const http::Headers& headers) = 0;
   virtual bool flushed() const noexcept = 0;
   virtual Awaitable<> wait_flushed() = 0;

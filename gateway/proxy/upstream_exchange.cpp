@@ -16,6 +16,9 @@ using tls::StreamError;
 
 // Informational responses to one request; a backend that sends more is broken.
 constexpr unsigned kMaxInterim = 32;
+// A response's body is spliced while so much of it is left, all but the tail.
+constexpr std::uint64_t kSplicedFrom = 64 * 1024;
+constexpr std::uint64_t kSplicedTail = 16 * 1024;
 
 }  // namespace
 
@@ -330,7 +333,9 @@ Awaitable<Failure> UpstreamExchange::relay_response() {
       turn = 0;
       co_await services_.io.loop.next_turn();
     }
-    const tls::ReadResult read = connection_.stream->read_some(services_.io.scratch(), tls::kRelayBlock);
+    const std::optional<tls::ReadResult> spliced = splice_response(decoder);
+    const tls::ReadResult read =
+        spliced ? *spliced : connection_.stream->read_some(services_.io.scratch(), tls::kRelayBlock);
     if (read.error == StreamError::would_block) {
       if (client_.flush_head()) break;
       upstream_deadline_.set_after(route_.response_body_idle);
@@ -344,6 +349,10 @@ Awaitable<Failure> UpstreamExchange::relay_response() {
     }
     if (read.error) co_return failure_of(read.error, FailureCode::body_truncated);
     turn += read.size;
+    if (spliced) {
+      piece_spliced(decoder, read.size);
+      continue;
+    }
     Failure failure = relay_piece(decoder, read.size);
     if (failure.code != FailureCode::none) co_return failure;
   }
@@ -351,6 +360,20 @@ Awaitable<Failure> UpstreamExchange::relay_response() {
   if (client_problem_) co_return failure_of(StreamError::cancelled, FailureCode::client_left);
   release_connection(decoder);
   co_return Failure{};
+}
+
+// The middle of a large body: its end goes the other way, which also ends the response.
+std::optional<tls::ReadResult> UpstreamExchange::splice_response(const http1::BodyDecoder& decoder) {
+  const std::uint64_t left = decoder.payload_ahead();
+  if (left < kSplicedFrom) return {};
+  return client_.splice_body(*connection_.stream, static_cast<std::size_t>(left - kSplicedTail));
+}
+
+void UpstreamExchange::piece_spliced(http1::BodyDecoder& decoder, std::size_t size) {
+  decoder.pass_unseen(size);
+  cluster_.metrics().bytes_received.add(size);
+  client_.record.bytes_sent += size;
+  if (client_.write_error()) client_left();
 }
 
 Failure UpstreamExchange::relay_piece(http1::BodyDecoder& decoder, std::size_t size) {

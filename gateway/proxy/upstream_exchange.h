@@ -82,6 +82,8 @@ class UpstreamExchange {
   void hold(std::string_view payload, bool last);
   void start_upload_task();
 
+  std::optional<tls::ReadResult> splice_response(const http1::BodyDecoder& decoder);
+  void piece_spliced(http1::BodyDecoder& decoder, std::size_t size);
   Failure relay_piece(http1::BodyDecoder& decoder, std::size_t size);
   http::Headers response_trailers(const http1::BodyDecoder& decoder) const;
   void endpoint_done();

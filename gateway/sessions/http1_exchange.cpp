@@ -105,6 +105,11 @@ ErrorCode Http1Exchange::send_body(std::string_view payload, bool last, const ht
   return error;
 }
 
+std::optional<tls::ReadResult> Http1Exchange::splice_body(tls::Stream& from, std::size_t size) {
+  if (chunked_response_ || !pending_head_.empty() || !from.can_splice_to(*stream_)) return {};
+  return from.splice_to(*stream_, size);
+}
+
 ErrorCode Http1Exchange::send_interim(unsigned status, std::string_view reason, const http::Headers& headers) {
   if (request_.version == http::Version::http_1_0) return {};  // RFC 9110 15.2: they do not know of 1xx
   std::string head;

@@ -40,6 +40,7 @@ class Http1Exchange final : public proxy::ClientExchange {
   bool take_back_response() override;
   ErrorCode flush_head() override;
   ErrorCode send_body(std::string_view payload, bool last, const http::Headers* trailers) override;
+  std::optional<tls::ReadResult> splice_body(tls::Stream& from, std::size_t size) override;
   ErrorCode send_interim(unsigned status, std::string_view reason, const http::Headers& headers) override;
   bool flushed() const noexcept override { return stream_->flushed(); }
   Awaitable<> wait_flushed() override { return stream_->wait_flushed(); }

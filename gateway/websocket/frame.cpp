@@ -68,6 +68,13 @@ std::size_t FrameWalker::boundary_within(const char* data, std::size_t size) con
   return boundary;
 }
 
+std::uint64_t FrameWalker::data_left() const noexcept { return is_data(opcode_) ? payload_left_ : 0; }
+
+void FrameWalker::pass_unseen(std::uint64_t size) noexcept {
+  payload_left_ -= size;
+  counts_.payload_bytes += size;
+}
+
 std::size_t FrameWalker::step(const char* data, std::size_t size) noexcept {
   return payload_left_ > 0 ? take_payload(data, size) : take_header(data, size);
 }
@@ -98,6 +105,7 @@ void FrameWalker::begin_frame(const std::uint8_t* header, std::size_t header_siz
   opcode_ = header[0] & kOpcodeBits;
   payload_left_ = payload_length(header);
   if (is_data(opcode_)) {
+    large_ = payload_left_ >= kLargePayload;
     ++counts_.data_frames;
     if ((header[0] & kFin) != 0) ++counts_.messages;
     return;

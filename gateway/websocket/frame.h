@@ -37,6 +37,17 @@ class FrameWalker {
   // in between.)
   std::size_t boundary_within(const char* data, std::size_t size) const noexcept;
 
+  // Data frames whose payload has this size or more pass best without being looked at.
+  static constexpr std::uint64_t kLargePayload = 32 * 1024;
+  static constexpr std::size_t kMaxHeader = 14;
+  // Of a data frame's payload, what has not passed; 0 when something else is due, at a boundary for example.
+  std::uint64_t data_left() const noexcept;
+  // Whether the next data frame is likely to be a large one: the last one was, and nobody knows better.
+  bool frames_are_large() const noexcept { return large_; }
+  void expect_small() noexcept { large_ = false; }
+  // Accounts for bytes of the payload that nobody saw; at most data_left().
+  void pass_unseen(std::uint64_t size) noexcept;
+
   bool at_boundary() const noexcept { return header_have_ == 0 && payload_left_ == 0; }
   bool close_seen() const noexcept { return close_seen_; }  // a whole Close frame has passed
   // Nothing until close_seen(). 1005 when the Close carried no code; 1002 when its payload was a single byte,
@@ -45,8 +56,6 @@ class FrameWalker {
   const FrameCounts& counts() const noexcept { return counts_; }
 
  private:
-  static constexpr std::size_t kMaxHeader = 14;
-
   // One header (or a part of it) or one payload (or a part of it); how many bytes that took.
   std::size_t step(const char* data, std::size_t size) noexcept;
   std::size_t take_header(const char* data, std::size_t size) noexcept;
@@ -61,6 +70,7 @@ class FrameWalker {
   std::uint8_t header_have_ = 0;  // 0 while a payload passes
   std::uint8_t opcode_ = 0;       // of the current frame
   bool close_seen_ = false;
+  bool large_ = false;            // the last data frame
   std::uint8_t close_bytes_ = 0;  // of the two code bytes
   std::uint16_t close_code_ = 0;
 };

@@ -76,13 +76,15 @@ void Tunnel::pump(Direction& direction) {
   while (!done_ && !direction.ended) {
     if (!direction.to->flushed()) return direction.to->on_flushed(&Tunnel::on_event, &direction);
     if (direction.bytes >= turn_ends) return direction.from->yield(&Tunnel::on_event, &direction);
-    if (!read_once(direction)) return;
+    if (!carry_once(direction)) return;
   }
 }
 
-bool Tunnel::read_once(Direction& direction) {
+bool Tunnel::carry_once(Direction& direction) {
+  const FrameCounts before = direction.walker.counts();
   char* scratch = direction.from->io().scratch();
-  const tls::ReadResult result = direction.from->read_some(scratch, tls::kScratchSize);
+  const std::optional<tls::ReadResult> spliced = splice_large(direction);
+  const tls::ReadResult result = spliced ? *spliced : direction.from->read_some(scratch, tls::kScratchSize);
   if (result.error == tls::StreamError::would_block) {
     direction.from->on_readable(&Tunnel::on_event, &direction);
     return false;
@@ -97,17 +99,55 @@ bool Tunnel::read_once(Direction& direction) {
   }
   direction.bytes += result.size;
   direction.metrics->bytes.add(result.size);
-  forward(direction, scratch, result.size);
+  if (!spliced) {
+    forward(direction, scratch, result.size);
+  } else if (const ErrorCode& error = direction.to->write_error()) {
+    lost(direction.other->sender, error);
+  } else if (close_due(direction) && direction.walker.at_boundary()) {
+    put_close(direction);
+  }
+  if (!done_) account(direction, before);
   return !done_;
+}
+
+// What is left of a large frame's payload goes from socket to socket, and so does all of the next one, whose header is looked
+// at where it lies. An echo of 64 KiB takes 34 to 40 us so, 45 to 96 through our memory (2026-11, EPYC; the copies' time depends on
+// the core that has the pages). Nothing: no such frame is due, read.
+std::optional<tls::ReadResult> Tunnel::splice_large(Direction& direction) {
+  FrameWalker& walker = direction.walker;
+  if (!walker.frames_are_large() || direction.own_close || !direction.from->can_splice_to(*direction.to)) return {};
+  FrameWalker ahead = walker;
+  char header[FrameWalker::kMaxHeader];
+  std::size_t seen = 0;
+  if (walker.at_boundary()) {
+    const tls::ReadResult peeked = direction.from->peek(header, sizeof header);
+    if (peeked.error) return peeked;
+    seen = ahead.walk(header, peeked.size);
+  }
+  if (ahead.data_left() < FrameWalker::kLargePayload) {
+    if (seen > 0) walker.expect_small();  // so that the same bytes are not looked at again
+    return {};
+  }
+  const tls::ReadResult result = direction.from->splice_to(*direction.to, seen + ahead.data_left());
+  if (result.size < seen) {
+    walker.walk(header, result.size);
+  } else {
+    walker = ahead;
+    walker.pass_unseen(result.size - seen);
+  }
+  return result;
+}
+
+bool Tunnel::close_due(const Direction& direction) const noexcept {
+  return close_code_ != 0 && !direction.own_close && !direction.walker.close_seen();
 }
 
 void Tunnel::forward(Direction& direction, const char* data, std::size_t size) {
   FrameWalker& walker = direction.walker;
-  const FrameCounts before = walker.counts();
   // While we wait to put our Close in, only what completes the frame that is under way may still pass.
   std::size_t pass = size;
-  const bool close_due = close_code_ != 0 && !direction.own_close && !walker.close_seen();
-  if (close_due) {
+  const bool closes_here = close_due(direction);
+  if (closes_here) {
     const std::size_t boundary = walker.boundary_within(data, size);
     if (boundary > 0) pass = boundary;
   }
@@ -119,13 +159,16 @@ void Tunnel::forward(Direction& direction, const char* data, std::size_t size) {
     if (error) return lost(direction.other->sender, error);
   }
   if (walker.close_seen() && !was_closed) note_close(direction);
-  if (close_due && !walker.close_seen() && walker.at_boundary()) put_close(direction);
+  if (closes_here && !walker.close_seen() && walker.at_boundary()) put_close(direction);
   if (walked < size && !walker.close_seen()) walker.walk(data + walked, size - walked);  // only to find the sender's Close
-  const FrameCounts& after = walker.counts();
+}
+
+void Tunnel::account(Direction& direction, const FrameCounts& before) {
+  const FrameCounts& after = direction.walker.counts();
   direction.metrics->frames.add(after.data_frames + after.control_frames - before.data_frames - before.control_frames);
   direction.metrics->messages.add(after.messages - before.messages);
   if (after.payload_bytes != before.payload_bytes || after.data_frames != before.data_frames) last_data_ = Clock::now();
-  if (!done_ && finished()) finish();
+  if (finished()) finish();
 }
 
 // One side is gone without a word; whoever went first is who ended the tunnel.

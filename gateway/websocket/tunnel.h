@@ -78,8 +78,11 @@ class Tunnel {
   };
 
   void pump(Direction& direction);
-  bool read_once(Direction& direction);  // false: nothing more now, or the tunnel has ended
+  bool carry_once(Direction& direction);  // false: nothing more now, or the tunnel has ended
+  std::optional<tls::ReadResult> splice_large(Direction& direction);
   void forward(Direction& direction, const char* data, std::size_t size);
+  bool close_due(const Direction& direction) const noexcept;
+  void account(Direction& direction, const FrameCounts& before);
   void put_close(Direction& direction);
   void lost(Party party, const ErrorCode& error);
   void sender_ended(Direction& direction);

@@ -67,8 +67,9 @@ void Handshakes::handle(const epoll_event& event) {
     start(attempt.slot);
   } else if (attempt.client.state() == LoadClient::State::ready) {
     if (measuring_) {
+      const int64_t now = now_ns();
       ++result_.units;
-      result_.latency.record(now_ns() - attempt.started);
+      result_.latency.record(now - attempt.started, now);
     }
     attempt.client.finish();
     start(attempt.slot);

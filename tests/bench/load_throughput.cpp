@@ -109,7 +109,7 @@ void Throughput::handle(const epoll_event& event) {
       int64_t sent = line.pop();
       if (!measuring_) continue;
       ++result_.units;
-      result_.latency.record(now - sent);
+      result_.latency.record(now - sent, now);
     }
     replies_arrived(line, replies);
   }

@@ -1,6 +1,6 @@
 """Requests that may be repeated, and faults that come again and again; support/fault_lab.py says what is examined."""
 
-from errno import EAGAIN, EINTR, EMFILE, ENOMEM
+from errno import EAGAIN, EINTR, EINVAL, EMFILE, ENOMEM, ENOSYS, EPERM
 
 import pytest
 
@@ -25,6 +25,15 @@ def test_nothing_comes_or_goes_at_once(lab, ca, mode, error):
     made = FaultLab(lab, ca, mode)
     for scenario in [two_requests, upload_in_chunks, tunnel]:
         made.run_with(scenario, Fault("recv", error, 2, always=True), Fault("sendmsg", error, 2, always=True))
+        made.run_with(scenario, Fault("recv_splice", error, 2, always=True), Fault("send_splice", error, 2, always=True))
+
+
+@pytest.mark.parametrize("call", ["recv_splice", "send_splice"])
+@pytest.mark.parametrize("error", [EINVAL, ENOSYS, EPERM])
+@pytest.mark.parametrize("scenario", [two_requests, tunnel])
+def test_a_system_that_does_not_splice(lab, ca, scenario, error, call):
+    """Whatever end of the pipe it is that cannot: the bytes are copied then."""
+    FaultLab(lab, ca, "plain").run_with(scenario, Fault(call, error, always=True))
 
 
 @pytest.mark.parametrize("at", [1, 2])

@@ -9,11 +9,15 @@ from support.fault_peers import old_client, two_requests
 NEEDED = {"accept4", "socket", "connect", "epoll_ctl_add", "epoll_ctl_mod", "epoll_wait", "recv", "send", "close"}
 
 
+SPLICING = {"recv_splice", "send_splice"}  # from one plain socket to another
+
+
 @pytest.mark.deadline(150)
 @pytest.mark.parametrize("mode", MODES)
 def test_requests(lab, ca, mode):
     counts = FaultLab(lab, ca, mode).run(two_requests)
     assert all(counts[call] for call in NEEDED), counts
+    assert all(bool(counts[call]) == (mode in ("plain", "unix")) for call in SPLICING), counts
 
 
 @pytest.mark.deadline(150)

@@ -17,6 +17,7 @@ FAULTS = {
     "getsockname": [ENOBUFS],
     "epoll_create1": [EMFILE],
     "eventfd": [ENFILE],
+    "pipe2": [EMFILE],
     "epoll_ctl_add": [ENOSPC, ENOMEM],
     "ioctl": [EINVAL],
     "fcntl": [EINVAL],

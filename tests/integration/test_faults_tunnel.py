@@ -9,4 +9,5 @@ from support.fault_peers import tunnel
 @pytest.mark.deadline(150)
 @pytest.mark.parametrize("mode", MODES)
 def test_tunnels(lab, ca, mode):
-    FaultLab(lab, ca, mode).run(tunnel)
+    counts = FaultLab(lab, ca, mode).run(tunnel)
+    assert all(bool(counts[call]) == (mode in ("plain", "unix")) for call in ("recv_splice", "send_splice")), counts

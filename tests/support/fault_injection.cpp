@@ -37,8 +37,8 @@ constexpr int kDescriptors = 65536;
 
 // Layout: faults.py.
 struct Fault {
-  char call[24];               // the function, or how several begin, as in "send*"; epoll_ctl_add, epoll_ctl_mod and
-                               // connect_result are told apart
+  char call[24];               // the function, or how several begin, as in "send*"; epoll_ctl_add, epoll_ctl_mod,
+                               // connect_result, recv_splice and send_splice are told apart
   char thread[16];             // how the names of the threads begin that are meant
   std::atomic<int32_t> error;  // an errno, or kShort
   std::atomic<int32_t> at;     // the call that fails, from 1; 0: none. It is written last
@@ -285,6 +285,18 @@ ssize_t sendmsg(int descriptor, const msghdr* message, int flags) {
     cut.msg_iovlen = 1;
     return next(descriptor, &cut, flags);
   });
+}
+
+// "recv_splice" from a socket, "send_splice" to one: the other end is a pipe.
+ssize_t splice(int from, off64_t* from_offset, int to, off64_t* to_offset, std::size_t size, unsigned flags) {
+  NEXT(splice);
+  const auto call = [=](std::size_t part) { return next(from, from_offset, to, to_offset, part, flags); };
+  return side_of(from) != kNone ? receive("recv_splice", from, size, call) : transmit("send_splice", to, size, call);
+}
+
+int pipe2(int* ends, int flags) noexcept {
+  NEXT(pipe2);
+  return call_or_fail("pipe2", kNone, [=] { return next(ends, flags); });
 }
 
 int shutdown(int descriptor, int how) noexcept {

@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstring>
 #include <optional>
 #include <stdexcept>
@@ -137,7 +138,9 @@ class TcpListener {
 
 class IoHarness {
  public:
-  explicit IoHarness(std::uint64_t max_held_bytes = 1 << 30) : held(max_held_bytes) {}
+  explicit IoHarness(std::uint64_t max_held_bytes = 1 << 30) : held(max_held_bytes) {
+    std::signal(SIGPIPE, SIG_IGN);  // as the gateway does: splice() knows no MSG_NOSIGNAL
+  }
 
   // Runs the loop until `done`; false: it did not come true in time.
   template <typename Predicate>

@@ -20,6 +20,8 @@ FAULTS = {
     "recv": [ECONNRESET, ETIMEDOUT, ENOMEM, EINTR, EAGAIN, SHORT],
     "sendmsg": SENDING,
     "send": SENDING,
+    "recv_splice": [ECONNRESET, ETIMEDOUT, ENOMEM, EINTR, EAGAIN, SHORT],
+    "send_splice": SENDING,
     "shutdown": [ENOTCONN],
     "close": [EINTR, EIO],
     "read": [EINTR, EAGAIN],
@@ -32,6 +34,7 @@ BACKGROUND = {"send": [FULL_SOCKETS], "epoll_ctl_mod": [FULL_SOCKETS]}
 
 PEER_IS_GONE = {EPIPE, ECONNRESET, ETIMEDOUT, ENOTCONN}
 CONNECTING = {"socket", "connect", "connect_result", "getsockopt", "epoll_ctl_add"}
+RETRIED_LATER = {"recv", "send", "sendmsg", "recv_splice", "send_splice"}
 REFUSED = {"connect_refused"}
 UNREACHABLE = {"connect_failed"}
 BROKEN = {"reset", "tls_failed", "connect_failed", "bad_response", "body_truncated"}
@@ -43,7 +46,7 @@ def is_harmless(fault, unix):
         return True
     if fault.call in ("accept4", "setsockopt", "close", "epoll_wait", "read"):
         return True
-    return fault.error in (EINTR, SHORT) or (fault.error == EAGAIN and fault.call in ("recv", "send", "sendmsg"))
+    return fault.error in (EINTR, SHORT) or (fault.error == EAGAIN and fault.call in RETRIED_LATER)
 
 
 def reasons(fault):

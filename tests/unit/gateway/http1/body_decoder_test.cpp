@@ -175,7 +175,7 @@ TEST(BodyDecoder, GreatestChunkSize) {
   const DecodeResult result = decoder.decode(bytes.data(), bytes.size());
   EXPECT_EQ(result.error, E::none);
   EXPECT_EQ(result.payload, 2U);
-  EXPECT_EQ(decoder.remaining_hint(), 0x7FFFFFFFFFFFFFFFU - 2);
+  EXPECT_EQ(decoder.payload_ahead(), 0x7FFFFFFFFFFFFFFFU - 2);
 }
 
 TEST(BodyDecoder, TrailerLimitsHoldAtTheByte) {
@@ -207,17 +207,22 @@ TEST(BodyDecoder, AnEndInsideAChunkedBodyIsNotItsEnd) {
   }
 }
 
-TEST(BodyDecoder, RemainingHint) {
+TEST(BodyDecoder, PayloadAheadMayPassUnseen) {
   BodyDecoder length({BodyKind::length, 10});
-  EXPECT_EQ(length.remaining_hint(), 10U);
+  EXPECT_EQ(length.payload_ahead(), 10U);
   char data[] = "abc";
   length.decode(data, 3);
-  EXPECT_EQ(length.remaining_hint(), 7U);
-  EXPECT_EQ(BodyDecoder({BodyKind::until_close, 0}).remaining_hint(), 0U);
+  EXPECT_EQ(length.payload_ahead(), 7U);
+  EXPECT_EQ(BodyDecoder({BodyKind::until_close, 0}).payload_ahead(), 0U);
   BodyDecoder chunked(kChunked);
   char chunk[] = "5\r\nab";
   chunked.decode(chunk, 5);
-  EXPECT_EQ(chunked.remaining_hint(), 3U);
+  EXPECT_EQ(chunked.payload_ahead(), 3U);
+  length.pass_unseen(6);
+  EXPECT_EQ(length.payload_ahead(), 1U);
+  EXPECT_FALSE(length.done());
+  EXPECT_EQ(length.decode(data, 3).consumed, 1U);
+  EXPECT_TRUE(length.done());
 }
 
 TEST(BodyDecoder, TrailersSurviveAMove) {

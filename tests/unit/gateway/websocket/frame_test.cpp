@@ -178,6 +178,29 @@ TEST(FrameWalker, NothingIsWalkedBehindAClose) {
   EXPECT_EQ(boundary(walker, encode({.payload = "later"})), 0u);
 }
 
+TEST(FrameWalker, PayloadOfALargeDataFrameMayPassUnseen) {
+  const std::size_t large = FrameWalker::kLargePayload;
+  FrameWalker walker;
+  EXPECT_EQ(walker.data_left(), 0U);
+  walk(walker, encode({Opcode::binary, std::string(large - 1, 's')}));
+  EXPECT_FALSE(walker.frames_are_large());
+  const std::string bytes = encode({Opcode::binary, std::string(large, 'l')});
+  walk(walker, bytes.substr(0, bytes.size() - large + 5));
+  EXPECT_TRUE(walker.frames_are_large());
+  EXPECT_EQ(walker.data_left(), large - 5);
+  walker.pass_unseen(large - 6);
+  EXPECT_EQ(walker.data_left(), 1U);
+  EXPECT_FALSE(walker.at_boundary());
+  walker.pass_unseen(1);
+  EXPECT_TRUE(walker.at_boundary());
+  EXPECT_EQ(walker.counts().payload_bytes, 2 * large - 1);
+  EXPECT_EQ(walker.counts().messages, 2U);
+  walk(walker, encode({Opcode::ping, "pi"}).substr(0, 3));
+  EXPECT_FALSE(walker.at_boundary());
+  EXPECT_EQ(walker.data_left(), 0U) << "a ping's payload is no data";
+  EXPECT_TRUE(walker.frames_are_large()) << "a ping says nothing about the next data frame";
+}
+
 TEST(FrameWalker, BoundaryWithin) {
   const std::string a = encode({.payload = "aaaa", .mask = 1});
   const std::string b = encode({.payload = std::string(300, 'b')});

@@ -106,6 +106,26 @@ TEST_F(TunnelTest, CloseInMidFrameDoesNotLetHalfOfTheNextFrameThrough) {
   EXPECT_TRUE(wait_ended(1s)) << "the client's Close is found behind the frame that was cut off";
 }
 
+// Of which the rest is spliced.
+TEST_F(TunnelTest, CloseInMidOfALargeFrameComesBehindIt) {
+  for (const std::size_t passed : {14u, 3000u, 100u * 1024}) {
+    open();
+    const std::string large = from_client(Opcode::binary, pattern(150 * 1024));
+    EXPECT_TRUE(carry(client_, upstream_, large.substr(0, passed)) == large.substr(0, passed));
+    tunnel_->close(1001, "", 5s);
+    const std::string rest = large.substr(passed);
+    std::string received = carry(client_, upstream_, rest);
+    harness_.settle();
+    received += upstream_.receive();
+    EXPECT_TRUE(received.substr(0, rest.size()) == rest) << passed;
+    EXPECT_TRUE(read_close(received.substr(rest.size()))) << passed;
+    client_.send(large.substr(0, 5000) + client_close(1001));
+    harness_.settle();
+    EXPECT_EQ(upstream_.receive(), "") << "nothing follows our Close";
+    tunnel_->cut();
+  }
+}
+
 TEST_F(TunnelTest, CloseBetweenTheFragmentsOfAMessage) {
   open();
   const std::string fragment = frame(Opcode::text, "begin", true, false);

@@ -38,6 +38,35 @@ TEST_F(TunnelTest, CarriesMebibytesThroughSmallSockets) {
   EXPECT_TRUE(carry(upstream_, client_, down) == down);
 }
 
+// Large frames are spliced once one was seen; what comes between them is not.
+TEST_F(TunnelTest, CarriesLargeFramesAmongOthers) {
+  open();
+  const std::string large = from_client(Opcode::binary, pattern(200 * 1024));
+  const std::string medium = from_client(Opcode::binary, pattern(FrameWalker::kLargePayload));
+  const std::string small = from_client(Opcode::text, "x");
+  const std::string ping = from_client(Opcode::ping, "p");
+  std::string up;
+  for (const std::string& next : {large, large, ping, large, small, small, medium, medium, ping, medium, small, large}) {
+    EXPECT_TRUE(carry(client_, upstream_, next) == next);
+    up += next;
+  }
+  EXPECT_TRUE(carry(client_, upstream_, up) == up) << "and all at once";
+  EXPECT_EQ(metrics_.to_upstream.bytes.value(), 2 * up.size());
+  EXPECT_EQ(metrics_.to_upstream.frames.value(), 24u);
+  EXPECT_EQ(metrics_.to_upstream.messages.value(), 20u);
+}
+
+TEST_F(TunnelTest, ALargeFrameWhoseHeaderComesInPieces) {
+  open();
+  const std::string large = from_client(Opcode::binary, pattern(100 * 1024));
+  EXPECT_TRUE(carry(client_, upstream_, large) == large);
+  for (std::size_t piece = 1; piece < 16; ++piece) {
+    EXPECT_EQ(carry(client_, upstream_, large.substr(0, piece)), large.substr(0, piece)) << piece;
+    EXPECT_TRUE(carry(client_, upstream_, large.substr(piece)) == large.substr(piece)) << piece;
+  }
+  EXPECT_EQ(metrics_.to_upstream.messages.value(), 16u);
+}
+
 TEST_F(TunnelTest, CarriesByteByByte) {
   open();
   const std::string up = from_client(Opcode::text, std::string(200, 'x'));
