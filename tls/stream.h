@@ -87,8 +87,8 @@ class Stream final : private EventSource {
   // What read_some() would return, without taking it. Only where can_splice_to() says yes.
   ReadResult peek(char* data, std::size_t size);
   // read_some() and to.write() of the same bytes, which nobody sees; at most kMostSpliced of them. An error is of the reading;
-  // what became of the writing tells to.write_error(). Only where can_splice_to() says yes.
-  ReadResult splice_to(Stream& to, std::size_t size);
+  // what became of the writing tells to.write_error(). Nothing: read_some() knows what is there. Only where can_splice_to() says yes.
+  std::optional<ReadResult> splice_to(Stream& to, std::size_t size);
 
   // No more writes: sends close_notify under TLS, then FIN, both after what is kept.
   void shutdown_write();
@@ -131,6 +131,10 @@ class Stream final : private EventSource {
       if (callback != nullptr) std::exchange(callback, nullptr)(context);
     }
   };
+
+  // A sender whose bytes come in pieces smaller than this is read: copying so little is cheaper, and in the receiver's queue each
+  // piece would hold on to a whole buffer of the network card.
+  static constexpr std::size_t kDrip = 4096;
 
   Stream(WorkerIo& io, Descriptor socket, SslPtr ssl);
   ~Stream();
@@ -187,6 +191,7 @@ class Stream final : private EventSource {
   bool read_waits_flush_ = false;  // TLS answers (KeyUpdate) pile up: read on when they are sent
   bool turn_over_ = false;         // this turn's share of TLS records is used up: read on in the next one
   bool reader_due_ = false;
+  bool drips_ = false;             // what comes is too little at a time for splicing
   std::uint16_t key_updates_ = 0;  // since the last application data
   ClientHelloGuard hellos_;        // of a client
   std::size_t raw_budget_ = 0;     // bytes that OpenSSL may still take from the socket in this read

@@ -58,6 +58,7 @@ ReadResult Stream::receive(char* data, std::size_t size) {
   if (const ErrorCode unable = cannot_receive()) return {0, unable};
   const ssize_t got = receive_some(data, size, 0);
   if (got <= 0) return {0, received_nothing(got)};
+  drips_ = drips_ && static_cast<std::size_t>(got) < kDrip;
   // Less than there was room for: nothing is left, and what comes next is an event of its own. So is a FIN, unless it came before.
   if (static_cast<std::size_t>(got) < size && !hung_up_) ready_ = false;
   return {static_cast<std::size_t>(got), {}};

@@ -22,12 +22,14 @@ ssize_t splice_some(int from, int to, std::size_t size) {
 }
 
 // A kind of socket that cannot be spliced, or a filter of system calls that does not know of it.
-bool is_unsupported(int number) { return number == EINVAL || number == ENOSYS || number == EPERM; }
+bool is_unsupported(int number) {
+  return number == EINVAL || number == ENOSYS || number == EPERM || number == EACCES || number == EOPNOTSUPP;
+}
 
 }  // namespace
 
 bool Stream::can_splice_to(const Stream& to) const noexcept {
-  return !ssl_ && !to.ssl_ && unread_.empty() && to.overflow_.empty() && io_.splice_pipe.usable();
+  return !ssl_ && !to.ssl_ && !drips_ && unread_.empty() && to.overflow_.empty() && io_.splice_pipe.usable();
 }
 
 ReadResult Stream::peek(char* data, std::size_t size) {
@@ -38,29 +40,30 @@ ReadResult Stream::peek(char* data, std::size_t size) {
   return {static_cast<std::size_t>(got), {}};
 }
 
-ReadResult Stream::splice_to(Stream& to, std::size_t size) {
-  if (error_) return {0, error_};
-  if (const ErrorCode unable = cannot_receive()) return {0, unable};
+std::optional<ReadResult> Stream::splice_to(Stream& to, std::size_t size) {
+  if (error_) return ReadResult{0, error_};
+  if (const ErrorCode unable = cannot_receive()) return ReadResult{0, unable};
   // For a peer that is slower than the sender, no more is kept than where bytes pass through memory.
   const std::size_t most = to.was_full_ ? kRelayBlock : kMostSpliced;
   const ssize_t got = splice_some(socket_.get(), io_.splice_pipe.in(), std::min(size, most));
-  if (got < 0 && is_unsupported(errno)) {
-    io_.splice_pipe.give_up();
-    return {0, StreamError::would_block};  // still readable: the caller comes again at once, and reads
-  }
+  if (got < 0 && is_unsupported(errno)) io_.splice_pipe.give_up();
+  // At urgent data splice() stops as if nothing came, or nothing ever would again, and only recv() goes past it.
+  if (got == 0 || (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || !io_.splice_pipe.usable()))) return std::nullopt;
+  if (got < 0) return note_end({0, received_nothing(got)});
   // Less than was asked for does not mean that nothing is left: the pipe may be full of small fragments.
-  if (got <= 0) return note_end({0, received_nothing(got)});
+  drips_ = static_cast<std::size_t>(got) < std::min(size, kDrip);
   to.transmit_spliced(static_cast<std::size_t>(got));
-  return {static_cast<std::size_t>(got), {}};
+  return ReadResult{static_cast<std::size_t>(got), {}};
 }
 
-// Sends what is in the pipe. What the socket does not take leaves it as any other write does, so that it is free for the next
-// stream.
+// Sends what is in the pipe. What the socket does not take is out of the pipe before anything else is done with it (that may throw):
+// the next stream must not find it there.
 void Stream::transmit_spliced(std::size_t left) {
+  SplicePipe& pipe = io_.splice_pipe;
   while (left > 0 && !write_error_) {
-    const ssize_t n = splice_some(io_.splice_pipe.out(), socket_.get(), left);
-    if (n < 0 && is_unsupported(errno)) io_.splice_pipe.give_up();
-    if (n < 0 && (!io_.splice_pipe.usable() || errno == EAGAIN || errno == EWOULDBLOCK)) break;
+    const ssize_t n = splice_some(pipe.out(), socket_.get(), left);
+    if (n < 0 && is_unsupported(errno)) pipe.give_up();
+    if (n < 0 && (!pipe.usable() || errno == EAGAIN || errno == EWOULDBLOCK)) break;
     if (n <= 0) {
       send_failed(n < 0 ? errno : EPIPE);
       break;
@@ -68,17 +71,17 @@ void Stream::transmit_spliced(std::size_t left) {
     bytes_written_ += static_cast<std::size_t>(n);
     left -= static_cast<std::size_t>(n);
   }
-  while (left > 0) {
-    iovec part{io_.scratch(), std::min(left, kScratchSize)};
-    const ssize_t n = ::read(io_.splice_pipe.out(), part.iov_base, part.iov_len);
+  if (left == 0) return;
+  iovec rest{io_.scratch(), 0};
+  while (rest.iov_len < left) {
+    const ssize_t n = ::read(pipe.out(), io_.scratch() + rest.iov_len, left - rest.iov_len);
     if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) {  // cannot happen; nobody else may find those bytes
-      io_.splice_pipe.give_up();
+    if (n <= 0) {  // cannot happen
+      pipe.give_up();
       return abort(ErrorCode(n < 0 ? errno : EIO, std::system_category()));
     }
-    part.iov_len = static_cast<std::size_t>(n);
-    left -= part.iov_len;
-    if (!write_error_) transmit(&part, 1);
+    rest.iov_len += static_cast<std::size_t>(n);
   }
+  if (!write_error_) transmit(&rest, 1);
 }
 }  // namespace sluice::tls

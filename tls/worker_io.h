@@ -46,8 +46,8 @@ struct WorkerIo {
   std::string records;   // TLS records of one large write, sent together
 
  private:
-  std::unique_ptr<std::array<char, kScratchSize>> memory_ =
-      std::make_unique<std::array<char, kScratchSize>>();
+  // Reads use kScratchSize of it; what a full socket leaves in the pipe is all taken out at once.
+  std::unique_ptr<std::array<char, kMostSpliced>> memory_ = std::make_unique<std::array<char, kMostSpliced>>();
 };
 
 }  // namespace sluice::tls

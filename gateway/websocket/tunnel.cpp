@@ -124,16 +124,18 @@ std::optional<tls::ReadResult> Tunnel::splice_large(Direction& direction) {
     if (peeked.error) return peeked;
     seen = ahead.walk(header, peeked.size);
   }
-  if (ahead.data_left() < FrameWalker::kLargePayload) {
+  if (seen + ahead.data_left() < FrameWalker::kLargePayload) {
     if (seen > 0) walker.expect_small();  // so that the same bytes are not looked at again
     return {};
   }
-  const tls::ReadResult result = direction.from->splice_to(*direction.to, seen + ahead.data_left());
-  if (result.size < seen) {
-    walker.walk(header, result.size);
+  const std::size_t size = seen + std::min<std::uint64_t>(ahead.data_left(), tls::kMostSpliced);
+  const std::optional<tls::ReadResult> result = direction.from->splice_to(*direction.to, size);
+  if (!result) return {};
+  if (result->size < seen) {
+    walker.walk(header, result->size);
   } else {
     walker = ahead;
-    walker.pass_unseen(result.size - seen);
+    walker.pass_unseen(result->size - seen);
   }
   return result;
 }

@@ -2,6 +2,8 @@
 // tunnel_close_test.cpp.
 #include "gateway/websocket/tunnel.h"
 
+#include <fcntl.h>
+
 #include "tests/unit/gateway/websocket/tunnel_fixture.h"
 
 namespace sluice::websocket {
@@ -54,6 +56,51 @@ TEST_F(TunnelTest, CarriesLargeFramesAmongOthers) {
   EXPECT_EQ(metrics_.to_upstream.bytes.value(), 2 * up.size());
   EXPECT_EQ(metrics_.to_upstream.frames.value(), 24u);
   EXPECT_EQ(metrics_.to_upstream.messages.value(), 20u);
+}
+
+// A splice must end where the frame does, or the next header is never seen.
+TEST_F(TunnelTest, LargeFramesThatLieBehindEachOther) {
+  for (const std::size_t size : {32u * 1024, 40u * 1024, 64u * 1024, 66u * 1024, 100u * 1024, 130u * 1024}) {
+    open();
+    const std::string large = from_upstream(Opcode::binary, pattern(size));
+    const std::uint64_t before = metrics_.to_client.messages.value();
+    std::string down;
+    for (int i = 0; i < 4; ++i) down += large;
+    EXPECT_TRUE(carry(upstream_, client_, down) == down) << size;
+    EXPECT_EQ(metrics_.to_client.messages.value() - before, 4u) << size;
+    tunnel_->close(1001, "", 5s);
+    harness_.settle();
+    EXPECT_TRUE(read_close(client_.receive())) << size << ": not on a frame boundary";
+    tunnel_->cut();
+  }
+}
+
+// As when the pipe has no place for more fragments.
+TEST_F(TunnelTest, ASpliceThatStopsInTheHeader) {
+  open();
+  ASSERT_GT(::fcntl(harness_.io.splice_pipe.in(), F_SETPIPE_SZ, 4096), 0);
+  const std::string large = from_client(Opcode::binary, pattern(100 * 1024));
+  EXPECT_TRUE(carry(client_, upstream_, large) == large);
+  for (int i = 0; i < 5; ++i) client_.send(large.substr(static_cast<std::size_t>(i) * 5, 5));
+  const std::string rest = large.substr(25);
+  const std::string received = carry(client_, upstream_, rest) + receive(upstream_, 0);
+  harness_.settle();
+  EXPECT_TRUE(received + upstream_.receive() == large);
+  EXPECT_EQ(metrics_.to_upstream.frames.value(), 2u);
+  EXPECT_EQ(metrics_.to_upstream.bytes.value(), 2 * large.size());
+}
+
+// RFC 6455 5.2 forbids the highest bit; both ends check that, and the sender's bytes must not be taken for its end meanwhile.
+TEST_F(TunnelTest, LengthsThatNobodyCanSend) {
+  const std::string large = from_client(Opcode::binary, pattern(100 * 1024));
+  for (int last = 0xe0; last <= 0xff; ++last) {
+    open();
+    EXPECT_TRUE(carry(client_, upstream_, large) == large);
+    const std::string endless = "\x82" + std::string(8, '\xff') + static_cast<char>(last) + "mask" + pattern(40000);
+    EXPECT_TRUE(carry(client_, upstream_, endless) == endless) << last;
+    EXPECT_FALSE(ended()) << last;
+    tunnel_->cut();
+  }
 }
 
 TEST_F(TunnelTest, ALargeFrameWhoseHeaderComesInPieces) {
