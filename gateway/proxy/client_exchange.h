@@ -44,8 +44,8 @@ class ClientExchange {
                               const http::BodyFraming& framing) = 0;
   virtual ErrorCode flush_head() = 0;
   virtual ErrorCode send_body(std::string_view payload, bool last, const http::Headers* trailers) = 0;
-  // Moves up to `size` bytes from `from` on as the body's next ones, unseen (tls::Stream::splice_to), and not the last ones. Nothing:
-  // they have to pass through memory here.
+  // Moves up to `size` of the body's next bytes on from `from`, unseen (tls::Stream::splice_to); the last ones go by send_body().
+  // Nothing: read them and send them, here or this time.
   virtual std::optional<tls::ReadResult> splice_body(tls::Stream& /*from*/, std::size_t /*size*/) { return {}; }
   virtual ErrorCode send_interim(unsigned status, std::string_view reason, const http::Headers& headers) = 0;
   virtual bool flushed() const noexcept = 0;

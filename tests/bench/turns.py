@@ -15,11 +15,10 @@ class _Attributes(ctypes.Structure):
 
 def set_turn(pid, microseconds):
     """Of a process under the usual policy (Linux 6.12 and later; before, it has no effect); 0: as by default.
-    Children inherit it."""
+    Children inherit it. False: the system does not allow it, or how to ask on this machine is not known."""
     number = NUMBERS.get(platform.machine())
     if number is None:
-        return
+        return False
     attributes = _Attributes(size=ctypes.sizeof(_Attributes), nice=os.getpriority(os.PRIO_PROCESS, pid),
                              runtime=microseconds * 1000)
-    if ctypes.CDLL(None, use_errno=True).syscall(number, pid, ctypes.byref(attributes), 0) != 0:
-        raise OSError(ctypes.get_errno(), "sched_setattr")
+    return ctypes.CDLL(None).syscall(number, pid, ctypes.byref(attributes), 0) == 0
