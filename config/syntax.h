@@ -34,6 +34,8 @@ Fault parse_method(const std::string& text, std::string& method);
 Fault parse_server_name(const std::string& text, std::string& name);
 // `http://host[:port]`, `https://...` or `unix:path`; leaves the weight alone.
 Fault parse_endpoint_url(const std::string& text, Endpoint& endpoint);
+Fault parse_hash_on(const std::string& text, HashOn& hash_on);
+inline constexpr char kHashOnExpected[] = "client_ip, header:NAME, cookie:NAME, query:NAME or path";
 
 enum class HeaderDirection { request, response };
 // A field that the configuration may set, add or remove: a token, and none that the gateway itself has to

@@ -21,7 +21,15 @@ struct Endpoint {
   std::string authority() const;
 };
 
-enum class Balance { round_robin, least_connections };
+enum class Balance { round_robin, least_connections, random_two_choices, hash };
+
+// What of a request `balance: hash` looks at: equal values go to the same endpoint.
+struct HashOn {
+  enum class Source { client_ip, header, cookie, query, path };
+  Source source = Source::client_ip;
+  std::string name;  // of the header, the cookie or the query parameter
+  std::string text() const;  // as it is configured
+};
 
 struct UpstreamTls {
   std::string ca;           // PEM file; empty: the system's trust store
@@ -48,6 +56,7 @@ struct Upstream {
   std::string name;
   std::vector<Endpoint> endpoints;
   Balance balance = Balance::round_robin;
+  HashOn hash_on;
   UpstreamTls tls;
   Retries retries;
   Pool pool;

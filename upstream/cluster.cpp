@@ -10,12 +10,12 @@ Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRe
     pools_.push_back(std::make_unique<ConnectionPool>(io, state, settings_.pool, metrics));
     endpoints_.push_back({endpoint, std::move(state), nullptr, 0});
   }
-  balancer_ = make_load_balancer(settings_.balance, endpoints_.size());
+  balancer_ = make_load_balancer(settings_.balance, endpoints_);
 }
 
 std::optional<Picked> Cluster::pick(const PickHints& hints) {
-  std::size_t index = balancer_->pick(endpoints_, hints.excluded);
-  if (index == LoadBalancer::kNone) index = balancer_->pick(endpoints_, {});
+  std::size_t index = balancer_->pick(endpoints_, hints);
+  if (index == LoadBalancer::kNone) index = balancer_->pick(endpoints_, {{}, hints.hash});
   if (index == LoadBalancer::kNone) return std::nullopt;
   Endpoint& endpoint = endpoints_[index];
   return Picked{index, &endpoint, InFlight(endpoint.state)};

@@ -11,11 +11,6 @@
 
 namespace sluice::upstream {
 
-// What a request knows that matters for the choice. Endpoints that were tried already are excluded unless all were.
-struct PickHints {
-  Excluded excluded;
-};
-
 // An endpoint that was chosen, counted as in flight while this lives.
 struct Picked {
   std::size_t index = 0;

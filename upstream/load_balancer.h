@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "upstream/endpoint.h"
@@ -16,15 +17,28 @@ inline bool is_excluded(Excluded excluded, std::size_t index) noexcept {
   return std::find(excluded.begin(), excluded.end(), index) != excluded.end();
 }
 
+// What a request knows that matters for the choice. Endpoints that were tried already are excluded unless all were.
+struct PickHints {
+  Excluded excluded;
+  std::optional<std::uint64_t> hash;  // of what the upstream's hash_on names; absent: the request has none
+};
+
+// Whether one more exchange weighs less on `a` than on `b`.
+inline bool is_less_loaded(const Endpoint& a, const Endpoint& b) noexcept {
+  const std::uint64_t load_a = a.state->in_flight.load(std::memory_order_relaxed) + std::uint64_t{1};
+  const std::uint64_t load_b = b.state->in_flight.load(std::memory_order_relaxed) + std::uint64_t{1};
+  return load_a * b.settings.weight < load_b * a.settings.weight;  // load_a / weight_a < load_b / weight_b
+}
+
 class LoadBalancer {
  public:
   virtual ~LoadBalancer() = default;
-  // The index of one of `endpoints` that is not in `excluded` (few indices), or kNone when all are.
+  // The index of one of `endpoints` that is not in `hints.excluded` (few indices), or kNone when all are.
   // `endpoints` are the same ones in the same order for the balancer's whole life.
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
-  virtual std::size_t pick(std::span<const Endpoint> endpoints, Excluded excluded) = 0;
+  virtual std::size_t pick(std::span<const Endpoint> endpoints, const PickHints& hints) = 0;
 };
 
-std::unique_ptr<LoadBalancer> make_load_balancer(config::Balance policy, std::size_t endpoints);
+std::unique_ptr<LoadBalancer> make_load_balancer(config::Balance policy, std::span<const Endpoint> endpoints);
 
 }  // namespace sluice::upstream

@@ -24,12 +24,16 @@ std::string size_or_off(const config::OptionalSize& value) {
   return value ? config::size_text(*value) : "off";
 }
 
-const char* balance_text(config::Balance balance) {
-  switch (balance) {
+std::string balance_text(const config::Upstream& upstream) {
+  switch (upstream.balance) {
     case config::Balance::round_robin:
       return "round_robin";
     case config::Balance::least_connections:
       return "least_connections";
+    case config::Balance::random_two_choices:
+      return "random_two_choices";
+    case config::Balance::hash:
+      return "hash on " + upstream.hash_on.text();
   }
   return "";
 }
@@ -127,7 +131,7 @@ Forwarded forward(const config::Config& config, TrialExchange& exchange, const R
         endpoint.weight == 1 ? "" : " (weight " + std::to_string(endpoint.weight) + ")";
     forwarded.endpoints.push_back(endpoint.url + weight);
   }
-  forwarded.balance = balance_text(upstream->balance);
+  forwarded.balance = balance_text(*upstream);
   forwarded.attempts = upstream->retries.attempts;
   prepare_request_headers(exchange, route);
   forwarded.request_line =

@@ -15,7 +15,7 @@ Failure check_unasked_switch(const http::ResponseHead& response) {
 
 std::optional<upstream::Picked> pick_endpoint(ClientExchange& exchange, RouteContext& route,
                                               const std::vector<std::size_t>& tried) {
-  std::optional<upstream::Picked> picked = route.services->cluster->pick({tried});
+  std::optional<upstream::Picked> picked = route.services->cluster->pick({tried, route.hash_key});
   if (!picked) return picked;
   exchange.record.endpoint = picked->endpoint->settings.url;
   if (++exchange.record.attempts > 1) route.services->cluster->metrics().retries.add();

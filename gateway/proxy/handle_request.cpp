@@ -5,6 +5,7 @@
 #include "gateway/proxy/forward_headers.h"
 #include "gateway/proxy/forward_request.h"
 #include "gateway/proxy/forward_upgrade.h"
+#include "gateway/proxy/hash_key.h"
 #include "gateway/proxy/local_answer.h"
 
 namespace sluice::proxy {
@@ -20,6 +21,8 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> serve(ClientExchange& exchange, Se
     answer_locally(exchange, decision, route, services.https_port);
     co_return nullptr;
   }
+  const config::Upstream& upstream = route.services->cluster->settings();
+  if (upstream.balance == config::Balance::hash) route.hash_key = hash_key(upstream.hash_on, exchange, route);
   route.named = prepare_request_headers(exchange, route);
   if (route.websocket) co_return co_await forward_upgrade(exchange, services, route);
   co_await forward_request(exchange, services, route);

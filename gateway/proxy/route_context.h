@@ -21,6 +21,7 @@ struct RouteContext {
   bool websocket = false;        // a valid WebSocket handshake
   http::Origin origin;           // the believed client
   std::vector<std::string_view> named;  // what the request's Connection named: not for the backend, in trailers either
+  std::optional<std::uint64_t> hash_key;  // for `balance: hash`, of the request as it came
   config::OptionalSize max_body;
   config::OptionalDuration response_head_timeout;
   config::OptionalDuration response_body_idle;

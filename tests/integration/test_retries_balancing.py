@@ -73,6 +73,53 @@ def test_least_connections_with_weights(lab):
     assert [len(light.connections), len(heavy.connections)] == [3, 9]
 
 
+def test_random_two_choices_goes_to_the_less_loaded(lab):
+    backends = [lab.backend(echo_websocket) for _ in range(2)]
+    gateway = lab.gateway(*backends, upstream={"balance": "random_two_choices"}, workers=2)
+    for _ in range(20):
+        open_websocket(lab.client(gateway))
+    assert [len(backend.connections) for backend in backends] == [10, 10]
+
+
+HASHED = [
+    ("client_ip", lambda key: {"headers": [("X-Forwarded-For", f"192.0.2.{key}")]}),
+    ("header:X-Room", lambda key: {"headers": [("X-Room", f"room {key}")]}),
+    ("cookie:session", lambda key: {"headers": [("Cookie", f"a=1; session={key}; b=2")]}),
+    ("query:room", lambda key: {"target": f"/chat?a=1&room=r%{0x30 + key % 10:x}{key}"}),
+    ("path", lambda key: {"target": f"/rooms/{key}?x=1"}),
+]
+
+
+@pytest.mark.parametrize("hash_on, request_of", HASHED, ids=[name.partition(":")[0] for name, _ in HASHED])
+def test_hash_sends_equal_values_to_the_same_endpoint(lab, hash_on, request_of):
+    def named(name):
+        def script(connection):
+            while connection.read_request():
+                connection.respond(headers=[("X-Endpoint", name)])
+        return script
+
+    backends = [lab.backend(named(str(number))) for number in range(3)]
+    gateway = lab.gateway(*backends, upstream={"balance": "hash", "hash_on": hash_on}, workers=2,
+                          listeners=[{"name": "web", "address": "127.0.0.1:0", "trusted_proxies": ["127.0.0.1"]}],
+                          route={"request_headers": {"remove": ["Cookie", "X-Room"]}})
+    owner = {}
+    for turn in range(3):
+        for key in range(40):
+            answer = lab.request(gateway, **request_of(key)).header("X-Endpoint")
+            assert owner.setdefault(key, answer) == answer, (turn, key)
+    assert set(owner.values()) == {"0", "1", "2"}
+
+
+def test_hash_spreads_what_has_no_value_and_moves_on_from_a_dead_endpoint(lab):
+    backends = [lab.backend() for _ in range(2)]
+    gateway = lab.gateway(*backends, lab.refusing(), upstream={"balance": "hash", "hash_on": "header:X-Room"}, workers=1)
+    assert {lab.request(gateway, headers=[("X-Room", str(key))]).status for key in range(30)} == {200}
+    before = counts(*backends)
+    client = lab.client(gateway)
+    assert send_all(client, 30) == [200] * 30
+    assert all(now - was >= 10 for was, now in zip(before, counts(*backends)))
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_refused_connection_is_tried_elsewhere_for_any_method(lab, method):
     backend = lab.backend()

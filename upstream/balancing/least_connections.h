@@ -7,7 +7,7 @@ namespace sluice::upstream {
 
 class LeastConnections final : public LoadBalancer {
  public:
-  std::size_t pick(std::span<const Endpoint> endpoints, Excluded excluded) override;
+  std::size_t pick(std::span<const Endpoint> endpoints, const PickHints& hints) override;
 
  private:
   std::size_t start_ = 0;  // where the next search begins, so that equals take turns

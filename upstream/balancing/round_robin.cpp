@@ -9,11 +9,11 @@ RoundRobin::RoundRobin(std::size_t endpoints) : credit_(endpoints, 0) {
   if (endpoints > 1) credit_[std::random_device{}() % endpoints] = 1;
 }
 
-std::size_t RoundRobin::pick(std::span<const Endpoint> endpoints, Excluded excluded) {
+std::size_t RoundRobin::pick(std::span<const Endpoint> endpoints, const PickHints& hints) {
   std::size_t best = kNone;
   std::int64_t total = 0;
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
-    if (is_excluded(excluded, i)) continue;
+    if (is_excluded(hints.excluded, i)) continue;
     const auto weight = static_cast<std::int64_t>(endpoints[i].settings.weight);
     credit_[i] += weight;
     total += weight;

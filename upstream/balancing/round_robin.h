@@ -11,7 +11,7 @@ namespace sluice::upstream {
 class RoundRobin final : public LoadBalancer {
  public:
   explicit RoundRobin(std::size_t endpoints);
-  std::size_t pick(std::span<const Endpoint> endpoints, Excluded excluded) override;
+  std::size_t pick(std::span<const Endpoint> endpoints, const PickHints& hints) override;
 
  private:
   std::vector<std::int64_t> credit_;

@@ -14,6 +14,20 @@ std::string text_of(bool value) { return value ? "true" : "false"; }
 std::string text_of(const OptionalDuration& value) { return value ? duration_text(*value) : "off"; }
 std::string text_of(const OptionalCount& value) { return value ? std::to_string(*value) : "off"; }
 
+std::string text_of(Balance balance) {
+  switch (balance) {
+    case Balance::round_robin: return "round_robin";
+    case Balance::least_connections: return "least_connections";
+    case Balance::random_two_choices: return "random_two_choices";
+    case Balance::hash: return "hash";
+  }
+  return "?";
+}
+std::string text_of(const HashOn& hash_on) {
+  static const char* const kSources[] = {"client_ip", "header:", "cookie:", "query:", "path"};
+  return kSources[static_cast<int>(hash_on.source)] + hash_on.name;
+}
+
 std::string text_of(const std::vector<std::string>& values) {
   std::string text;
   for (const std::string& value : values) text += (text.empty() ? "" : ", ") + value;
@@ -128,7 +142,8 @@ void write(Writer& out, const Upstream& upstream) {
                              endpoint.host + " port " + std::to_string(endpoint.port) + " weight " +
                              std::to_string(endpoint.weight) + " authority " + endpoint.authority());
   }
-  out.line("balance", upstream.balance == Balance::round_robin ? "round_robin" : "least_connections");
+  out.line("balance", text_of(upstream.balance));
+  if (upstream.balance == Balance::hash) out.line("hash_on", text_of(upstream.hash_on));
   out.path("tls.ca", upstream.tls.ca);
   out.line("tls.server_name", upstream.tls.server_name);
   out.line("tls.verify", text_of(upstream.tls.verify));

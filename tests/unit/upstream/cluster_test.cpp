@@ -72,13 +72,14 @@ TEST_F(ClusterTest, APickCountsAsInFlightWhileItLives) {
 
 TEST_F(ClusterTest, ExcludedEndpointsAreAvoidedUnlessAllAre) {
   settings_.endpoints = {endpoint(1), endpoint(2), endpoint(3)};
-  for (const auto balance : {config::Balance::round_robin, config::Balance::least_connections}) {
+  for (const auto balance : {config::Balance::round_robin, config::Balance::least_connections,
+                             config::Balance::random_two_choices, config::Balance::hash}) {
     settings_.balance = balance;
     Cluster cluster = make_cluster();
     const std::vector<std::size_t> tried{0, 2};
-    for (int i = 0; i < 5; ++i) EXPECT_EQ(cluster.pick({tried})->index, 1u);
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(cluster.pick({tried, {}})->index, 1u);
     const std::vector<std::size_t> all{0, 1, 2};
-    EXPECT_TRUE(cluster.pick({all}));
+    EXPECT_TRUE(cluster.pick({all, {}}));
   }
 }
 
