@@ -64,12 +64,12 @@ struct Slot final : tls::Stream::Attachment {
 }  // namespace
 
 Listener::Listener(proxy::Services& services, sessions::SessionSet& sessions, ConnectionLimits& limits,
-                   const config::Listener& config, std::unique_ptr<tls::ServerContext> tls_context, tls::Descriptor socket,
-                   std::shared_ptr<SharedSocket> shared)
+                   std::shared_ptr<const config::Listener> config, std::shared_ptr<const tls::ServerContext> tls_context,
+                   tls::Descriptor socket, std::shared_ptr<SharedSocket> shared)
     : services_(services),
       sessions_(sessions),
       limits_(limits),
-      config_(config),
+      config_(std::move(config)),
       tls_context_(std::move(tls_context)),
       socket_(std::move(socket)),
       shared_(std::move(shared)),
@@ -91,7 +91,7 @@ void Listener::on_events(std::uint32_t) {
   try {
     if (!accept_some(kAcceptsPerTurn)) pause();
   } catch (const std::exception& failure) {  // memory ran out: whoever was to be accepted is gone, the listener stays
-    metrics::log().error("listener {}: {}", config_.name, failure.what());
+    metrics::log().error("listener {}: {}", config_->name, failure.what());
     pause();
   }
 }
@@ -104,7 +104,7 @@ void Listener::pause() {
   quiet_until_ = Clock::now() + kQuietAfterWarning;
   metrics::log().warn("listener {}: no descriptors left, accepting pauses for {} ms; raise the limit of open files or lower "
                       "limits.max_connections",
-                      config_.name, kPauseWithoutDescriptors.count());
+                      config_->name, kPauseWithoutDescriptors.count());
 }
 
 bool Listener::accept_some(int most) {
@@ -126,7 +126,7 @@ bool Listener::accept_some(int most) {
 
 void Listener::accepted(tls::Descriptor socket, const sockaddr_storage& peer) {
   const PeerAddress address = peer_of(peer);
-  Admitted admitted{std::move(socket), address.text, is_trusted(address, config_), {}};
+  Admitted admitted{std::move(socket), address.text, is_trusted(address, *config_), {}};
   // A trusted proxy speaks for many clients, so the limit for one does not hold for it. A unix socket's peers have no address.
   std::optional<ClientKey> client;
   if (!admitted.peer_trusted && !address.is_unix) client = ClientKey::of(address.bytes, address.v6);
@@ -149,8 +149,8 @@ void Listener::serve(Admitted admitted) {
   metrics::ConnectionMetrics& metrics = services_.io.metrics;
   metrics.accepted.add();
   sessions::Accepted accepted{std::move(admitted.socket),
-                              &config_,
-                              tls_context_.get(),
+                              config_,
+                              tls_context_,
                               std::move(admitted.peer_address),
                               admitted.peer_trusted,
                               std::make_unique<Slot>(std::move(admitted.place), metrics.open)};

@@ -12,8 +12,10 @@ namespace sluice {
 
 class Listener final : private tls::EventSource {
  public:
-  Listener(proxy::Services& services, sessions::SessionSet& sessions, ConnectionLimits& limits, const config::Listener& config,
-           std::unique_ptr<tls::ServerContext> tls_context, tls::Descriptor socket, std::shared_ptr<SharedSocket> shared);
+  // `tls_context` null: plain. `socket` none: another worker accepts for this one.
+  Listener(proxy::Services& services, sessions::SessionSet& sessions, ConnectionLimits& limits,
+           std::shared_ptr<const config::Listener> config, std::shared_ptr<const tls::ServerContext> tls_context,
+           tls::Descriptor socket, std::shared_ptr<SharedSocket> shared);
 
   void start();
   // Accepts what is queued already, since closing the socket would reset it, then closes.
@@ -41,8 +43,8 @@ class Listener final : private tls::EventSource {
   proxy::Services& services_;
   sessions::SessionSet& sessions_;
   ConnectionLimits& limits_;
-  const config::Listener& config_;
-  std::unique_ptr<tls::ServerContext> tls_context_;
+  std::shared_ptr<const config::Listener> config_;
+  std::shared_ptr<const tls::ServerContext> tls_context_;
   tls::Descriptor socket_;                 // none: the connections come from the worker that has it
   std::shared_ptr<SharedSocket> shared_;   // of a unix socket
   tls::Deadline resume_;

@@ -191,13 +191,12 @@ void Server::make_workers(std::vector<ListeningSockets>& listening) {
     for (std::size_t i = 0; i < config_.upstreams.size(); ++i) {
       clients.push_back(make_context(config_.upstreams[i], tls_.upstreams[i]));
     }
-    worker->install(snapshot_, clients, tunnel_counts_);
-    worker->set_https_port(proxy::https_port(config_, ports_of(listening)));
+    worker->install(snapshot_, clients, tunnel_counts_, proxy::https_port(config_, ports_of(listening)));
     std::vector<WorkerListener> listeners;
     for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
       const config::Listener& listener = config_.listeners[i];
-      listeners.push_back({&listener, make_context(listener, tls_.listeners[i]), std::move(listening[i].sockets[index]),
-                           listening[i].shared});
+      listeners.push_back({std::make_shared<const config::Listener>(listener), make_context(listener, tls_.listeners[i]),
+                           std::move(listening[i].sockets[index]), listening[i].shared});
     }
     worker->add_listeners(std::move(listeners));
   }

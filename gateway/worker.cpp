@@ -10,19 +10,12 @@
 namespace sluice {
 namespace {
 
-template <typename Enum, typename NameOf>
-std::vector<std::string_view> names_of_all(NameOf name_of) {
-  std::vector<std::string_view> names;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(Enum::count_); ++i) names.push_back(name_of(static_cast<Enum>(i)));
-  return names;
-}
-
 std::vector<std::string_view> parse_error_names() {
-  return names_of_all<http1::ParseError>([](http1::ParseError error) { return http1::name_of(error); });
-}
-
-std::vector<std::string_view> failure_names() {
-  return names_of_all<upstream::FailureCode>([](upstream::FailureCode code) { return upstream::name_of(code); });
+  std::vector<std::string_view> names;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(http1::ParseError::count_); ++i) {
+    names.push_back(http1::name_of(static_cast<http1::ParseError>(i)));
+  }
+  return names;
 }
 
 }  // namespace
@@ -33,7 +26,7 @@ Worker::Worker(unsigned index, Shared shared)
       connection_metrics_(shared.registry, index, parse_error_names()),
       tls_metrics_(shared.registry, index),
       io_(loop_, shared.held, connection_metrics_),
-      services_{io_, tls_metrics_, nullptr, {}, {}, {}, nullptr, websocket::TunnelSet(loop_)} {}
+      services_{io_, tls_metrics_, proxy::Cells(shared.registry, index)} {}
 
 // Still running only when the gateway could not start after all.
 Worker::~Worker() {
@@ -44,34 +37,29 @@ Worker::~Worker() {
 
 void Worker::install(std::shared_ptr<const proxy::Snapshot> snapshot,
                      const std::vector<std::shared_ptr<const tls::ClientContext>>& clients,
-                     const std::vector<std::shared_ptr<proxy::TunnelCount>>& tunnel_counts) {
-  services_.snapshot = std::move(snapshot);
-  const config::Config& config = services_.snapshot->config;
+                     const std::vector<std::shared_ptr<proxy::TunnelCount>>& tunnel_counts, std::uint16_t https_port) {
+  auto generation = std::make_shared<proxy::Generation>(std::move(snapshot), services_.cells.route("none"));
+  generation->https_port = https_port;
+  const config::Config& config = generation->config();
   for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
     const config::Upstream& upstream = config.upstreams[i];
-    auto& metrics = services_.upstream_metrics.emplace_back(
-        std::make_unique<metrics::UpstreamMetrics>(shared_.registry, index_, upstream.name));
-    metrics->register_failures(shared_.registry, index_, upstream.name, failure_names());
-    services_.clusters.push_back(
-        std::make_unique<upstream::Cluster>(io_, upstream, shared_.endpoints, clients[i], *metrics));
+    generation->clusters.push_back(std::make_shared<upstream::Cluster>(io_, upstream, shared_.endpoints, clients[i],
+                                                                       services_.cells.upstream(upstream.name)));
   }
-  for (std::size_t i = 0; i < config.routes.size(); ++i) add_route(config.routes[i], tunnel_counts[i]);
-  services_.no_route = std::make_unique<proxy::RouteServices>(shared_.registry, index_, "none");
-}
-
-proxy::RouteServices& Worker::add_route(const config::Route& route, std::shared_ptr<proxy::TunnelCount> count) {
-  auto& added =
-      services_.routes.emplace_back(std::make_unique<proxy::RouteServices>(shared_.registry, index_, route.name));
-  added->open_tunnels = std::move(count);
-  for (const std::unique_ptr<upstream::Cluster>& cluster : services_.clusters) {
-    if (route.upstream && cluster->settings().name == *route.upstream) added->cluster = cluster.get();
+  for (std::size_t i = 0; i < config.routes.size(); ++i) {
+    const config::Route& route = config.routes[i];
+    proxy::RouteServices& added =
+        generation->routes.emplace_back(services_.cells.route(route.name), tunnel_counts[i]);
+    for (const std::shared_ptr<upstream::Cluster>& cluster : generation->clusters) {
+      if (route.upstream && cluster->settings().name == *route.upstream) added.cluster = cluster;
+    }
   }
-  return *added;
+  services_.generation = std::move(generation);
 }
 
 void Worker::set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses) {
   loop_.post([this, name, addresses = std::move(addresses)] {
-    for (const std::unique_ptr<upstream::Cluster>& cluster : services_.clusters) {
+    for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) {
       cluster->set_addresses(name.first, name.second, addresses);
     }
   });
@@ -79,7 +67,7 @@ void Worker::set_addresses(const upstream::Resolver::Name& name, std::shared_ptr
 
 void Worker::add_listeners(std::vector<WorkerListener> listeners) {
   for (WorkerListener& listener : listeners) {
-    listeners_.push_back(std::make_unique<Listener>(services_, sessions_, shared_.connections, *listener.config,
+    listeners_.push_back(std::make_unique<Listener>(services_, sessions_, shared_.connections, std::move(listener.config),
                                                     std::move(listener.tls_context), std::move(listener.socket),
                                                     std::move(listener.shared)));
     listeners_.back()->start();
@@ -118,7 +106,7 @@ void Worker::stop() {
     for (const std::unique_ptr<Listener>& listener : listeners_) listener->close();
     sessions_.cut_all();
     services_.tunnels.cut_all();
-    for (const std::unique_ptr<upstream::Cluster>& cluster : services_.clusters) cluster->drain();
+    for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) cluster->drain();
     io_.wheel.stop();
     loop_.finish();
   });

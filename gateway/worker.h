@@ -20,8 +20,8 @@ struct Shared {
 
 // A listener's part for one worker.
 struct WorkerListener {
-  const config::Listener* config;
-  std::unique_ptr<tls::ServerContext> tls_context;  // null: plain
+  std::shared_ptr<const config::Listener> config;
+  std::shared_ptr<const tls::ServerContext> tls_context;  // null: plain
   tls::Descriptor socket;                // none: another worker accepts for this one
   std::shared_ptr<SharedSocket> shared;  // of a unix socket
 };
@@ -35,11 +35,10 @@ class Worker {
 
   // Before start(), from the control thread. `clients`: one TLS context per upstream, null where no endpoint is https.
   // `tunnel_counts`: one per route, shared by all workers.
+  // `https_port`: where redirect_to_https leads.
   void install(std::shared_ptr<const proxy::Snapshot> snapshot,
                const std::vector<std::shared_ptr<const tls::ClientContext>>& clients,
-               const std::vector<std::shared_ptr<proxy::TunnelCount>>& tunnel_counts);
-  // Before start(): where redirect_to_https leads.
-  void set_https_port(std::uint16_t port) { services_.https_port = port; }
+               const std::vector<std::shared_ptr<proxy::TunnelCount>>& tunnel_counts, std::uint16_t https_port);
   // Any thread; what comes before start() is done first.
   void set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses);
   void add_listeners(std::vector<WorkerListener> listeners);
@@ -59,7 +58,6 @@ class Worker {
 
  private:
   void run();
-  proxy::RouteServices& add_route(const config::Route& route, std::shared_ptr<proxy::TunnelCount> count);
 
   const unsigned index_;
   Shared shared_;

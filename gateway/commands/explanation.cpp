@@ -41,7 +41,7 @@ std::string balance_text(const config::Upstream& upstream) {
 proxy::ConnectionInfo connection_of(const TrialRequest& request, const config::Listener& listener,
                                     const std::string& client) {
   proxy::ConnectionInfo info;
-  info.listener = &listener;
+  info.listener = std::make_shared<const config::Listener>(listener);
   if (listener.address.is_unix()) {
     info.peer_address = http::kUnixPeer;
     info.peer_trusted = listener.trusts_unix;

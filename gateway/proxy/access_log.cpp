@@ -28,7 +28,7 @@ metrics::StageDurations durations_of(const StageTimes& stages) {
 
 }  // namespace
 
-metrics::AccessRecord describe(const ClientExchange& exchange, const config::Config& config) {
+metrics::AccessRecord describe(const ClientExchange& exchange) {
   const ExchangeRecord& record = exchange.record;
   const http::RequestHead& request = exchange.request;
   metrics::AccessRecord line;
@@ -49,9 +49,10 @@ metrics::AccessRecord describe(const ClientExchange& exchange, const config::Con
   line.referer = request.headers.find("Referer").value_or("");
   line.user_agent = request.headers.find("User-Agent").value_or("");
   line.request_id = record.request_id;
-  if (record.route < config.routes.size()) {
-    line.route = config.routes[record.route].name;
-    if (config.routes[record.route].upstream) line.upstream = *config.routes[record.route].upstream;
+  const std::vector<config::Route>& routes = exchange.generation->config().routes;
+  if (record.route < routes.size()) {
+    line.route = routes[record.route].name;
+    if (routes[record.route].upstream) line.upstream = *routes[record.route].upstream;
   }
   line.endpoint = record.endpoint;
   line.attempts = record.attempts;
@@ -76,7 +77,7 @@ void write_access_line(const metrics::AccessRecord& record) {
 void finish_request(ClientExchange& exchange, Services& services) {
   ExchangeRecord& record = exchange.record;
   record.stages.finished = Clock::now();
-  RouteServices& route = services.route(record.route);
+  RouteServices& route = exchange.generation->route(record.route);
   const double seconds = std::chrono::duration<double>(record.stages.finished - record.stages.begin).count();
   route.requests.count(metrics::method_label(exchange.request.method), record.status, seconds);
   route.requests.bytes_received.add(record.bytes_received);
@@ -86,7 +87,7 @@ void finish_request(ClientExchange& exchange, Services& services) {
                         record.endpoint, record.failure, record.failure_detail);
   }
   if (record.status != 101 && metrics::access_log() != nullptr) {  // a tunnel has lines of its own
-    write_access_line(describe(exchange, services.snapshot->config));
+    write_access_line(describe(exchange));
   }
 }
 

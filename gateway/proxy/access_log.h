@@ -9,8 +9,8 @@ namespace sluice::proxy {
 
 void finish_request(ClientExchange& exchange, Services& services);
 
-// The fields that request and tunnel lines have in common; views into the arguments.
-metrics::AccessRecord describe(const ClientExchange& exchange, const config::Config& config);
+// The fields that request and tunnel lines have in common; views into the exchange and its generation.
+metrics::AccessRecord describe(const ClientExchange& exchange);
 void write_access_line(const metrics::AccessRecord& record);
 
 }  // namespace sluice::proxy

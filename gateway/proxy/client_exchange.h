@@ -11,6 +11,7 @@
 #include "gateway/http1/parse_error.h"
 #include "gateway/proxy/connection_info.h"
 #include "gateway/proxy/exchange_record.h"
+#include "gateway/proxy/generation.h"
 #include "tls/stream.h"
 
 namespace sluice::proxy {
@@ -70,6 +71,7 @@ class ClientExchange {
   const ConnectionInfo& connection;
   http::RequestHead& request;
   ExchangeRecord record;
+  std::shared_ptr<Generation> generation;  // that the request began under; null between two requests
   const config::Route* route = nullptr;  // of the snapshot, once it was found
 
  protected:

@@ -1,6 +1,7 @@
 // What is known about a client connection before its first byte of HTTP. Lives as long as the connection; read only.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -9,8 +10,8 @@
 namespace sluice::proxy {
 
 struct ConnectionInfo {
-  const config::Listener* listener = nullptr;  // of the snapshot that the connection was accepted under
-  std::string peer_address;                    // without port and brackets
+  std::shared_ptr<const config::Listener> listener;  // as it was when the connection was accepted
+  std::string peer_address;                          // without port and brackets
   bool peer_trusted = false;                   // in the listener's trusted_proxies
   std::string tls_version;                     // "TLSv1.3"; empty on a plain connection
   std::string sni;

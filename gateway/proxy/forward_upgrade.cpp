@@ -37,12 +37,12 @@ ErrorCode send_switch(ClientExchange& exchange, RouteContext& route, http::Respo
   return exchange.send_switching_protocols(response.headers);
 }
 
-std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, Services& services, RouteContext& route,
+std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteContext& route,
                                                UpstreamExchange& attempt, TunnelPlace place) {
-  auto log = std::make_unique<TunnelLog>(exchange, services, attempt.take_picked(), std::move(place));
+  auto log = std::make_unique<TunnelLog>(exchange, attempt.take_picked(), std::move(place));
   upstream::Connection connection = attempt.take_connection();
   log->hold_connection(std::move(connection.open));
-  connection.stream->set_write_idle(services.snapshot->config.timeouts.client_write_idle);
+  connection.stream->set_write_idle(exchange.generation->config().timeouts.client_write_idle);
   const websocket::TunnelLimits limits{route.route->websocket.idle_timeout};
   return std::make_unique<websocket::Tunnel>(exchange.take_stream(), std::move(connection.stream), limits,
                                              route.services->websocket, std::move(log));
@@ -92,7 +92,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
       exchange.stop_watching();
       if (!send_switch(exchange, route, attempt.response())) {
         metrics.count_upgrade(UpgradeResult::accepted);
-        co_return make_tunnel(exchange, services, route, attempt, std::move(place));
+        co_return make_tunnel(exchange, route, attempt, std::move(place));
       }
       attempt.client_left();
     }

@@ -14,11 +14,11 @@ namespace {
 // Everything between the head and the end of the response.
 Awaitable<std::unique_ptr<websocket::Tunnel>> serve(ClientExchange& exchange, Services& services) {
   RouteContext route;
-  const Decision decision = decide(exchange, *services.snapshot, services.random(), route);
-  route.services = &services.route(exchange.record.route);
+  const Decision decision = decide(exchange, *exchange.generation->snapshot, services.random(), route);
+  route.services = &exchange.generation->route(exchange.record.route);
   if (decision.upgrade) route.services->websocket.count_upgrade(*decision.upgrade);
   if (decision.action != Action::forward) {
-    answer_locally(exchange, decision, route, services.https_port);
+    answer_locally(exchange, decision, route, exchange.generation->https_port);
     co_return nullptr;
   }
   const config::Upstream& upstream = route.services->cluster->settings();

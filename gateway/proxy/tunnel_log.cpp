@@ -38,11 +38,10 @@ struct TunnelLog::Line {
   }
 };
 
-TunnelLog::TunnelLog(const ClientExchange& exchange, const Services& services, upstream::Picked picked,
-                     TunnelPlace place)
+TunnelLog::TunnelLog(const ClientExchange& exchange, upstream::Picked picked, TunnelPlace place)
     : in_flight_(std::move(picked.in_flight)), place_(std::move(place)) {
   if (metrics::access_log() == nullptr) return;
-  line_ = std::make_unique<Line>(describe(exchange, services.snapshot->config));
+  line_ = std::make_unique<Line>(describe(exchange));
   line_->record.event = metrics::AccessEvent::tunnel_open;
   write_access_line(line_->record);
 }

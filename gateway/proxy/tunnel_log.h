@@ -7,7 +7,6 @@
 #include <string>
 
 #include "gateway/proxy/client_exchange.h"
-#include "gateway/proxy/services.h"
 #include "gateway/websocket/tunnel.h"
 
 namespace sluice::proxy {
@@ -30,7 +29,7 @@ class TunnelPlace {
 class TunnelLog final : public websocket::TunnelObserver {
  public:
   // Logs the opening.
-  TunnelLog(const ClientExchange& exchange, const Services& services, upstream::Picked picked, TunnelPlace place);
+  TunnelLog(const ClientExchange& exchange, upstream::Picked picked, TunnelPlace place);
   ~TunnelLog() override;
   void hold_connection(metrics::GaugeHold open) { connection_open_ = std::move(open); }
   void tunnel_ended(const websocket::TunnelSummary& summary) override;

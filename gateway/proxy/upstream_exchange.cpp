@@ -97,7 +97,7 @@ Awaitable<Failure> UpstreamExchange::connect(upstream::Picked picked, bool fresh
     connection_ = std::move(*idle);
   } else {
     upstream::Result<upstream::Connection> connection =
-        co_await cluster_.connect(picked_.index, services_.snapshot->config.timeouts.connect, cancellation_);
+        co_await cluster_.connect(picked_.index, client_.generation->config().timeouts.connect, cancellation_);
     if (!connection) co_return std::move(connection.failure());
     connection_ = std::move(*connection);
   }
@@ -247,7 +247,7 @@ void UpstreamExchange::wait_begins() {
   if (backend_is_due) {
     upstream_deadline_.set_after(route_.response_head_timeout);
   } else {
-    client_deadline_.set_after(services_.snapshot->config.timeouts.request_body_idle);
+    client_deadline_.set_after(client_.generation->config().timeouts.request_body_idle);
   }
 }
 
@@ -255,7 +255,7 @@ void UpstreamExchange::continue_seen() {
   continued_ = true;
   if (!upload_running_ || body_received_ > 0) return;
   upstream_deadline_.clear();
-  client_deadline_.set_after(services_.snapshot->config.timeouts.request_body_idle);
+  client_deadline_.set_after(client_.generation->config().timeouts.request_body_idle);
 }
 
 Awaitable<> UpstreamExchange::finish_upload() {
@@ -270,7 +270,7 @@ Awaitable<> UpstreamExchange::finish_upload() {
 // ---- the response --------------------------------------------------------------------------------------------------
 
 Awaitable<Failure> UpstreamExchange::read_response_head() {
-  const config::Limits& limits = services_.snapshot->config.limits;
+  const config::Limits& limits = client_.generation->config().limits;
   http1::ResponseParser parser({limits.max_request_line, limits.max_request_head, limits.max_headers});
   std::string partial;
   unsigned interim = 0;
@@ -318,7 +318,7 @@ Awaitable<Failure> UpstreamExchange::relay_response() {
   response_named_ = prepare_response_headers(client_, route_, *response_);
   client_.record.status = response_->status;
   client_.start_response(response_->status, response_->reason, response_->headers, response_->body);
-  http1::BodyDecoder decoder(response_->body, services_.snapshot->config.limits.max_request_head);
+  http1::BodyDecoder decoder(response_->body, client_.generation->config().limits.max_request_head);
   if (decoder.done()) {
     endpoint_done();
     if (client_.send_body({}, true, nullptr)) client_left();

@@ -22,6 +22,7 @@ void Http1Exchange::reset() {
   request_.clear();
   record = {};
   route = nullptr;
+  generation.reset();
   body_ = http1::BodyDecoder(http::BodyFraming{});  // with the trailers: the connection may be idle for long
   if (pending_head_.capacity() > kKeptBytes) std::string().swap(pending_head_);  // clearing keeps the memory
   pending_head_.clear();
@@ -30,7 +31,7 @@ void Http1Exchange::reset() {
 }
 
 void Http1Exchange::begin() {
-  body_ = http1::BodyDecoder(request_.body, max_trailers_);
+  body_ = http1::BodyDecoder(request_.body, generation->config().limits.max_request_head);
   keep_alive_ = request_.keep_alive;
 }
 

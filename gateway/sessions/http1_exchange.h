@@ -10,18 +10,14 @@ namespace sluice::sessions {
 class Http1Exchange final : public proxy::ClientExchange {
  public:
   // `draining` is looked at when a response begins: its client is told then that the connection will close.
-  Http1Exchange(const proxy::ConnectionInfo& connection_info, tls::StreamPtr stream, std::size_t max_trailers,
-                const bool& draining)
-      : ClientExchange(connection_info, request_),
-        stream_(std::move(stream)),
-        max_trailers_(max_trailers),
-        draining_(draining) {}
+  Http1Exchange(const proxy::ConnectionInfo& connection_info, tls::StreamPtr stream, const bool& draining)
+      : ClientExchange(connection_info, request_), stream_(std::move(stream)), draining_(draining) {}
 
   tls::Stream& stream() noexcept { return *stream_; }
   http::RequestHead& head() noexcept { return request_; }
   // Before a head is read.
   void reset();
-  // After a head was read.
+  // After a head was read; the generation is set.
   void begin();
   // Whether the connection can carry another request.
   bool reusable() const noexcept { return keep_alive_ && !broken_ && response_done_ && body_.done(); }
@@ -56,7 +52,6 @@ class Http1Exchange final : public proxy::ClientExchange {
 
  private:
   tls::StreamPtr stream_;
-  const std::size_t max_trailers_;
   const bool& draining_;
   http::RequestHead request_;
   http1::BodyDecoder body_{http::BodyFraming{}};

@@ -27,8 +27,7 @@ constexpr unsigned kRequestsPerTurn = 16;
 Http1Session::Http1Session(proxy::Services& services, SessionSet& sessions, const proxy::ConnectionInfo& connection,
                            tls::StreamPtr stream)
     : services_(services),
-      snapshot_(services.snapshot),
-      exchange_(connection, std::move(stream), snapshot_->config.limits.max_request_head, services.draining),
+      exchange_(connection, std::move(stream), services.draining),
       deadline_(
           services.io.wheel,
           [](void* self) {
@@ -38,7 +37,8 @@ Http1Session::Http1Session(proxy::Services& services, SessionSet& sessions, cons
           },
           this),
       entry_(sessions, exchange_.stream(), &deadline_) {
-  exchange_.stream().set_write_idle(snapshot_->config.timeouts.client_write_idle, &services.io.metrics.timeout_client_write);
+  exchange_.stream().set_write_idle(services.generation->config().timeouts.client_write_idle,
+                                    &services.io.metrics.timeout_client_write);
 }
 
 Awaitable<std::unique_ptr<websocket::Tunnel>> Http1Session::run() {
@@ -71,9 +71,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> Http1Session::run() {
 }
 
 Awaitable<Http1Session::HeadState> Http1Session::read_request_head() {
-  const config::Config& config = snapshot_->config;
-  const config::Limits& limits = config.limits;
-  http1::RequestParser parser({limits.max_request_line, limits.max_request_head, limits.max_headers});
+  std::optional<http1::RequestParser> parser;
   std::string partial;
   tls::HeldShare held(services_.io);  // for `partial`
   bool begun = false;
@@ -94,6 +92,9 @@ Awaitable<Http1Session::HeadState> Http1Session::read_request_head() {
     if (read.error) co_return HeadState::ended;
     if (!begun) {
       begun = true;
+      exchange_.generation = services_.generation;
+      const config::Limits& limits = exchange_.generation->config().limits;
+      parser.emplace(http1::HeadLimits{limits.max_request_line, limits.max_request_head, limits.max_headers});
       entry_.set_state(SessionEntry::State::busy);
       exchange_.record.stages.begin = Clock::now();
       exchange_.record.time = std::chrono::system_clock::now();
@@ -101,7 +102,7 @@ Awaitable<Http1Session::HeadState> Http1Session::read_request_head() {
     }
     std::string_view bytes(scratch, read.size);
     if (!partial.empty()) bytes = partial.append(bytes);
-    const http1::HeadResult result = parser.parse(bytes, exchange_.head());
+    const http1::HeadResult result = parser->parse(bytes, exchange_.head());
     if (result.state == http1::HeadResult::failed) {
       services_.io.metrics.count_parse_error(static_cast<std::size_t>(result.error));
       co_return refuse(proxy::reply_for(result.error));
@@ -119,12 +120,12 @@ Awaitable<Http1Session::HeadState> Http1Session::read_request_head() {
       co_return refuse(proxy::reply_for(upstream::FailureCode::overloaded));
     }
     if (partial.empty()) partial.assign(bytes);
-    if (!deadline_.is_set()) deadline_.set_after(config.timeouts.request_head);
+    if (!deadline_.is_set()) deadline_.set_after(exchange_.generation->config().timeouts.request_head);
   }
 }
 
 config::OptionalDuration Http1Session::wait_for_head() const {
-  const config::Timeouts& timeouts = snapshot_->config.timeouts;
+  const config::Timeouts& timeouts = services_.generation->config().timeouts;
   if (services_.draining) return kFirstRequestWhileDraining;
   return first_ ? timeouts.request_head : timeouts.keepalive_idle;
 }

@@ -30,7 +30,6 @@ class Http1Session {
   void break_connection();
 
   proxy::Services& services_;
-  std::shared_ptr<const proxy::Snapshot> snapshot_;
   Http1Exchange exchange_;
   tls::Deadline deadline_;
   SessionEntry entry_;

@@ -64,7 +64,7 @@ Awaitable<bool> tls_handshake(proxy::Services& services, SessionSet& sessions, t
   tls::Deadline deadline(
       services.io.wheel, [](void* context) { static_cast<tls::Stream*>(context)->abort(tls::StreamError::timed_out); },
       &stream);
-  deadline.set_after(services.snapshot->config.timeouts.tls_handshake);
+  deadline.set_after(services.generation->config().timeouts.tls_handshake);
   const Clock::time_point start = Clock::now();
   const ErrorCode error = co_await stream.handshake();
   if (!error) {
@@ -82,7 +82,7 @@ Awaitable<bool> tls_handshake(proxy::Services& services, SessionSet& sessions, t
 
 Awaitable<> serve(proxy::Services& services, SessionSet& sessions, Accepted accepted) {
   proxy::ConnectionInfo info;
-  info.listener = accepted.listener;
+  info.listener = std::move(accepted.listener);
   info.peer_address = std::move(accepted.peer_address);
   info.peer_trusted = accepted.peer_trusted;
   tls::StreamPtr stream;
@@ -94,7 +94,6 @@ Awaitable<> serve(proxy::Services& services, SessionSet& sessions, Accepted acce
     stream = tls::Stream::plain(services.io, std::move(accepted.socket));
   }
   stream->attach(std::move(accepted.slot));
-  const std::shared_ptr<const proxy::Snapshot> snapshot = services.snapshot;  // `listener` is part of it
   if (!co_await tls_handshake(services, sessions, *stream, info)) co_return;
   std::unique_ptr<websocket::Tunnel> tunnel;
   {

@@ -10,8 +10,8 @@ namespace sluice::sessions {
 
 struct Accepted {
   tls::Descriptor socket;
-  const config::Listener* listener;          // of the snapshot
-  const tls::ServerContext* tls_context;     // null: plain
+  std::shared_ptr<const config::Listener> listener;
+  std::shared_ptr<const tls::ServerContext> tls_context;  // null: plain
   std::string peer_address;
   bool peer_trusted = false;
   std::unique_ptr<tls::Stream::Attachment> slot;  // its place among max_connections

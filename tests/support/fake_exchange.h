@@ -13,7 +13,7 @@ namespace sluice::test {
 class FakeExchange final : public proxy::ClientExchange {
  public:
   FakeExchange() : ClientExchange(info, head) {
-    info.listener = &listener;
+    info.listener = {std::shared_ptr<void>(), &listener};  // the test may still change it
     info.peer_address = "192.0.2.7";
     head.method = "GET";
     head.target = head.path = "/";

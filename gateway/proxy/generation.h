@@ -1,0 +1,41 @@
+// What one worker has of one configuration: the snapshot, and this worker's clusters and cells for it. A request holds the one
+// that it began under to its end; an idle connection holds none, nor does a tunnel. That worker's thread alone.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "gateway/proxy/cells.h"
+#include "gateway/proxy/snapshot.h"
+#include "upstream/cluster.h"
+
+namespace sluice::proxy {
+
+// Open tunnels of a route, all workers together: websocket.max_tunnels is for the whole process.
+using TunnelCount = std::atomic<std::int64_t>;
+
+struct RouteServices {
+  RouteServices(Cells::Route& cells, std::shared_ptr<TunnelCount> count)
+      : requests(cells.requests), websocket(cells.websocket), open_tunnels(std::move(count)) {}
+  metrics::RequestMetrics& requests;
+  metrics::WebSocketMetrics& websocket;
+  std::shared_ptr<TunnelCount> open_tunnels;
+  std::shared_ptr<upstream::Cluster> cluster;  // null: the route answers by itself
+};
+
+struct Generation {
+  // `none`: of requests that matched no route or could not be read.
+  Generation(std::shared_ptr<const Snapshot> made, Cells::Route& none) : snapshot(std::move(made)), no_route(none, nullptr) {}
+
+  const std::shared_ptr<const Snapshot> snapshot;
+  std::vector<std::shared_ptr<upstream::Cluster>> clusters;  // parallel to the configuration's upstreams
+  std::vector<RouteServices> routes;                         // parallel to its routes
+  RouteServices no_route;
+  std::uint16_t https_port = 443;                            // where redirect_to_https leads
+
+  const config::Config& config() const noexcept { return snapshot->config; }
+  RouteServices& route(std::size_t index) { return index < routes.size() ? routes[index] : no_route; }
+};
+
+}  // namespace sluice::proxy
