@@ -34,6 +34,7 @@ bool parse_ip(const std::string& text, std::uint8_t (&bytes)[16], bool& v6);
 struct Certificate {
   std::string certificate;  // PEM file: the leaf, then its chain
   std::string private_key;  // PEM file
+  bool operator==(const Certificate&) const = default;
 };
 
 // request: a client without a certificate is served all the same; one with a wrong certificate never is.
@@ -42,6 +43,7 @@ enum class ClientAuthMode { off, request, require };
 struct ClientAuth {
   ClientAuthMode mode = ClientAuthMode::off;
   std::string ca;  // PEM file: who may have signed the clients' certificates
+  bool operator==(const ClientAuth&) const = default;
 };
 
 enum class TlsVersion { v1_2, v1_3 };
@@ -52,6 +54,7 @@ struct ListenerTls {
   TlsVersion min_version = TlsVersion::v1_2;
   ClientAuth client_auth;
   std::vector<std::string> ticket_keys;  // files; the first seals, all open. Empty: keys of our own, rotated
+  bool operator==(const ListenerTls&) const = default;
 };
 
 struct Listener {

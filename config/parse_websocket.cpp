@@ -5,6 +5,15 @@ namespace sluice::config {
 namespace {
 
 constexpr std::uint64_t kMostTunnels = 10'000'000;
+constexpr std::uint64_t kFirstCloseCode = 1000, kLastCloseCode = 4999;  // RFC 6455 7.4; which of them, validate_drain() knows
+
+const Table<WebSocketDrain>& drain_table() {
+  static const Table<WebSocketDrain> table{
+      integer("code", &WebSocketDrain::code, {kFirstCloseCode, kLastCloseCode}),
+      duration("over", &WebSocketDrain::over),
+  };
+  return table;
+}
 
 }  // namespace
 
@@ -15,6 +24,7 @@ const Table<WebSocketRules>& websocket_table() {
       fixed_word<Rules>("mode", {"forward"}, {"terminate"}),
       duration("idle_timeout", &Rules::idle_timeout),
       integer("max_tunnels", &Rules::max_tunnels, {1, kMostTunnels}),
+      map("drain", &Rules::drain, drain_table()),
       later<Rules>("subprotocols"),
       later<Rules>("backend"),
       later<Rules>("origins"),
@@ -29,7 +39,6 @@ const Table<WebSocketRules>& websocket_table() {
       later<Rules>("compression"),
       later<Rules>("slow_consumer", later_infos({"buffer", "action", "after"})),
       later<Rules>("redial", later_infos({"max_wait", "buffer"})),
-      later<Rules>("drain", later_infos({"code", "over"})),
       later<Rules>("observe"),
       later<Rules>("tap"),
       later<Rules>("channels", later_infos({"name", "from"})),

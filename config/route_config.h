@@ -89,10 +89,17 @@ struct RouteTimeouts {  // absent outer optional: the global value holds
   std::optional<OptionalDuration> response_body_idle;
 };
 
+// How tunnels are told to go when their route or endpoint is gone.
+struct WebSocketDrain {
+  unsigned code = 1012;
+  Duration over = std::chrono::seconds(20);  // spread evenly over this time; shorter than timeouts.drain
+};
+
 struct WebSocketRules {
   bool enabled = true;
   OptionalDuration idle_timeout = std::chrono::hours(1);  // no data frames either way
   OptionalCount max_tunnels;
+  WebSocketDrain drain;
 };
 
 // What the gateway's own errors of a status say.

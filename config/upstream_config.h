@@ -19,6 +19,7 @@ struct Endpoint {
   // host:port as an authority, with brackets for v6 and the scheme's default port left out; a unix
   // socket's path.
   std::string authority() const;
+  bool operator==(const Endpoint&) const = default;
 };
 
 enum class Balance { round_robin, least_connections, random_two_choices, hash };
@@ -29,6 +30,7 @@ struct HashOn {
   Source source = Source::client_ip;
   std::string name;  // of the header, the cookie or the query parameter
   std::string text() const;  // as it is configured
+  bool operator==(const HashOn&) const = default;
 };
 
 struct UpstreamTls {
@@ -38,18 +40,21 @@ struct UpstreamTls {
   // What the endpoints are shown when they ask for a certificate: PEM files, both or none.
   std::string certificate;
   std::string private_key;
+  bool operator==(const UpstreamTls&) const = default;
 };
 
 struct Retries {
   unsigned attempts = 2;    // tries in all, the first one included
   bool on_connect = true;   // any method
   bool on_reset = false;    // idempotent methods, before the first response byte
+  bool operator==(const Retries&) const = default;
 };
 
 struct Pool {
   std::uint64_t max_idle = 256;  // per endpoint, all workers together
   OptionalDuration idle_timeout = std::chrono::seconds(60);
   OptionalDuration max_lifetime;
+  bool operator==(const Pool&) const = default;
 };
 
 struct Upstream {
@@ -60,6 +65,7 @@ struct Upstream {
   UpstreamTls tls;
   Retries retries;
   Pool pool;
+  bool operator==(const Upstream&) const = default;
 };
 
 }  // namespace sluice::config

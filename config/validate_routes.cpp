@@ -2,6 +2,7 @@
 #include <tuple>
 
 #include "config/suggestion.h"
+#include "config/value_text.h"
 #include "config/validate.h"
 
 namespace sluice::config {
@@ -116,6 +117,22 @@ void warn_when_shadowed(const Config& config, std::size_t index, const std::stri
     report.warning(path, "can never match: route " + in_quotes(before) + " before it matches the same");
 }
 
+// RFC 6455 7.4: those that a server may send when it means no fault of the client's.
+bool is_going_away_code(unsigned code) {
+  return code == 1000 || code == 1001 || code == 1012 || code == 1013 || code >= 3000;
+}
+
+void validate_drain(const WebSocketDrain& drain, const Timeouts& timeouts, const std::string& path, Report& report) {
+  if (!is_going_away_code(drain.code) && !report.is_wrong(path + ".code")) {
+    report.problem(path + ".code", "is \"" + std::to_string(drain.code) + "\"; expected 1000, 1001, 1012, 1013 or 3000 to 4999");
+  }
+  const bool given = report.mentions(path + ".over") && !report.is_wrong(path + ".over");
+  if (given && drain.over >= timeouts.drain) {
+    report.problem(path + ".over", "is \"" + duration_text(drain.over) + "\"; expected less than timeouts.drain, which is " +
+                                       duration_text(timeouts.drain));
+  }
+}
+
 }  // namespace
 
 void validate_routes(const Config& config, Report& report) {
@@ -131,6 +148,7 @@ void validate_routes(const Config& config, Report& report) {
     if (route.respond) validate_respond(*route.respond, path + ".respond", report);
     validate_match(route.match, path + ".match", report);
     if (route.rewrite) validate_rewrite(route, path + ".rewrite", report);
+    validate_drain(route.websocket.drain, config.timeouts, path + ".websocket.drain", report);
     for (std::size_t j = 0; j < route.match.listeners.size(); ++j) {
       validate_reference(route.match.listeners[j], listeners, "listener",
                          path + ".match.listeners[" + std::to_string(j) + "]", report);

@@ -17,7 +17,11 @@ class Listener final : private tls::EventSource {
            std::shared_ptr<const config::Listener> config, std::shared_ptr<const tls::ServerContext> tls_context,
            tls::Descriptor socket, std::shared_ptr<SharedSocket> shared);
 
+  const std::string& name() const noexcept { return config_->name; }
   void start();
+  // Connections that are accepted from now on get these.
+  void renew(std::shared_ptr<const config::Listener> config) { config_ = std::move(config); }
+  void renew_tls(std::shared_ptr<const tls::ServerContext> tls_context) { tls_context_ = std::move(tls_context); }
   // Accepts what is queued already, since closing the socket would reset it, then closes.
   void close();
 

@@ -41,7 +41,7 @@ void print_problems(const config::ConfigError& error) {
   for (const config::Problem& problem : error.problems()) std::cerr << problem.text() << "\n";
 }
 
-ExitCode serve(config::Config config, const std::string& source, const std::vector<std::string>& warnings) {
+ExitCode serve(config::Config config, std::optional<std::string> file, const std::vector<std::string>& warnings) {
   try {
     metrics::start_logs(config.log, config.access_log);
   } catch (const std::runtime_error& error) {
@@ -52,7 +52,7 @@ ExitCode serve(config::Config config, const std::string& source, const std::vect
     ~Logs() { metrics::shutdown_logs(); }
   } const until_the_end;
   for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
-  return run_server(std::move(config), source);
+  return run_server(std::move(config), std::move(file));
 }
 
 ExitCode serve_file(const Options& options) {
@@ -64,7 +64,7 @@ ExitCode serve_file(const Options& options) {
 
 ExitCode serve_proxy(const Options& options) {
   config::Config config = config::proxy_config(options.to, options.http, options.https, options.admin);
-  return serve(std::move(config), "everything to " + options.to, {});
+  return serve(std::move(config), std::nullopt, {});
 }
 
 ExitCode check(const Options& options) {

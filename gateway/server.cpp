@@ -2,6 +2,7 @@
 
 #include <sys/resource.h>
 
+#include <asio/post.hpp>
 #include <asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
@@ -9,9 +10,13 @@
 
 #include "gateway/admin/admin_server.h"
 #include "gateway/control_io.h"
+#include "gateway/endpoint_names.h"
 #include "gateway/proxy/https_redirect.h"
+#include "gateway/reload_rules.h"
+#include "config/load.h"
 #include "gateway/tls_setup.h"
 #include "gateway/worker.h"
+#include "metrics/config_metrics.h"
 #include "metrics/log.h"
 #include "metrics/process_metrics.h"
 #include "tls/load_error.h"
@@ -93,7 +98,7 @@ const char* hint_for(const std::error_code& error) {
 
 class Server {
  public:
-  Server(config::Config config, const std::string& source);
+  Server(config::Config config, std::optional<std::string> file);
   // May throw std::system_error (an address cannot be had), ConfigError (certificates and keys) or TlsLoadError.
   void start();
   ExitCode run();
@@ -101,7 +106,15 @@ class Server {
  private:
   void load_tls();
   void make_workers(std::vector<ListeningSockets>& listening);
-  void start_resolver();
+  NewConfig for_worker(std::shared_ptr<const proxy::Snapshot> snapshot, const TlsSetup& tls, const UnchangedTls& unchanged_tls,
+                       const upstream::Resolver::Known& addresses);
+  upstream::Resolver::Known resolve(const config::Config& config);
+  void publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses);
+  void reload();
+  void take_over(std::shared_ptr<const proxy::Snapshot> next, TlsSetup tls, const UnchangedTls& unchanged);
+  void reloaded();
+  void reload_failed(const std::vector<std::string>& reasons);
+  void config_in_force();
   void start_admin(ListeningSockets& listening);
   void wait_for_signal();
   void on_signal(int number);
@@ -110,91 +123,91 @@ class Server {
   void poll_drain();
   void stop_workers();
   std::string unhealthy() const;
+  const config::Config& config() const noexcept { return snapshot_->config; }
 
-  std::shared_ptr<const proxy::Snapshot> snapshot_;
-  const config::Config& config_;
-  const std::string source_;
+  std::shared_ptr<const proxy::Snapshot> snapshot_;  // in force
+  const std::optional<std::string> file_;
   const unsigned worker_count_;
   IoContext context_;
   asio::signal_set signals_;
   Timer ping_timer_;
   Timer drain_timer_;
   metrics::Registry registry_;
+  metrics::ConfigMetrics config_metrics_;
   tls::HeldBytes held_;
   upstream::EndpointRegistry endpoints_;
   ConnectionLimits connections_;
   TlsSetup tls_;
-  std::vector<std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;
+  std::uint16_t https_port_ = 443;
+  std::map<std::string, std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;  // by route
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::unique_ptr<upstream::Resolver> resolver_;
+  upstream::Resolver resolver_;
   std::unique_ptr<admin::AdminServer> admin_;
   bool draining_ = false;
   Clock::time_point drain_ends_;
 };
 
-Server::Server(config::Config config, const std::string& source)
-    : snapshot_(std::make_shared<const proxy::Snapshot>(std::move(config))),
-      config_(snapshot_->config),
-      source_(source),
-      worker_count_(worker_count(config_)),
+Server::Server(config::Config initial, std::optional<std::string> file)
+    : snapshot_(std::make_shared<const proxy::Snapshot>(std::move(initial))),
+      file_(std::move(file)),
+      worker_count_(worker_count(config())),
       signals_(context_),
       ping_timer_(context_),
       drain_timer_(context_),
       registry_(worker_count_),
-      held_(config_.limits.max_held_bytes) {}
+      config_metrics_(registry_),
+      held_(config().limits.max_held_bytes),
+      resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
+        publish(name, addresses);
+      }) {}
 
 void Server::start() {
   std::signal(SIGPIPE, SIG_IGN);
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) signals_.add(number);
   metrics::register_process_metrics(registry_, SLUICE_VERSION);
-  connections_.set(raise_descriptor_limit(config_.limits.max_connections, worker_count_),
-                   config_.limits.max_connections_per_client);
+  connections_.set(raise_descriptor_limit(config().limits.max_connections, worker_count_),
+                   config().limits.max_connections_per_client);
   load_tls();
   std::vector<ListeningSockets> listening;
-  for (const config::Listener& listener : config_.listeners) {
+  for (const config::Listener& listener : config().listeners) {
     listening.push_back(open_listening_sockets(listener.address, listener.mode, worker_count_));
-    if (!config_.timeouts.client_write_idle) continue;
+    if (!config().timeouts.client_write_idle) continue;
     for (const tls::Descriptor& socket : listening.back().sockets) {
-      tls::limit_unacknowledged(socket.get(), *config_.timeouts.client_write_idle);
+      tls::limit_unacknowledged(socket.get(), *config().timeouts.client_write_idle);
     }
   }
   std::optional<ListeningSockets> admin_sockets;
-  if (config_.admin) admin_sockets = open_listening_sockets(config_.admin->address, 0, 1);
+  if (config().admin) admin_sockets = open_listening_sockets(config().admin->address, 0, 1);
   make_workers(listening);
-  start_resolver();  // before anybody asks for an address
+  for (const auto& [name, addresses] : resolve(config())) publish(name, addresses);  // before anybody asks for one
   for (const std::unique_ptr<Worker>& worker : workers_) worker->start();
   if (admin_sockets) start_admin(*admin_sockets);
   for (std::size_t i = 0; i < listening.size(); ++i) {
-    const config::Listener& listener = config_.listeners[i];
+    const config::Listener& listener = config().listeners[i];
     metrics::log().info("listening on {} (listener {}, {}) -> {}", listening[i].address.text(), listener.name,
-                        listener.tls ? "https and wss" : "http and ws", destinations(config_, listener));
+                        listener.tls ? "https and wss" : "http and ws", destinations(config(), listener));
   }
-  metrics::log().info("{} workers serve {}", worker_count_, source_);
+  config_in_force();
+  metrics::log().info("{} workers serve {}", worker_count_, file_.value_or("without a configuration file"));
   wait_for_signal();
   ping_workers();
 }
 
 void Server::load_tls() {
   std::vector<std::string> warnings;
-  tls_ = sluice::load_tls(config_, warnings);
+  tls_ = sluice::load_tls(config(), warnings);
   for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
 }
 
 void Server::make_workers(std::vector<ListeningSockets>& listening) {
-  for (std::size_t i = 0; i < config_.routes.size(); ++i) {
-    tunnel_counts_.push_back(std::make_shared<proxy::TunnelCount>(0));
-  }
+  https_port_ = proxy::https_port(config(), ports_of(listening));
   for (unsigned index = 0; index < worker_count_; ++index) {
     auto& worker = workers_.emplace_back(
         std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, connections_}));
-    std::vector<std::shared_ptr<const tls::ClientContext>> clients;
-    for (std::size_t i = 0; i < config_.upstreams.size(); ++i) {
-      clients.push_back(make_context(config_.upstreams[i], tls_.upstreams[i]));
-    }
-    worker->install(snapshot_, clients, tunnel_counts_, proxy::https_port(config_, ports_of(listening)));
+    worker->install(for_worker(snapshot_, tls_, {}, {}));
     std::vector<WorkerListener> listeners;
-    for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
-      const config::Listener& listener = config_.listeners[i];
+    for (std::size_t i = 0; i < config().listeners.size(); ++i) {
+      const config::Listener& listener = config().listeners[i];
       listeners.push_back({std::make_shared<const config::Listener>(listener), make_context(listener, tls_.listeners[i]),
                            std::move(listening[i].sockets[index]), listening[i].shared});
     }
@@ -202,30 +215,105 @@ void Server::make_workers(std::vector<ListeningSockets>& listening) {
   }
 }
 
-void Server::start_resolver() {
-  std::vector<upstream::Resolver::Name> names;
-  const auto publish = [this](const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses) {
-    for (const std::unique_ptr<Worker>& worker : workers_) worker->set_addresses(name, addresses);
-  };
-  for (const config::Upstream& upstream : config_.upstreams) {
-    for (const config::Endpoint& endpoint : upstream.endpoints) {
-      const upstream::Resolver::Name name{endpoint.host, endpoint.port};
-      if (endpoint.unix_socket) {
-        publish(name, std::make_shared<const upstream::Addresses>(1, upstream::SocketAddress::unix_socket(endpoint.host)));
-        continue;
-      }
-      std::optional<upstream::Addresses> literal = upstream::Resolver::parse_literal(name);
-      if (literal) {
-        publish(name, std::make_shared<const upstream::Addresses>(std::move(*literal)));
-      } else if (std::find(names.begin(), names.end(), name) == names.end()) {
-        names.push_back(name);
-      }
-    }
+// A worker's own contexts, and what all share. Open tunnels are counted on by the name of their route.
+NewConfig Server::for_worker(std::shared_ptr<const proxy::Snapshot> snapshot, const TlsSetup& tls,
+                             const UnchangedTls& unchanged_tls, const upstream::Resolver::Known& addresses) {
+  NewConfig next;
+  const config::Config& config = snapshot->config;
+  for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
+    const bool unchanged = !unchanged_tls.upstreams.empty() && unchanged_tls.upstreams[i];
+    next.clients.push_back({make_context(config.upstreams[i], tls.upstreams[i]), unchanged});
   }
-  resolver_ = std::make_unique<upstream::Resolver>(std::move(names), publish);
-  for (const upstream::Resolver::Name& name : resolver_->start(kResolvePatience)) {
+  for (const config::Route& route : config.routes) {
+    std::shared_ptr<proxy::TunnelCount>& count = tunnel_counts_[route.name];
+    if (!count) count = std::make_shared<proxy::TunnelCount>(0);
+    next.tunnel_counts.push_back(count);
+  }
+  next.https_port = https_port_;
+  next.addresses = addresses;
+  next.snapshot = std::move(snapshot);
+  return next;
+}
+
+// Of all endpoints of `config`; names that are new are waited for a little.
+upstream::Resolver::Known Server::resolve(const config::Config& config) {
+  EndpointNames names = endpoint_names(config);
+  for (const upstream::Resolver::Name& name : resolver_.use(names.to_resolve, kResolvePatience)) {
     metrics::log().warn("{} is not resolved yet; its endpoint gets no requests until it is", name.first);
   }
+  upstream::Resolver::Known known = resolver_.known();
+  known.merge(names.known);
+  return known;
+}
+
+void Server::publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->set_addresses(name, addresses);
+}
+
+// The new configuration is complete before the first worker hears of it; whatever is wrong with it changes nothing.
+void Server::reload() {
+  if (!file_) return metrics::log().warn("there is no configuration file to reload");
+  if (draining_) return metrics::log().warn("the configuration is not reloaded: the gateway is shutting down");
+  try {
+    std::vector<std::string> warnings;
+    auto next = std::make_shared<const proxy::Snapshot>(config::load_file(*file_, warnings));
+    TlsSetup tls = sluice::load_tls(next->config, warnings);
+    const std::vector<std::string> reasons = needs_restart(config(), next->config);
+    if (!reasons.empty()) return reload_failed(reasons);
+    for (const std::string& later : takes_effect_later(config(), next->config)) warnings.push_back(later);
+    for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
+    const UnchangedTls unchanged = keep_unchanged(config(), tls_, next->config, tls);
+    take_over(std::move(next), std::move(tls), unchanged);
+  } catch (const config::ConfigError& error) {
+    std::vector<std::string> reasons;
+    for (const config::Problem& problem : error.problems()) reasons.push_back(problem.text());
+    reload_failed(reasons);
+  } catch (const std::exception& error) {
+    reload_failed({error.what()});
+  }
+}
+
+void Server::take_over(std::shared_ptr<const proxy::Snapshot> next, TlsSetup tls, const UnchangedTls& unchanged) {
+  const upstream::Resolver::Known addresses = resolve(next->config);
+  std::vector<NewConfig> for_workers;
+  for (std::size_t index = 0; index < workers_.size(); ++index) {
+    NewConfig& one = for_workers.emplace_back(for_worker(next, tls, unchanged, addresses));
+    for (std::size_t i = 0; i < next->config.listeners.size(); ++i) {
+      const config::Listener& listener = next->config.listeners[i];
+      one.listeners.push_back({std::make_shared<const config::Listener>(listener),
+                               unchanged.listeners[i] ? nullptr : make_context(listener, tls.listeners[i]),
+                               unchanged.listeners[i]});
+    }
+  }
+  snapshot_ = std::move(next);
+  tls_ = std::move(tls);
+  const auto waiting = std::make_shared<std::atomic<std::size_t>>(workers_.size());
+  const auto in_force = [this, waiting] {
+    if (waiting->fetch_sub(1) == 1) asio::post(context_, [this] { reloaded(); });
+  };
+  for (std::size_t index = 0; index < workers_.size(); ++index) {
+    workers_[index]->reload(std::move(for_workers[index]), in_force);
+  }
+  // An answer that came meanwhile went to the endpoints of before.
+  for (const auto& [name, known] : resolver_.known()) publish(name, known);
+}
+
+// Every worker has taken it over.
+void Server::reloaded() {
+  config_in_force();
+  config_metrics_.reloads_ok.add();
+  metrics::log().info("configuration {} is in force: {}", config_metrics_.generation.value(), *file_);
+}
+
+void Server::reload_failed(const std::vector<std::string>& reasons) {
+  config_metrics_.reloads_failed.add();
+  for (const std::string& reason : reasons) metrics::log().error("{}", reason);
+  metrics::log().error("the configuration was not reloaded, and nothing has changed");
+}
+
+void Server::config_in_force() {
+  config_metrics_.generation.add(1);
+  config_metrics_.loaded_at.set(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
 }
 
 void Server::start_admin(ListeningSockets& listening) {
@@ -233,7 +321,7 @@ void Server::start_admin(ListeningSockets& listening) {
   sources.metrics = [this] { return registry_.scrape(); };
   sources.unhealthy = [this] { return unhealthy(); };
   sources.ready = [this] { return !draining_; };
-  admin_ = std::make_unique<admin::AdminServer>(context_, *config_.admin, std::move(sources),
+  admin_ = std::make_unique<admin::AdminServer>(context_, *config().admin, std::move(sources),
                                                 listening.sockets[0].release());
   admin_->start();
   metrics::log().info("admin on {} -> /metrics /healthz /readyz", listening.address.text());
@@ -267,7 +355,7 @@ void Server::wait_for_signal() {
 
 void Server::on_signal(int number) {
   if (number == SIGUSR1) return metrics::reopen_logs();
-  if (number == SIGHUP) return metrics::log().warn("reloading is not supported yet: restart to use a new configuration");
+  if (number == SIGHUP) return reload();
   if (!draining_) return begin_drain();
   metrics::log().warn("second signal: leaving at once");
   stop_workers();
@@ -275,9 +363,9 @@ void Server::on_signal(int number) {
 
 void Server::begin_drain() {
   draining_ = true;
-  drain_ends_ = Clock::now() + config_.timeouts.drain;
-  metrics::log().info("draining {} connections, at most {} ms", connections_.open(), config_.timeouts.drain.count());
-  for (const std::unique_ptr<Worker>& worker : workers_) worker->drain(config_.timeouts.drain);
+  drain_ends_ = Clock::now() + config().timeouts.drain;
+  metrics::log().info("draining {} connections, at most {} ms", connections_.open(), config().timeouts.drain.count());
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->drain(config().timeouts.drain);
   poll_drain();
 }
 
@@ -294,7 +382,7 @@ void Server::poll_drain() {
 }
 
 void Server::stop_workers() {
-  resolver_->stop();
+  resolver_.stop();
   if (admin_) admin_->close();
   for (const std::unique_ptr<Worker>& worker : workers_) worker->stop();
   const Clock::time_point patience = Clock::now() + kStopPatience;
@@ -318,9 +406,9 @@ ExitCode Server::run() {
 
 }  // namespace
 
-ExitCode run_server(config::Config config, const std::string& source) {
+ExitCode run_server(config::Config config, std::optional<std::string> file) {
   try {
-    Server server(std::move(config), source);
+    Server server(std::move(config), std::move(file));
     server.start();
     return server.run();
   } catch (const std::system_error& error) {

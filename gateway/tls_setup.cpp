@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/load.h"
+#include "tls/fingerprint.h"
 #include "tls/load_error.h"
 #include "tls/pem_file.h"
 
@@ -34,11 +35,36 @@ std::shared_ptr<tls::TicketKeys> read_ticket_keys(const std::vector<std::string>
   return std::make_shared<tls::TicketKeys>(std::move(keys));
 }
 
+// The index of the one of that name; the size when there is none.
+template <typename Section>
+std::size_t index_of(const std::vector<Section>& sections, const std::string& name) {
+  const auto found = std::find_if(sections.begin(), sections.end(), [&](const Section& one) { return one.name == name; });
+  return static_cast<std::size_t>(found - sections.begin());
+}
+
+std::string fingerprint_of(const config::ListenerTls& tls) {
+  tls::Fingerprint fingerprint;
+  for (const config::Certificate& files : tls.certificates) {
+    fingerprint.add_file(files.certificate);
+    fingerprint.add_file(files.private_key);
+  }
+  for (const std::string& file : tls.ticket_keys) fingerprint.add_file(file);
+  fingerprint.add_file(tls.client_auth.ca);
+  return fingerprint.text();
+}
+
+std::string fingerprint_of(const config::UpstreamTls& tls) {
+  tls::Fingerprint fingerprint;
+  for (const std::string& file : {tls.ca, tls.certificate, tls.private_key}) fingerprint.add_file(file);
+  return fingerprint.text();
+}
+
 ListenerTlsSetup load(const config::Listener& listener, const std::string& path, tls::LoadFaults& faults,
                       std::vector<std::string>& warnings) {
   ListenerTlsSetup setup;
   if (!listener.tls) return setup;
   const config::ListenerTls& tls = *listener.tls;
+  setup.fingerprint = fingerprint_of(tls);
   setup.certificates = faults.attempt(path, [&] { return tls::CertificateStore::load(tls, warnings); });
   setup.ticket_keys =
       faults.attempt(path + ".ticket_keys", [&] { return read_ticket_keys(tls.ticket_keys, warnings); });
@@ -53,6 +79,7 @@ ListenerTlsSetup load(const config::Listener& listener, const std::string& path,
 UpstreamTlsSetup load(const config::Upstream& upstream, const std::string& path, tls::LoadFaults& faults,
                       std::vector<std::string>& warnings) {
   UpstreamTlsSetup setup;
+  setup.fingerprint = fingerprint_of(upstream.tls);
   if (uses_https(upstream) || !upstream.tls.ca.empty()) {
     setup.trust = faults.attempt(path + ".ca", [&] { return tls::TrustStore::load(upstream.tls, warnings); });
   }
@@ -92,6 +119,33 @@ std::shared_ptr<const tls::ClientContext> make_context(const config::Upstream& u
                                                        const UpstreamTlsSetup& setup) {
   if (!setup.trust) return nullptr;
   return std::make_shared<const tls::ClientContext>(upstream.tls, *setup.trust, setup.shown.get());
+}
+
+UnchangedTls keep_unchanged(const config::Config& running, const TlsSetup& running_setup, const config::Config& next,
+                            TlsSetup& next_setup) {
+  UnchangedTls unchanged;
+  for (std::size_t i = 0; i < next.listeners.size(); ++i) {
+    const config::Listener& is = next.listeners[i];
+    ListenerTlsSetup& setup = next_setup.listeners[i];
+    const std::size_t j = index_of(running.listeners, is.name);
+    unchanged.listeners.push_back(false);
+    if (j == running.listeners.size() || !is.tls || !running.listeners[j].tls) continue;
+    const config::Listener& was = running.listeners[j];
+    const ListenerTlsSetup& before = running_setup.listeners[j];
+    if (*is.tls == *was.tls && is.protocols == was.protocols && setup.fingerprint == before.fingerprint) {
+      setup = before;
+      unchanged.listeners.back() = true;
+      continue;
+    }
+    if (is.tls->ticket_keys.empty() && was.tls->ticket_keys.empty()) setup.ticket_keys = before.ticket_keys;
+    if (is.tls->self_signed && was.tls->self_signed) setup.certificates = before.certificates;
+  }
+  for (std::size_t i = 0; i < next.upstreams.size(); ++i) {
+    const std::size_t j = index_of(running.upstreams, next.upstreams[i].name);
+    unchanged.upstreams.push_back(j < running.upstreams.size() && next.upstreams[i].tls == running.upstreams[j].tls &&
+                                  next_setup.upstreams[i].fingerprint == running_setup.upstreams[j].fingerprint);
+  }
+  return unchanged;
 }
 
 TlsSetup load_tls(const config::Config& config, std::vector<std::string>& warnings) {

@@ -17,6 +17,7 @@ struct ListenerTlsSetup {
   std::shared_ptr<const tls::CertificateStore> certificates;
   std::shared_ptr<tls::TicketKeys> ticket_keys;
   std::shared_ptr<const tls::TrustStore> clients;  // null: clients are not asked for certificates
+  std::string fingerprint;                         // of the files, read before they were loaded
 };
 
 // Of one upstream; empty without https endpoints, but for the files that it names.
@@ -24,6 +25,7 @@ struct UpstreamTlsSetup {
   std::shared_ptr<const tls::TrustStore> trust;
   std::shared_ptr<const tls::LoadedCertificate>
       shown;  // null: nothing is shown to backends that ask for a certificate
+  std::string fingerprint;
 };
 
 // In the order of the configuration.
@@ -34,6 +36,14 @@ struct TlsSetup {
 
 // Throws config::ConfigError with everything that is wrong; appends to `warnings`. Opens no socket.
 TlsSetup load_tls(const config::Config& config, std::vector<std::string>& warnings);
+// Which of the next configuration's listeners and upstreams have the same TLS as a running one of that name: their contexts can
+// go on. (A context that is replaced lives for as long as a tunnel that was opened with it.)
+struct UnchangedTls {
+  std::vector<bool> listeners, upstreams;
+};
+// Takes over from the running setup what is the same, and what was made by chance at start: ticket keys, self-signed certificates.
+UnchangedTls keep_unchanged(const config::Config& running, const TlsSetup& running_setup, const config::Config& next,
+                            TlsSetup& next_setup);
 // For one worker; null: plain. Throw TlsLoadError when memory is out; what is wrong with the files was found by load_tls().
 std::unique_ptr<tls::ServerContext> make_context(const config::Listener& listener,
                                                  const ListenerTlsSetup& setup);

@@ -35,26 +35,53 @@ Worker::~Worker() {
   join();
 }
 
-void Worker::install(std::shared_ptr<const proxy::Snapshot> snapshot,
-                     const std::vector<std::shared_ptr<const tls::ClientContext>>& clients,
-                     const std::vector<std::shared_ptr<proxy::TunnelCount>>& tunnel_counts, std::uint16_t https_port) {
-  auto generation = std::make_shared<proxy::Generation>(std::move(snapshot), services_.cells.route("none"));
-  generation->https_port = https_port;
+// One that has not changed goes on with its pools and the balancer's memory.
+std::shared_ptr<upstream::Cluster> Worker::cluster_for(const config::Upstream& upstream, NewConfig::ClientTls tls) {
+  if (services_.generation && tls.unchanged) {
+    for (const std::shared_ptr<upstream::Cluster>& running : services_.generation->clusters) {
+      if (running->settings() == upstream) return running;
+    }
+  }
+  return std::make_shared<upstream::Cluster>(io_, upstream, shared_.endpoints, std::move(tls.context),
+                                             services_.cells.upstream(upstream.name));
+}
+
+void Worker::take_over(NewConfig next) {
+  auto generation = std::make_shared<proxy::Generation>(std::move(next.snapshot), services_.cells.route("none"));
+  generation->https_port = next.https_port;
   const config::Config& config = generation->config();
   for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
-    const config::Upstream& upstream = config.upstreams[i];
-    generation->clusters.push_back(std::make_shared<upstream::Cluster>(io_, upstream, shared_.endpoints, clients[i],
-                                                                       services_.cells.upstream(upstream.name)));
+    generation->clusters.push_back(cluster_for(config.upstreams[i], std::move(next.clients[i])));
+    for (const auto& [name, addresses] : next.addresses) {
+      generation->clusters.back()->set_addresses(name.first, name.second, addresses);
+    }
   }
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const config::Route& route = config.routes[i];
-    proxy::RouteServices& added =
-        generation->routes.emplace_back(services_.cells.route(route.name), tunnel_counts[i]);
+    proxy::RouteServices& added = generation->routes.emplace_back(services_.cells.route(route.name), next.tunnel_counts[i]);
     for (const std::shared_ptr<upstream::Cluster>& cluster : generation->clusters) {
       if (route.upstream && cluster->settings().name == *route.upstream) added.cluster = cluster;
     }
   }
   services_.generation = std::move(generation);
+}
+
+void Worker::reload(NewConfig next, std::function<void()> in_force) {
+  // The task is copied on its way; what it carries moves once.
+  loop_.post([this, carried = std::make_shared<NewConfig>(std::move(next)), in_force = std::move(in_force)] {
+    std::vector<NewConfig::ListenerSettings> listeners = std::move(carried->listeners);
+    take_over(std::move(*carried));
+    for (NewConfig::ListenerSettings& settings : listeners) {
+      for (const std::unique_ptr<Listener>& listener : listeners_) {
+        if (listener->name() != settings.config->name) continue;
+        listener->renew(settings.config);
+        if (!settings.tls_unchanged) listener->renew_tls(settings.tls_context);
+      }
+    }
+    const proxy::Generation& current = *services_.generation;
+    services_.tunnels.leave_if([&current](const websocket::Tunnel& tunnel) { return !current.has(tunnel); });
+    in_force();
+  });
 }
 
 void Worker::set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses) {

@@ -26,6 +26,26 @@ struct WorkerListener {
   std::shared_ptr<SharedSocket> shared;  // of a unix socket
 };
 
+// A configuration for one worker. Made on the control thread.
+struct NewConfig {
+  std::shared_ptr<const proxy::Snapshot> snapshot;
+  struct ClientTls {
+    std::shared_ptr<const tls::ClientContext> context;  // null where no endpoint is https
+    bool unchanged = false;                             // since the configuration before
+  };
+  std::vector<ClientTls> clients;                                  // one per upstream
+  std::vector<std::shared_ptr<proxy::TunnelCount>> tunnel_counts;  // one per route, shared by all workers
+  std::uint16_t https_port = 443;                                  // where redirect_to_https leads
+  upstream::Resolver::Known addresses;                             // of endpoints, as far as they are known
+  // Of listeners that are open already, by name; not used by install().
+  struct ListenerSettings {
+    std::shared_ptr<const config::Listener> config;
+    std::shared_ptr<const tls::ServerContext> tls_context;
+    bool tls_unchanged = false;  // the context of before goes on
+  };
+  std::vector<ListenerSettings> listeners;
+};
+
 class Worker {
  public:
   Worker(unsigned index, Shared shared);
@@ -33,12 +53,11 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
   ~Worker();
 
-  // Before start(), from the control thread. `clients`: one TLS context per upstream, null where no endpoint is https.
-  // `tunnel_counts`: one per route, shared by all workers.
-  // `https_port`: where redirect_to_https leads.
-  void install(std::shared_ptr<const proxy::Snapshot> snapshot,
-               const std::vector<std::shared_ptr<const tls::ClientContext>>& clients,
-               const std::vector<std::shared_ptr<proxy::TunnelCount>>& tunnel_counts, std::uint16_t https_port);
+  // From the control thread, before start().
+  void install(NewConfig next) { take_over(std::move(next)); }
+  // The same at any time: requests begin under it from then on, and those that are under way end under theirs. Tunnels whose
+  // route or endpoint is gone are let go. `in_force` is called on the worker's thread when that is so.
+  void reload(NewConfig next, std::function<void()> in_force);
   // Any thread; what comes before start() is done first.
   void set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses);
   void add_listeners(std::vector<WorkerListener> listeners);
@@ -58,6 +77,8 @@ class Worker {
 
  private:
   void run();
+  void take_over(NewConfig next);
+  std::shared_ptr<upstream::Cluster> cluster_for(const config::Upstream& upstream, NewConfig::ClientTls tls);
 
   const unsigned index_;
   Shared shared_;

@@ -20,7 +20,7 @@ NAME = re.compile(r"\b(?:sluice|process)_[a-zA-Z0-9_]+\b")
 LITERAL = re.compile(r'"((?:sluice|process)_[a-z0-9_]+)"')
 # registry.counter(worker, "name" ... and registry.gauge_at_scrape("name" ...
 REGISTERED = re.compile(
-    r'\b(counter|gauge|histogram|counter_at_scrape|gauge_at_scrape)\(\s*(?:worker,\s*)?"([a-z0-9_]+)"')
+    r'\b(counter|gauge|histogram|counter_at_scrape|gauge_at_scrape)\(\s*(?:(?:worker|registry\.workers\(\)),\s*)?"([a-z0-9_]+)"')
 LABEL_SET = re.compile(r'\{"([a-z_]+)",')
 FROM_PROMETHEUS = {"instance", "job", "le"}
 

@@ -43,6 +43,11 @@ void Cluster::set_addresses(const std::string& host, std::uint16_t port,
   }
 }
 
+bool Cluster::has_endpoint(const void* state) const noexcept {
+  return std::any_of(endpoints_.begin(), endpoints_.end(),
+                     [state](const Endpoint& endpoint) { return endpoint.state.get() == state; });
+}
+
 void Cluster::drain() {
   for (const std::unique_ptr<ConnectionPool>& pool : pools_) pool->close();
 }

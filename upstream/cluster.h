@@ -39,6 +39,9 @@ class Cluster {
   // Closes what is idle, for good.
   void drain();
 
+  // Whether one of its endpoints has this state.
+  bool has_endpoint(const void* state) const noexcept;
+
   const config::Upstream& settings() const noexcept { return settings_; }
   metrics::UpstreamMetrics& metrics() noexcept { return metrics_; }
 

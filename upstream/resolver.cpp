@@ -44,12 +44,16 @@ struct Resolver::State {
   std::mutex mutex;
   std::condition_variable wake;
   bool stopping = false;
-  std::size_t tried = 0;  // names that were looked up at least once
-  std::vector<Name> names;
-  std::map<Name, Addresses> known;
+  // A name in use, held by its thread as well: one that is not in `names` any more tells its thread to end.
+  struct Watch {
+    bool tried = false;
+  };
+  std::map<Name, std::shared_ptr<Watch>> names;
+  Known known;
   Changed changed;
+  std::chrono::milliseconds refresh{};
 
-  static void run(const std::shared_ptr<State>& state, const Name& name);
+  static void run(const std::shared_ptr<State>& state, const Name& name, const std::shared_ptr<Watch>& watch);
   void resolve(const Name& name);
 };
 
@@ -58,25 +62,30 @@ void Resolver::State::resolve(const Name& name) {
   Addresses found = look_up(name, AI_ADDRCONFIG, error);
   if (found.empty()) found = look_up(name, 0, error);  // AI_ADDRCONFIG hides loopback-only hosts
   const std::lock_guard lock(mutex);
-  if (stopping) return;
+  if (stopping || !names.contains(name)) return;
   if (found.empty()) {
     metrics::log().warn("cannot resolve {}: {}; {}", name.first, error,
                         known.contains(name) ? "the last answer stays in use" : "its endpoint gets no requests");
     return;
   }
-  Addresses& last = known[name];
-  if (last == found) return;
-  last = found;
-  changed(name, std::make_shared<const Addresses>(std::move(found)));
+  std::shared_ptr<const Addresses>& last = known[name];
+  if (last && *last == found) return;
+  last = std::make_shared<const Addresses>(std::move(found));
+  changed(name, last);
 }
 
-void Resolver::State::run(const std::shared_ptr<State>& state, const Name& name) {
-  for (bool first = true;; first = false) {
+void Resolver::State::run(const std::shared_ptr<State>& state, const Name& name, const std::shared_ptr<Watch>& watch) {
+  for (;;) {
     state->resolve(name);
     std::unique_lock lock(state->mutex);
-    if (first) ++state->tried;
+    const auto unused = [&] {
+      const auto used = state->names.find(name);
+      return state->stopping || used == state->names.end() || used->second != watch;
+    };
+    if (unused()) return;
+    watch->tried = true;
     state->wake.notify_all();
-    if (state->wake.wait_for(lock, kRefresh, [&state] { return state->stopping; })) return;
+    if (state->wake.wait_for(lock, state->refresh, unused)) return;
   }
 }
 
@@ -87,23 +96,39 @@ std::optional<Addresses> Resolver::parse_literal(const Name& name) {
   return addresses;
 }
 
-Resolver::Resolver(std::vector<Name> names, Changed changed) : state_(std::make_shared<State>()) {
-  state_->names = std::move(names);
+Resolver::Resolver(Changed changed, std::chrono::milliseconds refresh) : state_(std::make_shared<State>()) {
   state_->changed = std::move(changed);
+  state_->refresh = refresh;
 }
 
 Resolver::~Resolver() { stop(); }
 
-std::vector<Resolver::Name> Resolver::start(std::chrono::milliseconds patience) {
-  if (state_->names.empty()) return {};
-  for (const Name& name : state_->names) std::thread(&State::run, state_, name).detach();
+std::vector<Resolver::Name> Resolver::use(const std::vector<Name>& names, std::chrono::milliseconds patience) {
   std::unique_lock lock(state_->mutex);
-  state_->wake.wait_for(lock, patience, [this] { return state_->tried == state_->names.size(); });
+  std::map<Name, std::shared_ptr<State::Watch>> before;
+  before.swap(state_->names);
+  for (const Name& name : names) {
+    std::shared_ptr<State::Watch>& watch = state_->names[name];
+    if (watch) continue;
+    const auto known = before.find(name);
+    watch = known != before.end() ? known->second : std::make_shared<State::Watch>();
+    if (known == before.end()) std::thread(&State::run, state_, name, watch).detach();
+  }
+  std::erase_if(state_->known, [this](const auto& entry) { return !state_->names.contains(entry.first); });
+  state_->wake.notify_all();  // the threads of names that are gone end
+  state_->wake.wait_for(lock, patience, [this] {
+    return std::all_of(state_->names.begin(), state_->names.end(), [](const auto& entry) { return entry.second->tried; });
+  });
   std::vector<Name> missing;
-  for (const Name& name : state_->names) {
+  for (const auto& [name, watch] : state_->names) {
     if (!state_->known.contains(name)) missing.push_back(name);
   }
   return missing;
+}
+
+Resolver::Known Resolver::known() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->known;
 }
 
 void Resolver::stop() {

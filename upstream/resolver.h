@@ -24,10 +24,16 @@ class Resolver {
   // IP literals answer at once and need no thread.
   static std::optional<Addresses> parse_literal(const Name& name);
 
-  Resolver(std::vector<Name> names, Changed changed);
+  using Known = std::map<Name, std::shared_ptr<const Addresses>>;
+
+  // `refresh`: between two questions for the same name.
+  explicit Resolver(Changed changed, std::chrono::milliseconds refresh = kRefresh);
   ~Resolver();
-  // Begins to resolve; returns when every name was tried once, or after `patience`. The names without an address.
-  std::vector<Name> start(std::chrono::milliseconds patience);
+  // Resolves these from now on, and no others. Returns when every new one was tried once, or after `patience`.
+  // The names without an address.
+  std::vector<Name> use(const std::vector<Name>& names, std::chrono::milliseconds patience);
+  // The last answers.
+  Known known() const;
   void stop();
 
  private:

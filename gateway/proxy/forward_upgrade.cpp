@@ -37,15 +37,25 @@ ErrorCode send_switch(ClientExchange& exchange, RouteContext& route, http::Respo
   return exchange.send_switching_protocols(response.headers);
 }
 
+websocket::TunnelLimits tunnel_limits(const config::WebSocketRules& rules, config::Duration drain) {
+  websocket::TunnelLimits limits;
+  limits.idle_timeout = rules.idle_timeout;
+  limits.leave_code = static_cast<std::uint16_t>(rules.drain.code);
+  limits.leave_within = rules.drain.over < drain ? rules.drain.over : drain * 2 / 3;
+  return limits;
+}
+
 std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteContext& route,
                                                UpstreamExchange& attempt, TunnelPlace place) {
-  auto log = std::make_unique<TunnelLog>(exchange, attempt.take_picked(), std::move(place));
+  upstream::Picked picked = attempt.take_picked();
+  const void* endpoint = picked.endpoint->state.get();
+  auto log = std::make_unique<TunnelLog>(exchange, std::move(picked), std::move(place));
   upstream::Connection connection = attempt.take_connection();
   log->hold_connection(std::move(connection.open));
   connection.stream->set_write_idle(exchange.generation->config().timeouts.client_write_idle);
-  const websocket::TunnelLimits limits{route.route->websocket.idle_timeout};
+  const websocket::TunnelLimits limits = tunnel_limits(route.route->websocket, exchange.generation->config().timeouts.drain);
   return std::make_unique<websocket::Tunnel>(exchange.take_stream(), std::move(connection.stream), limits,
-                                             route.services->websocket, std::move(log));
+                                             route.services->websocket, std::move(log), endpoint);
 }
 
 UpgradeResult result_of(const UpstreamExchange& attempt) {

@@ -8,6 +8,7 @@
 
 #include "gateway/proxy/cells.h"
 #include "gateway/proxy/snapshot.h"
+#include "gateway/websocket/tunnel.h"
 #include "upstream/cluster.h"
 
 namespace sluice::proxy {
@@ -35,6 +36,8 @@ struct Generation {
   std::uint16_t https_port = 443;                            // where redirect_to_https leads
 
   const config::Config& config() const noexcept { return snapshot->config; }
+  // Whether a tunnel's route and endpoint are still there.
+  bool has(const websocket::Tunnel& tunnel) const noexcept;
   RouteServices& route(std::size_t index) { return index < routes.size() ? routes[index] : no_route; }
 };
 

@@ -101,7 +101,11 @@ Awaitable<> serve(proxy::Services& services, SessionSet& sessions, Accepted acce
     tunnel = co_await session.run();
   }
   // The tunnel starts when nothing of the session is left: it lives for days.
-  if (tunnel) services.tunnels.add(std::move(tunnel));
+  if (!tunnel) co_return;
+  websocket::Tunnel& added = *tunnel;
+  services.tunnels.add(std::move(tunnel));
+  // A reload may have taken its route away while the handshake went on. (One that ended at once is still there, and stays ended.)
+  if (!services.generation->has(added)) added.leave();
 }
 
 }  // namespace

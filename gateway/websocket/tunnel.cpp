@@ -14,9 +14,9 @@ constexpr std::chrono::milliseconds kCloseGrace{5000};
 constexpr std::chrono::milliseconds kHalfClosedQuiet{60000};
 constexpr std::uint16_t kGoingAway = 1001;
 
-std::uint32_t random_mask() {
+std::mt19937& random_numbers() {
   thread_local std::mt19937 generator{std::random_device{}()};
-  return static_cast<std::uint32_t>(generator());
+  return generator;
 }
 
 metrics::WebSocketMetrics::Initiator initiator_of(Party party) {
@@ -44,12 +44,13 @@ std::string_view name_of(Party party) noexcept {
 }
 
 Tunnel::Tunnel(tls::StreamPtr client, tls::StreamPtr upstream, const TunnelLimits& limits,
-               metrics::WebSocketMetrics& metrics, std::unique_ptr<TunnelObserver> observer)
+               metrics::WebSocketMetrics& metrics, std::unique_ptr<TunnelObserver> observer, const void* endpoint)
     : client_(std::move(client)),
       upstream_(std::move(upstream)),
       metrics_(metrics),
       observer_(std::move(observer)),
-      idle_timeout_(limits.idle_timeout),
+      limits_(limits),
+      endpoint_(endpoint),
       deadline_(client_->io().wheel, [](void* tunnel) { static_cast<Tunnel*>(tunnel)->on_idle(); }, this) {
   to_upstream_ = {this, client_.get(), upstream_.get(), &to_client_, &metrics_.to_upstream, Party::client, {}, 0, false, false};
   to_client_ = {this, upstream_.get(), client_.get(), &to_upstream_, &metrics_.to_client, Party::upstream, {}, 0, false, false};
@@ -60,7 +61,7 @@ Tunnel::~Tunnel() = default;
 
 void Tunnel::start(TunnelSet& owner) {
   owner_ = &owner;
-  deadline_.set_after(idle_timeout_);
+  watch_for(limits_.idle_timeout);
   pump(to_client_);
   if (!done_) pump(to_upstream_);
 }
@@ -190,13 +191,13 @@ void Tunnel::sender_ended(Direction& direction) {
     closing_ = true;
     deadline_.set_after(kCloseGrace);
   } else {
-    deadline_.set_after(quiet_limit());
+    watch_for(quiet_limit());
   }
 }
 
 std::optional<std::chrono::milliseconds> Tunnel::quiet_limit() const noexcept {
-  if (!to_client_.ended && !to_upstream_.ended) return idle_timeout_;
-  return std::min(idle_timeout_.value_or(kHalfClosedQuiet), kHalfClosedQuiet);
+  if (!to_client_.ended && !to_upstream_.ended) return limits_.idle_timeout;
+  return std::min(limits_.idle_timeout.value_or(kHalfClosedQuiet), kHalfClosedQuiet);
 }
 
 void Tunnel::note_close(Direction& direction) {
@@ -231,7 +232,7 @@ void Tunnel::put_close(Direction& direction) {
   if (direction.own_close || direction.ended) return;
   direction.own_close = true;
   std::optional<std::uint32_t> mask;
-  if (direction.to == upstream_.get()) mask = random_mask();
+  if (direction.to == upstream_.get()) mask = static_cast<std::uint32_t>(random_numbers()());
   const ErrorCode error = direction.to->write({make_close_frame(close_code_, close_reason_, mask)});
   if (error) lost(direction.other->sender, error);
 }
@@ -244,11 +245,30 @@ bool Tunnel::finished() const noexcept {
   return settled(to_client_) && settled(to_upstream_);
 }
 
+// Wakes up when so much quiet may be over, or when it is time to leave.
+void Tunnel::watch_for(std::optional<std::chrono::milliseconds> quiet) {
+  if (leaves_at_ != Clock::time_point{}) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(leaves_at_ - Clock::now());
+    const auto stays = std::max(left, std::chrono::milliseconds(0));
+    quiet = std::min(quiet.value_or(stays), stays);
+  }
+  deadline_.set_after(quiet);
+}
+
+void Tunnel::leave() {
+  if (done_ || closing_ || leaves_at_ != Clock::time_point{}) return;
+  std::uniform_int_distribution<std::int64_t> within(0, limits_.leave_within.count());
+  leaves_at_ = Clock::now() + std::chrono::milliseconds(within(random_numbers()));
+  on_idle();
+}
+
 void Tunnel::on_idle() {
   if (closing_) return finish();
+  if (leaves_at_ != Clock::time_point{} && Clock::now() >= leaves_at_) return close(limits_.leave_code, "", kCloseGrace);
   const auto quiet = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_data_);
   const std::optional<std::chrono::milliseconds> limit = quiet_limit();
-  if (limit && quiet < *limit) return deadline_.set_after(*limit - quiet);
+  if (!limit) return watch_for({});
+  if (quiet < *limit) return watch_for(*limit - quiet);
   if (to_client_.ended || to_upstream_.ended) return finish();  // half-closed, and nothing comes the other way
   close(kGoingAway, "idle timeout", kCloseGrace);
 }

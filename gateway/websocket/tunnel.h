@@ -41,6 +41,8 @@ class TunnelObserver {
 
 struct TunnelLimits {
   std::optional<std::chrono::milliseconds> idle_timeout;  // no data frames either way; pings do not count
+  std::uint16_t leave_code = 1012;                        // of leave()
+  std::chrono::milliseconds leave_within{20000};
 };
 
 class TunnelSet;
@@ -48,7 +50,7 @@ class TunnelSet;
 class Tunnel {
  public:
   Tunnel(tls::StreamPtr client, tls::StreamPtr upstream, const TunnelLimits& limits, metrics::WebSocketMetrics& metrics,
-         std::unique_ptr<TunnelObserver> observer);
+         std::unique_ptr<TunnelObserver> observer, const void* endpoint = nullptr);
   Tunnel(const Tunnel&) = delete;
   Tunnel& operator=(const Tunnel&) = delete;
   ~Tunnel();
@@ -58,8 +60,14 @@ class Tunnel {
   // Ends it politely: a Close on a frame boundary to each side that has not had one, then waits for the peers' Closes for
   // at most `grace`.
   void close(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace);
+  // Closes it with limits.leave_code at a moment by chance within limits.leave_within: many that leave together are spread.
+  void leave();
   // Ends it at once.
   void cut();
+
+  // Which route and endpoint it belongs to: to be compared, not looked into.
+  const metrics::WebSocketMetrics* route() const noexcept { return &metrics_; }
+  const void* endpoint() const noexcept { return endpoint_; }
 
  private:
   friend class TunnelSet;
@@ -87,6 +95,7 @@ class Tunnel {
   void lost(Party party, const ErrorCode& error);
   void sender_ended(Direction& direction);
   std::optional<std::chrono::milliseconds> quiet_limit() const noexcept;
+  void watch_for(std::optional<std::chrono::milliseconds> quiet);
   void note_close(Direction& direction);
   bool finished() const noexcept;
   void finish();
@@ -100,10 +109,12 @@ class Tunnel {
   TunnelSet* owner_ = nullptr;
   Direction to_upstream_;
   Direction to_client_;
-  const std::optional<std::chrono::milliseconds> idle_timeout_;
+  const TunnelLimits limits_;
+  const void* const endpoint_;
   Clock::time_point opened_ = Clock::now();
   Clock::time_point last_data_ = opened_;
-  tls::Deadline deadline_;      // idleness; once closing, the grace time
+  Clock::time_point leaves_at_{};  // unset: it stays
+  tls::Deadline deadline_;      // idleness, or when it leaves; once closing, the grace time
   bool closing_ = false;        // both sides said Close, or we do: nothing but the end is awaited
   std::uint16_t close_code_ = 0;       // of our own Close; 0: we give none
   std::string close_reason_;

@@ -48,6 +48,14 @@ void TunnelSet::close_all(std::uint16_t code, std::string_view reason, std::chro
   }
 }
 
+void TunnelSet::leave_if(const std::function<bool(const Tunnel&)>& is_orphan) {
+  for (Tunnel* tunnel = first_; tunnel != nullptr;) {
+    Tunnel* next = tunnel->next_;  // leaving may end it at once
+    if (is_orphan(*tunnel)) tunnel->leave();
+    tunnel = next;
+  }
+}
+
 void TunnelSet::cut_all() {
   while (first_ != nullptr) first_->cut();
 }

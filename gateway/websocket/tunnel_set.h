@@ -1,6 +1,7 @@
 // Owns the tunnels of one worker. Used by that thread alone.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,6 +23,8 @@ class TunnelSet {
   void add(std::unique_ptr<Tunnel> tunnel);
   // Closes all of them politely, waiting for each at most `grace`; those that are added later share what is left of it.
   void close_all(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace);
+  // Lets those go (Tunnel::leave) that belong to nothing any more.
+  void leave_if(const std::function<bool(const Tunnel&)>& is_orphan);
   void cut_all();
   bool empty() const noexcept { return first_ == nullptr; }
 

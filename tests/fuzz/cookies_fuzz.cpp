@@ -1,4 +1,5 @@
 // What is found of a cookie stands in the field between its name and the next semicolon; a cookie that is there is found.
+#include <utility>
 #include <string>
 
 #include "gateway/http/cookies.h"

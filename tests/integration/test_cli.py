@@ -97,7 +97,7 @@ routes:
 
 
 def test_a_key_of_a_later_version_is_refused(tmp_path):
-    config = config_for("http://127.0.0.1:1", upstream={"balance": "hash"})
+    config = config_for("http://127.0.0.1:1", upstream={"slow_start": "10s"})
     result = run_sluice("check", "--config", write_config(tmp_path, config))
     assert result.returncode == 1
     assert "not supported yet" in result.stderr

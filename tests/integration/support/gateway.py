@@ -96,6 +96,24 @@ class Gateway:
     def pid(self):
         return self.process.pid
 
+    # another configuration
+
+    def rewrite(self, config=None, text=None):
+        """Replaces the configuration file, as an editor does: the old one or the new one stands there, never a half."""
+        if text is None:
+            text = to_yaml({"access_log": {"file": str(self.access_log_file), "format": "json"}, **config}) + "\n"
+        fresh = self.config_file.with_suffix(".new")
+        fresh.write_text(text)
+        fresh.rename(self.config_file)
+
+    def reload(self, config=None, result="ok", text=None):
+        """Writes the file if one is given, sends SIGHUP, and waits until it was taken over (or refused: `result` failed)."""
+        if config is not None or text is not None:
+            self.rewrite(config, text)
+        before = self.metric("sluice_config_reloads_total", result=result)
+        self.signal(signal.SIGHUP)
+        self.wait_metric("sluice_config_reloads_total", before + 1, result=result)
+
     # looking inside
 
     def stderr(self):

@@ -234,6 +234,10 @@ void write(Writer& out, const Route& route) {
   out.line("websocket.enabled", text_of(route.websocket.enabled));
   out.line("websocket.idle_timeout", text_of(route.websocket.idle_timeout));
   out.line("websocket.max_tunnels", text_of(route.websocket.max_tunnels));
+  const WebSocketDrain& drain = route.websocket.drain;
+  if (drain.code != WebSocketDrain().code || drain.over != WebSocketDrain().over) {
+    out.line("websocket.drain", std::to_string(drain.code) + " over " + duration_text(drain.over));
+  }
   out.close();
 }
 

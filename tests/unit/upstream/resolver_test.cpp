@@ -37,6 +37,10 @@ struct FakeNames {
     flaky = moving = shuffled = 0;
     told = slow_answers = false;
   }
+  int asked(const int& lookups) {
+    const std::lock_guard lock(mutex);
+    return lookups;
+  }
   int count(int& lookups) {
     const std::lock_guard lock(mutex);
     return lookups++;
@@ -141,6 +145,12 @@ struct Told {
   }
 };
 
+bool comes_true(const std::function<bool()>& condition) {
+  const auto limit = std::chrono::steady_clock::now() + kPatience;
+  while (!condition() && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  return condition();
+}
+
 TEST(ResolverTest, LiteralsNeedNoResolver) {
   EXPECT_THAT(texts(Resolver::parse_literal({"127.0.0.1", 8000})), ElementsAre("127.0.0.1:8000"));
   EXPECT_THAT(texts(Resolver::parse_literal({"::1", 443})), ElementsAre("[::1]:443"));
@@ -153,14 +163,15 @@ TEST(ResolverTest, LiteralsNeedNoResolver) {
 
 TEST(ResolverTest, NothingToResolveNeedsNoThread) {
   Told told;
-  Resolver resolver({}, told.callback());
-  EXPECT_THAT(resolver.start(kPatience), IsEmpty());
+  Resolver resolver(told.callback());
+  EXPECT_THAT(resolver.use({}, kPatience), IsEmpty());
 }
 
 TEST(ResolverTest, LocalhostIsALoopbackAddress) {
   Told told;
-  Resolver resolver({{"localhost", 8000}}, told.callback());
-  EXPECT_THAT(resolver.start(kPatience), IsEmpty());
+  Resolver resolver(told.callback());
+  const std::vector<Resolver::Name> names{{"localhost", 8000}};
+  EXPECT_THAT(resolver.use(names, kPatience), IsEmpty());
   const std::vector<std::string> answers = told.all();
   ASSERT_EQ(answers.size(), 1u);
   EXPECT_TRUE(answers[0].find("127.0.0.1:8000") != std::string::npos ||
@@ -170,48 +181,63 @@ TEST(ResolverTest, LocalhostIsALoopbackAddress) {
 
 TEST(ResolverTest, NamesWithoutAddressAreTold) {
   Told told;
-  Resolver resolver({{"never.test", 1}, {"127.0.0.1", 2}, {"never.test", 3}}, told.callback());
-  EXPECT_THAT(resolver.start(kPatience),
+  Resolver resolver(told.callback());
+  const std::vector<Resolver::Name> names{{"never.test", 1}, {"127.0.0.1", 2}, {"never.test", 3}};
+  EXPECT_THAT(resolver.use(names, kPatience),
               ElementsAre(Resolver::Name{"never.test", 1}, Resolver::Name{"never.test", 3}));
   EXPECT_THAT(told.all(), ElementsAre("127.0.0.1 127.0.0.1:2"));
 }
 
-// A name that is twice in the list is looked up twice at the start, which spares the test the wait for the
-// next round.
 TEST(ResolverTest, AFailureKeepsTheLastAnswer) {
   Told told;
-  Resolver resolver({{"flaky.test", 80}, {"flaky.test", 80}}, told.callback());
-  EXPECT_THAT(resolver.start(kPatience), IsEmpty());
-  EXPECT_GE(fake().flaky, 3) << "the one that fails asks twice";
+  Resolver resolver(told.callback(), 1ms);
+  EXPECT_THAT(resolver.use({{"flaky.test", 80}}, kPatience), IsEmpty());
+  ASSERT_TRUE(comes_true([] { return fake().asked(fake().flaky) >= 3; })) << "the one that fails asks twice";
   EXPECT_THAT(told.all(), ElementsAre("flaky.test 192.0.2.1:80"));
+  EXPECT_EQ(resolver.known().size(), 1u);
 }
 
 TEST(ResolverTest, ANewAnswerIsTold) {
   Told told;
-  Resolver resolver({{"moving.test", 80}, {"moving.test", 80}}, told.callback());
-  EXPECT_THAT(resolver.start(kPatience), IsEmpty());
-  EXPECT_THAT(told.all(), ElementsAre("moving.test 192.0.2.1:80", "moving.test 192.0.2.2:80"));
+  Resolver resolver(told.callback(), 1ms);
+  EXPECT_THAT(resolver.use({{"moving.test", 80}}, kPatience), IsEmpty());
+  ASSERT_TRUE(comes_true([&] { return told.all().size() > 1; }));
+  EXPECT_EQ(told.all()[0], "moving.test 192.0.2.1:80");
+  EXPECT_EQ(told.all()[1], "moving.test 192.0.2.2:80");
 }
 
 TEST(ResolverTest, TheSameAnswerInAnotherOrderIsNoNews) {
   Told told;
-  Resolver resolver({{"shuffled.test", 80}, {"shuffled.test", 80}}, told.callback());
-  EXPECT_THAT(resolver.start(kPatience), IsEmpty());
-  EXPECT_EQ(fake().shuffled, 2);
+  Resolver resolver(told.callback(), 1ms);
+  EXPECT_THAT(resolver.use({{"shuffled.test", 80}}, kPatience), IsEmpty());
+  ASSERT_TRUE(comes_true([] { return fake().asked(fake().shuffled) >= 3; }));
   EXPECT_THAT(told.all(), ElementsAre("shuffled.test 192.0.2.1:80 192.0.2.2:80"));
+}
+
+// As a reload asks for it.
+TEST(ResolverTest, NamesComeAndGo) {
+  Told told;
+  Resolver resolver(told.callback());
+  EXPECT_THAT(resolver.use({{"127.0.0.1", 1}, {"127.0.0.1", 2}}, kPatience), IsEmpty());
+  EXPECT_THAT(resolver.use({{"127.0.0.1", 2}, {"127.0.0.1", 3}}, kPatience), IsEmpty());
+  EXPECT_EQ(told.all().size(), 3u) << "the one that stays is not asked for again";
+  EXPECT_EQ(resolver.known().size(), 2u);
+  EXPECT_FALSE(resolver.known().contains({"127.0.0.1", 1}));
+  EXPECT_THAT(resolver.use({{"127.0.0.1", 1}}, kPatience), IsEmpty());
+  EXPECT_EQ(told.all().size(), 4u) << "one that comes back is";
 }
 
 TEST(ResolverTest, ASlowAnswerDelaysNeitherTheStartNorTheStop) {
   Told told;
   {
-    Resolver resolver({{"slow.test", 80}}, told.callback());
-    EXPECT_THAT(resolver.start(50ms), ElementsAre(Resolver::Name{"slow.test", 80}));
+    Resolver resolver(told.callback());
+    EXPECT_THAT(resolver.use({{"slow.test", 80}}, 50ms), ElementsAre(Resolver::Name{"slow.test", 80}));
   }
   Told later;
   fake().set(fake().slow_answers);
   // The thread has outlived its resolver; what it finds concerns nobody any more.
-  Resolver resolver({{"slow.test", 80}}, later.callback());
-  EXPECT_THAT(resolver.start(kPatience), IsEmpty());
+  Resolver resolver(later.callback());
+  EXPECT_THAT(resolver.use({{"slow.test", 80}}, kPatience), IsEmpty());
   EXPECT_THAT(told.all(), IsEmpty());
   EXPECT_THAT(later.all(), ElementsAre("slow.test 192.0.2.1:80"));
 }

@@ -300,6 +300,45 @@ TEST_F(TunnelTest, AHalfClosedTunnelWithoutTrafficEndsAfterTheIdleTimeout) {
   EXPECT_TRUE(wait_ended(2s));
 }
 
+// ---- leaving
+
+TEST_F(TunnelTest, ItLeavesWithinItsTimeWithItsCode) {
+  open({.idle_timeout = {}, .leave_code = 4001, .leave_within = 50ms});
+  tunnel_->leave();
+  tunnel_->leave();
+  std::string at_client;
+  EXPECT_TRUE(harness_.run_until([&] { return !(at_client += client_.receive()).empty(); }, 500ms));
+  EXPECT_EQ(read_close(at_client)->code, 4001u);
+  EXPECT_EQ(read_close(upstream_.receive())->code, 4001u);
+  client_.send(client_close(4001));
+  upstream_.send(upstream_close(4001));
+  EXPECT_TRUE(wait_ended(1s));
+  EXPECT_EQ(ending_.summary.close_initiator, Party::gateway);
+}
+
+// Idleness is watched by the same timer.
+TEST_F(TunnelTest, OneThatWillLeaveCarriesOnUntilThenAndMayBeIdleBefore) {
+  open({.idle_timeout = {}, .leave_code = 1012, .leave_within = 3600s});
+  tunnel_->leave();
+  const std::string up = from_client(Opcode::text, "still here");
+  EXPECT_EQ(carry(client_, upstream_, up), up);
+  harness_.run_for(60ms);
+  EXPECT_FALSE(ended());
+  tunnel_->cut();
+
+  open({.idle_timeout = 40ms, .leave_code = 1012, .leave_within = 3600s});
+  tunnel_->leave();
+  std::string at_client;
+  EXPECT_TRUE(harness_.run_until([&] { return !(at_client += client_.receive()).empty(); }, 1s));
+  EXPECT_EQ(read_close(at_client)->code, 1001u);
+}
+
+TEST_F(TunnelTest, OneThatLeavesAtOnce) {
+  open({.idle_timeout = {}, .leave_code = 1012, .leave_within = 0ms});
+  tunnel_->leave();
+  EXPECT_EQ(read_close(client_.receive())->code, 1012u);
+}
+
 TEST_F(TunnelTest, WithoutIdleTimeoutItStays) {
   open();
   harness_.run_for(200ms);

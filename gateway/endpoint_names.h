@@ -1,0 +1,16 @@
+// Which names of a configuration's endpoints have to be resolved, and the addresses of the others.
+#pragma once
+
+#include "config/config.h"
+#include "upstream/resolver.h"
+
+namespace sluice {
+
+struct EndpointNames {
+  std::vector<upstream::Resolver::Name> to_resolve;
+  upstream::Resolver::Known known;  // IP addresses and unix sockets
+};
+
+EndpointNames endpoint_names(const config::Config& config);
+
+}  // namespace sluice
