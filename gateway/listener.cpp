@@ -7,6 +7,7 @@
 
 #include <cstring>
 #include <system_error>
+#include <utility>
 
 #include "config/address.h"
 #include "gateway/http/forwarded.h"
@@ -65,26 +66,26 @@ struct Slot final : tls::Stream::Attachment {
 
 Listener::Listener(proxy::Services& services, sessions::SessionSet& sessions, ConnectionLimits& limits,
                    std::shared_ptr<const config::Listener> config, std::shared_ptr<const tls::ServerContext> tls_context,
-                   tls::Descriptor socket, std::shared_ptr<SharedSocket> shared)
+                   Socket socket)
     : services_(services),
       sessions_(sessions),
       limits_(limits),
       config_(std::move(config)),
       tls_context_(std::move(tls_context)),
       socket_(std::move(socket)),
-      shared_(std::move(shared)),
       resume_(services.io.wheel, [](void* self) { static_cast<Listener*>(self)->resume(); }, this) {
-  if (shared_) shared_->listeners.push_back(this);
+  if (socket_.shared) socket_.shared->listeners[socket_.worker] = this;
 }
 
 // Level-triggered: what one turn leaves in the queue is told of again.
 void Listener::start() {
-  if (!socket_) return;
-  if (const ErrorCode error = services_.io.loop.add(socket_.get(), EPOLLIN, *this)) throw std::system_error(error, "epoll_ctl");
+  if (std::exchange(started_, true) || !socket_.descriptor) return;
+  const ErrorCode error = services_.io.loop.add(socket_.descriptor.get(), EPOLLIN, *this);
+  if (error) throw std::system_error(error, "cannot accept at " + config_->address.text() + " (epoll_ctl)");
 }
 
 void Listener::resume() {
-  if (services_.io.loop.change(socket_.get(), EPOLLIN, *this)) resume_.set_after(kPauseWithoutDescriptors);  // never stays deaf
+  if (services_.io.loop.change(socket_.descriptor.get(), EPOLLIN, *this)) resume_.set_after(kPauseWithoutDescriptors);  // never stays deaf
 }
 
 void Listener::on_events(std::uint32_t) {
@@ -98,7 +99,7 @@ void Listener::on_events(std::uint32_t) {
 
 void Listener::pause() {
   services_.io.metrics.accept_paused.add();
-  services_.io.loop.change(socket_.get(), 0, *this);
+  services_.io.loop.change(socket_.descriptor.get(), 0, *this);
   resume_.set_after(kPauseWithoutDescriptors);
   if (Clock::now() < quiet_until_) return;
   quiet_until_ = Clock::now() + kQuietAfterWarning;
@@ -112,7 +113,7 @@ bool Listener::accept_some(int most) {
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
     const int descriptor =
-        ::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        ::accept4(socket_.descriptor.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (descriptor >= 0) {
       accepted(tls::Descriptor(descriptor), peer);
       continue;
@@ -134,8 +135,9 @@ void Listener::accepted(tls::Descriptor socket, const sockaddr_storage& peer) {
     services_.io.metrics.accepted.add();
     return;
   }
-  if (!shared_) return serve(std::move(admitted));
-  hand_over(*shared_->listeners[shared_->next++ % shared_->listeners.size()], std::move(admitted));
+  if (!socket_.shared) return serve(std::move(admitted));
+  SharedSocket& shared = *socket_.shared;
+  hand_over(*shared.listeners[shared.next++ % shared.listeners.size()], std::move(admitted));
 }
 
 void Listener::hand_over(Listener& listener, Admitted admitted) {
@@ -167,15 +169,15 @@ bool Listener::admit(const std::optional<ClientKey>& client, ConnectionLimits::P
 }
 
 void Listener::close() {
-  if (!socket_) return;
+  if (std::exchange(closed_, true) || !socket_.descriptor) return;
   resume_.clear();
   // The file goes first, so that nobody comes to a socket that is about to close. Who is here already is served here: the
   // other workers are closing too.
-  if (shared_) shared_->file.remove();
-  shared_.reset();
+  if (socket_.shared) socket_.shared->file.remove();
+  socket_.shared.reset();
   accept_some(kBacklog);
   services_.io.loop.forget(*this);
-  socket_.close();
+  socket_.descriptor.close();
 }
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-// One worker's part of a listener: accepts connections and starts their sessions. Its worker's thread.
+// One worker's part of a listener at one socket: accepts connections and starts their sessions. Its worker's thread.
 // Every worker has a socket of its own (SO_REUSEPORT): the kernel spreads new connections, and no lock is shared. A unix socket
 // is the exception (see SharedSocket): the first worker accepts and posts the connections to the others.
 #pragma once
@@ -12,13 +12,22 @@ namespace sluice {
 
 class Listener final : private tls::EventSource {
  public:
-  // `tls_context` null: plain. `socket` none: another worker accepts for this one.
+  // What it listens at. A socket of a shared one is listened to once every worker has its part.
+  struct Socket {
+    unsigned id;                           // of the listener: all parts have the same, for as long as its address is kept
+    tls::Descriptor descriptor;            // none: another worker accepts for this one
+    std::shared_ptr<SharedSocket> shared;  // of a unix socket
+    unsigned worker;                       // whose part this is
+  };
+  // `tls_context` null: plain.
   Listener(proxy::Services& services, sessions::SessionSet& sessions, ConnectionLimits& limits,
            std::shared_ptr<const config::Listener> config, std::shared_ptr<const tls::ServerContext> tls_context,
-           tls::Descriptor socket, std::shared_ptr<SharedSocket> shared);
+           Socket socket);
 
-  const std::string& name() const noexcept { return config_->name; }
+  unsigned id() const noexcept { return socket_.id; }
+  // Begins to accept; once. Throws std::system_error.
   void start();
+  bool closed() const noexcept { return closed_; }
   // Connections that are accepted from now on get these.
   void renew(std::shared_ptr<const config::Listener> config) { config_ = std::move(config); }
   void renew_tls(std::shared_ptr<const tls::ServerContext> tls_context) { tls_context_ = std::move(tls_context); }
@@ -49,8 +58,9 @@ class Listener final : private tls::EventSource {
   ConnectionLimits& limits_;
   std::shared_ptr<const config::Listener> config_;
   std::shared_ptr<const tls::ServerContext> tls_context_;
-  tls::Descriptor socket_;                 // none: the connections come from the worker that has it
-  std::shared_ptr<SharedSocket> shared_;   // of a unix socket
+  Socket socket_;
+  bool started_ = false;
+  bool closed_ = false;
   tls::Deadline resume_;
   Clock::time_point quiet_until_{};  // no further warning about descriptors
 };

@@ -84,8 +84,7 @@ ListeningSockets open_listening_sockets(const config::Address& address, unsigned
   if (address.is_unix()) {
     UnixSocketFile file;
     listening.sockets.push_back(open_unix_socket(address.path, mode, kBacklog, file));
-    listening.shared = std::make_shared<SharedSocket>(std::move(file));
-    listening.sockets.resize(count);
+    listening.shared = std::make_shared<SharedSocket>(std::move(file), count);
     return listening;
   }
   for (unsigned i = 0; i < count; ++i) {
@@ -93,6 +92,24 @@ ListeningSockets open_listening_sockets(const config::Address& address, unsigned
     if (i == 0) listening.address.port = port_of(address, listening.sockets[0].get());
   }
   return listening;
+}
+
+std::vector<tls::Descriptor> sockets_of(ListeningSockets& listening, unsigned worker, unsigned workers) {
+  std::vector<tls::Descriptor> sockets;
+  for (std::size_t i = worker; i < listening.sockets.size(); i += workers) sockets.push_back(std::move(listening.sockets[i]));
+  return sockets;
+}
+
+const char* hint_for(const std::error_code& error) {
+  if (error == std::errc::address_in_use) return "is another program, or another Sluice, using it?";
+  if (error == std::errc::permission_denied) {
+    return "ports under 1024 need root or CAP_NET_BIND_SERVICE (setcap cap_net_bind_service=+ep FILE), "
+           "unix sockets a folder that may be written to";
+  }
+  if (error == std::errc::address_not_available) return "no interface of this machine has this address";
+  if (error == std::errc::file_exists) return "something that is no socket stands there";
+  if (error == std::errc::no_such_file_or_directory) return "the folder of a unix socket must exist";
+  return "the system refused it";
 }
 
 }  // namespace sluice

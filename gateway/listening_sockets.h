@@ -1,7 +1,8 @@
-// The listening sockets of one address, opened on the control thread before the workers start.
+// The listening sockets of one address, opened on the control thread.
 #pragma once
 
 #include <memory>
+#include <system_error>
 #include <vector>
 
 #include "config/listener_config.h"
@@ -17,23 +18,27 @@ inline constexpr int kBacklog = 4096;
 // A unix socket cannot be bound once per worker (SO_REUSEPORT is for IP alone): one worker accepts, and gives
 // the connections to all in turn.
 struct SharedSocket {
-  explicit SharedSocket(UnixSocketFile socket_file) : file(std::move(socket_file)) {}
+  SharedSocket(UnixSocketFile socket_file, unsigned workers) : file(std::move(socket_file)), listeners(workers) {}
   UnixSocketFile file;
-  std::vector<Listener*>
-      listeners;  // one per worker; complete before the first worker starts, and not changed after that
-  std::size_t next = 0;  // the accepting worker's alone
+  std::vector<Listener*> listeners;  // by worker, each set by its own; complete before the socket is listened to
+  std::size_t next = 0;              // the accepting worker's alone
 };
 
 // All sockets of one listener, bound and listening. `address.port` is the real one, also when port 0 was
 // asked for.
 struct ListeningSockets {
   config::Address address;
-  std::vector<tls::Descriptor> sockets;  // one per worker; of a unix socket the first worker has the only one
+  std::vector<tls::Descriptor> sockets;  // one per worker; one in all of a unix socket
   std::shared_ptr<SharedSocket> shared;  // of a unix socket
 };
 
-// `mode`: of a unix socket's file. Throws std::system_error when the address cannot be had, also when another
+// The sockets at which one of `workers` accepts; they leave `listening`.
+std::vector<tls::Descriptor> sockets_of(ListeningSockets& listening, unsigned worker, unsigned workers);
+
+// `mode`: of a unix socket's file. `count`: workers. Throws std::system_error when the address cannot be had, also when another
 // gateway holds it.
 ListeningSockets open_listening_sockets(const config::Address& address, unsigned mode, unsigned count);
+// What may be wrong then, for the message.
+const char* hint_for(const std::error_code& error);
 
 }  // namespace sluice

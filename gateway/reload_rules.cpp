@@ -7,36 +7,27 @@ namespace {
 
 constexpr char kUntilRestart[] = " is taken over at the next restart";
 
-std::string path_of(const config::Config& config, const config::Listener& listener) {
-  return "listeners[" + std::to_string(&listener - config.listeners.data()) + "]";
-}
-
 std::string admin_text(const config::Config& config) {
   return config.admin ? config.admin->address.text() + " " + config.admin->token : "";
 }
 
 }  // namespace
 
-const config::Listener* same_listener(const config::Config& running, const config::Listener& listener) {
-  const auto found = std::find_if(running.listeners.begin(), running.listeners.end(), [&](const config::Listener& one) {
-    return one.name == listener.name && one.address.text() == listener.address.text() && one.mode == listener.mode;
-  });
-  return found == running.listeners.end() ? nullptr : &*found;
-}
-
-std::vector<std::string> needs_restart(const config::Config& running, const config::Config& next) {
-  std::vector<std::string> reasons;
-  for (const config::Listener& listener : next.listeners) {
-    if (same_listener(running, listener) != nullptr) continue;
-    reasons.push_back(path_of(next, listener) + ": " + listener.name + " on " + listener.address.text() +
-                      " is not open yet; listeners are opened at start only, restart to have it");
+std::vector<std::optional<std::size_t>> kept_listeners(const std::vector<config::Listener>& running,
+                                                       const std::vector<config::Listener>& next) {
+  std::vector<std::optional<std::size_t>> kept(next.size());
+  std::vector<bool> taken(running.size());
+  for (const bool by_name : {true, false}) {
+    for (std::size_t i = 0; i < next.size(); ++i) {
+      for (std::size_t j = 0; j < running.size() && !kept[i]; ++j) {
+        if (taken[j] || running[j].address.text() != next[i].address.text()) continue;
+        if (by_name && running[j].name != next[i].name) continue;
+        kept[i] = j;
+        taken[j] = true;
+      }
+    }
   }
-  for (const config::Listener& listener : running.listeners) {
-    if (same_listener(next, listener) != nullptr) continue;
-    reasons.push_back("listeners: " + listener.name + " on " + listener.address.text() +
-                      " is missing; listeners are closed by a restart only, leave it in until then");
-  }
-  return reasons;
+  return kept;
 }
 
 std::vector<std::string> takes_effect_later(const config::Config& running, const config::Config& next) {

@@ -1,6 +1,7 @@
-// What a running gateway can take over of a new configuration. Pure functions of both.
+// What a running gateway takes over of a new configuration, and how. Pure functions of both.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,11 +9,11 @@
 
 namespace sluice {
 
-// Reasons why `next` cannot replace `running` without a restart: `key.path: what; what to do`. Empty: it can.
-std::vector<std::string> needs_restart(const config::Config& running, const config::Config& next);
+// For each listener of `next`, the index of the running one whose sockets it goes on with: it has the same address. The name
+// decides among several (port 0); otherwise it may change. None: the address has to be opened.
+std::vector<std::optional<std::size_t>> kept_listeners(const std::vector<config::Listener>& running,
+                                                       const std::vector<config::Listener>& next);
 // What of `next` waits for the next restart, as warnings; the rest takes effect.
 std::vector<std::string> takes_effect_later(const config::Config& running, const config::Config& next);
-// The listener of `running` that goes on as `listener`, of the same name and address; none: it is new.
-const config::Listener* same_listener(const config::Config& running, const config::Listener& listener);
 
 }  // namespace sluice

@@ -10,17 +10,10 @@
 
 #include "gateway/admin/admin_server.h"
 #include "gateway/control_io.h"
-#include "gateway/endpoint_names.h"
-#include "gateway/proxy/https_redirect.h"
-#include "gateway/reload_rules.h"
-#include "config/load.h"
-#include "gateway/tls_setup.h"
-#include "gateway/worker.h"
-#include "metrics/config_metrics.h"
+#include "gateway/live_config.h"
 #include "metrics/log.h"
 #include "metrics/process_metrics.h"
 #include "tls/load_error.h"
-#include "tls/vanished_peers.h"
 
 namespace sluice {
 namespace {
@@ -28,7 +21,6 @@ namespace {
 constexpr std::chrono::milliseconds kPingInterval{1000};
 constexpr std::chrono::milliseconds kStuckAfter{5000};
 constexpr std::chrono::milliseconds kDrainPoll{20};
-constexpr std::chrono::milliseconds kResolvePatience{3000};
 constexpr std::chrono::milliseconds kStopPatience{3000};
 // Descriptors that are not connections: listeners, logs, epoll, timers, libraries.
 constexpr std::uint64_t kReservedDescriptors = 64;
@@ -78,24 +70,6 @@ std::string destinations(const config::Config& config, const config::Listener& l
   return text.empty() ? "no route" : text;
 }
 
-std::vector<std::uint16_t> ports_of(const std::vector<ListeningSockets>& listening) {
-  std::vector<std::uint16_t> ports;
-  for (const ListeningSockets& sockets : listening) ports.push_back(sockets.address.port);
-  return ports;
-}
-
-const char* hint_for(const std::error_code& error) {
-  if (error == std::errc::address_in_use) return "is another program, or another Sluice, using it?";
-  if (error == std::errc::permission_denied) {
-    return "ports under 1024 need root or CAP_NET_BIND_SERVICE (setcap cap_net_bind_service=+ep FILE), "
-           "unix sockets a folder that may be written to";
-  }
-  if (error == std::errc::address_not_available) return "no interface of this machine has this address";
-  if (error == std::errc::file_exists) return "something that is no socket stands there";
-  if (error == std::errc::no_such_file_or_directory) return "the folder of a unix socket must exist";
-  return "the system refused it";
-}
-
 class Server {
  public:
   Server(config::Config config, std::optional<std::string> file);
@@ -104,17 +78,6 @@ class Server {
   ExitCode run();
 
  private:
-  void load_tls();
-  void make_workers(std::vector<ListeningSockets>& listening);
-  NewConfig for_worker(std::shared_ptr<const proxy::Snapshot> snapshot, const TlsSetup& tls, const UnchangedTls& unchanged_tls,
-                       const upstream::Resolver::Known& addresses);
-  upstream::Resolver::Known resolve(const config::Config& config);
-  void publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses);
-  void reload();
-  void take_over(std::shared_ptr<const proxy::Snapshot> next, TlsSetup tls, const UnchangedTls& unchanged);
-  void reloaded();
-  void reload_failed(const std::vector<std::string>& reasons);
-  void config_in_force();
   void start_admin(ListeningSockets& listening);
   void wait_for_signal();
   void on_signal(int number);
@@ -123,197 +86,50 @@ class Server {
   void poll_drain();
   void stop_workers();
   std::string unhealthy() const;
-  const config::Config& config() const noexcept { return snapshot_->config; }
+  const config::Config& config() const noexcept { return live_->config(); }
 
-  std::shared_ptr<const proxy::Snapshot> snapshot_;  // in force
-  const std::optional<std::string> file_;
-  const unsigned worker_count_;
   IoContext context_;
   asio::signal_set signals_;
   Timer ping_timer_;
   Timer drain_timer_;
   metrics::Registry registry_;
-  metrics::ConfigMetrics config_metrics_;
   tls::HeldBytes held_;
   upstream::EndpointRegistry endpoints_;
   ConnectionLimits connections_;
-  TlsSetup tls_;
-  std::uint16_t https_port_ = 443;
-  std::map<std::string, std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;  // by route
   std::vector<std::unique_ptr<Worker>> workers_;
-  upstream::Resolver resolver_;
+  std::unique_ptr<LiveConfig> live_;
   std::unique_ptr<admin::AdminServer> admin_;
   bool draining_ = false;
   Clock::time_point drain_ends_;
 };
 
-Server::Server(config::Config initial, std::optional<std::string> file)
-    : snapshot_(std::make_shared<const proxy::Snapshot>(std::move(initial))),
-      file_(std::move(file)),
-      worker_count_(worker_count(config())),
-      signals_(context_),
-      ping_timer_(context_),
-      drain_timer_(context_),
-      registry_(worker_count_),
-      config_metrics_(registry_),
-      held_(config().limits.max_held_bytes),
-      resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
-        publish(name, addresses);
-      }) {}
+Server::Server(config::Config config, std::optional<std::string> file)
+    : signals_(context_), ping_timer_(context_), drain_timer_(context_), registry_(worker_count(config)), held_(config.limits.max_held_bytes) {
+  for (unsigned index = 0; index < worker_count(config); ++index) {
+    workers_.push_back(std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, connections_}));
+  }
+  live_ = std::make_unique<LiveConfig>(std::move(config), std::move(file), context_, registry_, workers_);
+}
 
 void Server::start() {
   std::signal(SIGPIPE, SIG_IGN);
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) signals_.add(number);
   metrics::register_process_metrics(registry_, SLUICE_VERSION);
-  connections_.set(raise_descriptor_limit(config().limits.max_connections, worker_count_),
+  connections_.set(raise_descriptor_limit(config().limits.max_connections, static_cast<unsigned>(workers_.size())),
                    config().limits.max_connections_per_client);
-  load_tls();
-  std::vector<ListeningSockets> listening;
-  for (const config::Listener& listener : config().listeners) {
-    listening.push_back(open_listening_sockets(listener.address, listener.mode, worker_count_));
-    if (!config().timeouts.client_write_idle) continue;
-    for (const tls::Descriptor& socket : listening.back().sockets) {
-      tls::limit_unacknowledged(socket.get(), *config().timeouts.client_write_idle);
-    }
-  }
+  live_->install();
   std::optional<ListeningSockets> admin_sockets;
   if (config().admin) admin_sockets = open_listening_sockets(config().admin->address, 0, 1);
-  make_workers(listening);
-  for (const auto& [name, addresses] : resolve(config())) publish(name, addresses);  // before anybody asks for one
   for (const std::unique_ptr<Worker>& worker : workers_) worker->start();
   if (admin_sockets) start_admin(*admin_sockets);
-  for (std::size_t i = 0; i < listening.size(); ++i) {
-    const config::Listener& listener = config().listeners[i];
-    metrics::log().info("listening on {} (listener {}, {}) -> {}", listening[i].address.text(), listener.name,
-                        listener.tls ? "https and wss" : "http and ws", destinations(config(), listener));
+  for (const OpenListener& listener : live_->listeners().all()) {
+    metrics::log().info("listening on {} (listener {}, {}) -> {}", listener.address.text(), listener.config.name,
+                        listener.config.tls ? "https and wss" : "http and ws", destinations(config(), listener.config));
   }
-  config_in_force();
-  metrics::log().info("{} workers serve {}", worker_count_, file_.value_or("without a configuration file"));
+  live_->in_force();
+  metrics::log().info("{} workers serve {}", workers_.size(), live_->source());
   wait_for_signal();
   ping_workers();
-}
-
-void Server::load_tls() {
-  std::vector<std::string> warnings;
-  tls_ = sluice::load_tls(config(), warnings);
-  for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
-}
-
-void Server::make_workers(std::vector<ListeningSockets>& listening) {
-  https_port_ = proxy::https_port(config(), ports_of(listening));
-  for (unsigned index = 0; index < worker_count_; ++index) {
-    auto& worker = workers_.emplace_back(
-        std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, connections_}));
-    worker->install(for_worker(snapshot_, tls_, {}, {}));
-    std::vector<WorkerListener> listeners;
-    for (std::size_t i = 0; i < config().listeners.size(); ++i) {
-      const config::Listener& listener = config().listeners[i];
-      listeners.push_back({std::make_shared<const config::Listener>(listener), make_context(listener, tls_.listeners[i]),
-                           std::move(listening[i].sockets[index]), listening[i].shared});
-    }
-    worker->add_listeners(std::move(listeners));
-  }
-}
-
-// A worker's own contexts, and what all share. Open tunnels are counted on by the name of their route.
-NewConfig Server::for_worker(std::shared_ptr<const proxy::Snapshot> snapshot, const TlsSetup& tls,
-                             const UnchangedTls& unchanged_tls, const upstream::Resolver::Known& addresses) {
-  NewConfig next;
-  const config::Config& config = snapshot->config;
-  for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
-    const bool unchanged = !unchanged_tls.upstreams.empty() && unchanged_tls.upstreams[i];
-    next.clients.push_back({make_context(config.upstreams[i], tls.upstreams[i]), unchanged});
-  }
-  for (const config::Route& route : config.routes) {
-    std::shared_ptr<proxy::TunnelCount>& count = tunnel_counts_[route.name];
-    if (!count) count = std::make_shared<proxy::TunnelCount>(0);
-    next.tunnel_counts.push_back(count);
-  }
-  next.https_port = https_port_;
-  next.addresses = addresses;
-  next.snapshot = std::move(snapshot);
-  return next;
-}
-
-// Of all endpoints of `config`; names that are new are waited for a little.
-upstream::Resolver::Known Server::resolve(const config::Config& config) {
-  EndpointNames names = endpoint_names(config);
-  for (const upstream::Resolver::Name& name : resolver_.use(names.to_resolve, kResolvePatience)) {
-    metrics::log().warn("{} is not resolved yet; its endpoint gets no requests until it is", name.first);
-  }
-  upstream::Resolver::Known known = resolver_.known();
-  known.merge(names.known);
-  return known;
-}
-
-void Server::publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
-  for (const std::unique_ptr<Worker>& worker : workers_) worker->set_addresses(name, addresses);
-}
-
-// The new configuration is complete before the first worker hears of it; whatever is wrong with it changes nothing.
-void Server::reload() {
-  if (!file_) return metrics::log().warn("there is no configuration file to reload");
-  if (draining_) return metrics::log().warn("the configuration is not reloaded: the gateway is shutting down");
-  try {
-    std::vector<std::string> warnings;
-    auto next = std::make_shared<const proxy::Snapshot>(config::load_file(*file_, warnings));
-    TlsSetup tls = sluice::load_tls(next->config, warnings);
-    const std::vector<std::string> reasons = needs_restart(config(), next->config);
-    if (!reasons.empty()) return reload_failed(reasons);
-    for (const std::string& later : takes_effect_later(config(), next->config)) warnings.push_back(later);
-    for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
-    const UnchangedTls unchanged = keep_unchanged(config(), tls_, next->config, tls);
-    take_over(std::move(next), std::move(tls), unchanged);
-  } catch (const config::ConfigError& error) {
-    std::vector<std::string> reasons;
-    for (const config::Problem& problem : error.problems()) reasons.push_back(problem.text());
-    reload_failed(reasons);
-  } catch (const std::exception& error) {
-    reload_failed({error.what()});
-  }
-}
-
-void Server::take_over(std::shared_ptr<const proxy::Snapshot> next, TlsSetup tls, const UnchangedTls& unchanged) {
-  const upstream::Resolver::Known addresses = resolve(next->config);
-  std::vector<NewConfig> for_workers;
-  for (std::size_t index = 0; index < workers_.size(); ++index) {
-    NewConfig& one = for_workers.emplace_back(for_worker(next, tls, unchanged, addresses));
-    for (std::size_t i = 0; i < next->config.listeners.size(); ++i) {
-      const config::Listener& listener = next->config.listeners[i];
-      one.listeners.push_back({std::make_shared<const config::Listener>(listener),
-                               unchanged.listeners[i] ? nullptr : make_context(listener, tls.listeners[i]),
-                               unchanged.listeners[i]});
-    }
-  }
-  snapshot_ = std::move(next);
-  tls_ = std::move(tls);
-  const auto waiting = std::make_shared<std::atomic<std::size_t>>(workers_.size());
-  const auto in_force = [this, waiting] {
-    if (waiting->fetch_sub(1) == 1) asio::post(context_, [this] { reloaded(); });
-  };
-  for (std::size_t index = 0; index < workers_.size(); ++index) {
-    workers_[index]->reload(std::move(for_workers[index]), in_force);
-  }
-  // An answer that came meanwhile went to the endpoints of before.
-  for (const auto& [name, known] : resolver_.known()) publish(name, known);
-}
-
-// Every worker has taken it over.
-void Server::reloaded() {
-  config_in_force();
-  config_metrics_.reloads_ok.add();
-  metrics::log().info("configuration {} is in force: {}", config_metrics_.generation.value(), *file_);
-}
-
-void Server::reload_failed(const std::vector<std::string>& reasons) {
-  config_metrics_.reloads_failed.add();
-  for (const std::string& reason : reasons) metrics::log().error("{}", reason);
-  metrics::log().error("the configuration was not reloaded, and nothing has changed");
-}
-
-void Server::config_in_force() {
-  config_metrics_.generation.add(1);
-  config_metrics_.loaded_at.set(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
 }
 
 void Server::start_admin(ListeningSockets& listening) {
@@ -355,7 +171,7 @@ void Server::wait_for_signal() {
 
 void Server::on_signal(int number) {
   if (number == SIGUSR1) return metrics::reopen_logs();
-  if (number == SIGHUP) return reload();
+  if (number == SIGHUP) return live_->reload({});
   if (!draining_) return begin_drain();
   metrics::log().warn("second signal: leaving at once");
   stop_workers();
@@ -363,6 +179,7 @@ void Server::on_signal(int number) {
 
 void Server::begin_drain() {
   draining_ = true;
+  live_->freeze();
   drain_ends_ = Clock::now() + config().timeouts.drain;
   metrics::log().info("draining {} connections, at most {} ms", connections_.open(), config().timeouts.drain.count());
   for (const std::unique_ptr<Worker>& worker : workers_) worker->drain(config().timeouts.drain);
@@ -382,7 +199,7 @@ void Server::poll_drain() {
 }
 
 void Server::stop_workers() {
-  resolver_.stop();
+  live_->stop();
   if (admin_) admin_->close();
   for (const std::unique_ptr<Worker>& worker : workers_) worker->stop();
   const Clock::time_point patience = Clock::now() + kStopPatience;

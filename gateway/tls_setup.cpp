@@ -122,16 +122,15 @@ std::shared_ptr<const tls::ClientContext> make_context(const config::Upstream& u
 }
 
 UnchangedTls keep_unchanged(const config::Config& running, const TlsSetup& running_setup, const config::Config& next,
-                            TlsSetup& next_setup) {
+                            TlsSetup& next_setup, const std::vector<std::optional<std::size_t>>& kept) {
   UnchangedTls unchanged;
   for (std::size_t i = 0; i < next.listeners.size(); ++i) {
     const config::Listener& is = next.listeners[i];
     ListenerTlsSetup& setup = next_setup.listeners[i];
-    const std::size_t j = index_of(running.listeners, is.name);
     unchanged.listeners.push_back(false);
-    if (j == running.listeners.size() || !is.tls || !running.listeners[j].tls) continue;
-    const config::Listener& was = running.listeners[j];
-    const ListenerTlsSetup& before = running_setup.listeners[j];
+    if (!kept[i] || !is.tls || !running.listeners[*kept[i]].tls) continue;
+    const config::Listener& was = running.listeners[*kept[i]];
+    const ListenerTlsSetup& before = running_setup.listeners[*kept[i]];
     if (*is.tls == *was.tls && is.protocols == was.protocols && setup.fingerprint == before.fingerprint) {
       setup = before;
       unchanged.listeners.back() = true;

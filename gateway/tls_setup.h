@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,14 +37,15 @@ struct TlsSetup {
 
 // Throws config::ConfigError with everything that is wrong; appends to `warnings`. Opens no socket.
 TlsSetup load_tls(const config::Config& config, std::vector<std::string>& warnings);
-// Which of the next configuration's listeners and upstreams have the same TLS as a running one of that name: their contexts can
-// go on. (A context that is replaced lives for as long as a tunnel that was opened with it.)
+// Which of the next configuration's listeners and upstreams have the same TLS as the running one that they go on from: their
+// contexts can go on. (A context that is replaced lives for as long as a tunnel that was opened with it.)
 struct UnchangedTls {
   std::vector<bool> listeners, upstreams;
 };
 // Takes over from the running setup what is the same, and what was made by chance at start: ticket keys, self-signed certificates.
+// `kept`: for each of the next listeners the running one, see kept_listeners(); upstreams go by name.
 UnchangedTls keep_unchanged(const config::Config& running, const TlsSetup& running_setup, const config::Config& next,
-                            TlsSetup& next_setup);
+                            TlsSetup& next_setup, const std::vector<std::optional<std::size_t>>& kept);
 // For one worker; null: plain. Throw TlsLoadError when memory is out; what is wrong with the files was found by load_tls().
 std::unique_ptr<tls::ServerContext> make_context(const config::Listener& listener,
                                                  const ListenerTlsSetup& setup);

@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "gateway/http1/parse_error.h"
@@ -47,6 +48,7 @@ std::shared_ptr<upstream::Cluster> Worker::cluster_for(const config::Upstream& u
 }
 
 void Worker::take_over(NewConfig next) {
+  take_over(std::move(next.listeners));
   auto generation = std::make_shared<proxy::Generation>(std::move(next.snapshot), services_.cells.route("none"));
   generation->https_port = next.https_port;
   const config::Config& config = generation->config();
@@ -66,21 +68,57 @@ void Worker::take_over(NewConfig next) {
   services_.generation = std::move(generation);
 }
 
+void Worker::take_over(std::vector<WorkerListener> listeners) {
+  for (const std::unique_ptr<Listener>& running : listeners_) {
+    const auto next = std::find_if(listeners.begin(), listeners.end(),
+                                   [&](const WorkerListener& listener) { return listener.id == running->id(); });
+    if (next == listeners.end()) {
+      running->close();
+      continue;
+    }
+    running->renew(next->config);
+    if (!next->tls_unchanged) running->renew_tls(next->tls_context);
+  }
+  for (WorkerListener& listener : listeners) {
+    if (listener.opened) add(std::move(listener));
+  }
+}
+
+void Worker::add(WorkerListener listener) {
+  if (listener.shared && listener.sockets.empty()) listener.sockets.emplace_back();
+  for (tls::Descriptor& socket : listener.sockets) {
+    listeners_.push_back(std::make_unique<Listener>(services_, sessions_, shared_.connections, listener.config,
+                                                    listener.tls_context,
+                                                    Listener::Socket{listener.id, std::move(socket), listener.shared, index_}));
+  }
+}
+
+void Worker::start() {
+  for (const std::unique_ptr<Listener>& listener : listeners_) listener->start();
+  thread_ = std::thread([this] { run(); });
+}
+
 void Worker::reload(NewConfig next, std::function<void()> in_force) {
   // The task is copied on its way; what it carries moves once.
   loop_.post([this, carried = std::make_shared<NewConfig>(std::move(next)), in_force = std::move(in_force)] {
-    std::vector<NewConfig::ListenerSettings> listeners = std::move(carried->listeners);
     take_over(std::move(*carried));
-    for (NewConfig::ListenerSettings& settings : listeners) {
-      for (const std::unique_ptr<Listener>& listener : listeners_) {
-        if (listener->name() != settings.config->name) continue;
-        listener->renew(settings.config);
-        if (!settings.tls_unchanged) listener->renew_tls(settings.tls_context);
-      }
-    }
     const proxy::Generation& current = *services_.generation;
     services_.tunnels.leave_if([&current](const websocket::Tunnel& tunnel) { return !current.has(tunnel); });
     in_force();
+  });
+}
+
+// A closed part of a shared socket stays until the worker that accepted there has closed it too: connections were on their way.
+void Worker::settle_listeners() {
+  loop_.post([this] {
+    std::erase_if(listeners_, [](const std::unique_ptr<Listener>& listener) { return listener->closed(); });
+    for (const std::unique_ptr<Listener>& listener : listeners_) {
+      try {
+        listener->start();
+      } catch (const std::exception& error) {  // the others are to begin all the same
+        metrics::log().error("{}", error.what());
+      }
+    }
   });
 }
 
@@ -90,15 +128,6 @@ void Worker::set_addresses(const upstream::Resolver::Name& name, std::shared_ptr
       cluster->set_addresses(name.first, name.second, addresses);
     }
   });
-}
-
-void Worker::add_listeners(std::vector<WorkerListener> listeners) {
-  for (WorkerListener& listener : listeners) {
-    listeners_.push_back(std::make_unique<Listener>(services_, sessions_, shared_.connections, std::move(listener.config),
-                                                    std::move(listener.tls_context), std::move(listener.socket),
-                                                    std::move(listener.shared)));
-    listeners_.back()->start();
-  }
 }
 
 void Worker::run() {

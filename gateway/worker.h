@@ -20,10 +20,14 @@ struct Shared {
 
 // A listener's part for one worker.
 struct WorkerListener {
+  unsigned id;
   std::shared_ptr<const config::Listener> config;
   std::shared_ptr<const tls::ServerContext> tls_context;  // null: plain
-  tls::Descriptor socket;                // none: another worker accepts for this one
-  std::shared_ptr<SharedSocket> shared;  // of a unix socket
+  bool tls_unchanged = false;                             // the context of before goes on
+  // Of one that is new: where it accepts. None and not shared: its sockets are the other workers' alone.
+  bool opened = false;
+  std::vector<tls::Descriptor> sockets;
+  std::shared_ptr<SharedSocket> shared;  // of a unix socket, at which only the first worker accepts
 };
 
 // A configuration for one worker. Made on the control thread.
@@ -37,13 +41,7 @@ struct NewConfig {
   std::vector<std::shared_ptr<proxy::TunnelCount>> tunnel_counts;  // one per route, shared by all workers
   std::uint16_t https_port = 443;                                  // where redirect_to_https leads
   upstream::Resolver::Known addresses;                             // of endpoints, as far as they are known
-  // Of listeners that are open already, by name; not used by install().
-  struct ListenerSettings {
-    std::shared_ptr<const config::Listener> config;
-    std::shared_ptr<const tls::ServerContext> tls_context;
-    bool tls_unchanged = false;  // the context of before goes on
-  };
-  std::vector<ListenerSettings> listeners;
+  std::vector<WorkerListener> listeners;                           // the others are closed
 };
 
 class Worker {
@@ -55,13 +53,15 @@ class Worker {
 
   // From the control thread, before start().
   void install(NewConfig next) { take_over(std::move(next)); }
-  // The same at any time: requests begin under it from then on, and those that are under way end under theirs. Tunnels whose
-  // route or endpoint is gone are let go. `in_force` is called on the worker's thread when that is so.
+  // Begins to accept. Throws std::system_error. Every worker has its configuration by then.
+  void start();
+  // A configuration at any time after that: requests begin under it from then on, and those that are under way end under theirs. Tunnels
+  // whose route or endpoint is gone are let go. `in_force` is called on the worker's thread when that is so.
   void reload(NewConfig next, std::function<void()> in_force);
+  // The second half of it, when every worker has the configuration: new listeners begin to accept, closed ones go.
+  void settle_listeners();
   // Any thread; what comes before start() is done first.
   void set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses);
-  void add_listeners(std::vector<WorkerListener> listeners);
-  void start() { thread_ = std::thread([this] { run(); }); }
 
   // From the control thread, at any time.
   // Stops accepting, ends what is idle, says Close to tunnels; each has at most `grace`.
@@ -78,6 +78,8 @@ class Worker {
  private:
   void run();
   void take_over(NewConfig next);
+  void take_over(std::vector<WorkerListener> listeners);
+  void add(WorkerListener listener);
   std::shared_ptr<upstream::Cluster> cluster_for(const config::Upstream& upstream, NewConfig::ClientTls tls);
 
   const unsigned index_;

@@ -167,8 +167,9 @@ def test_leaving_is_spread(lab):
     (lambda config: config["routes"][0].update(upstream="nowhere"), 'routes[0].upstream: '),
     (lambda config: config.update(listeners=[{"name": "web", "address": "127.0.0.1:0", "tls": {"certificates": [
         {"certificate": "missing.pem", "private_key": "missing.pem"}]}}]), "missing.pem"),
-    (lambda config: config["listeners"].append({"name": "more", "address": "127.0.0.1:0"}), "restart to have it"),
-    (lambda config: config["listeners"][0].update(name="renamed"), "listeners are closed by a restart only"),
+    (lambda config: config["listeners"].extend([{"name": "more", "address": "127.0.0.1:0"},
+                                                {"name": "lost", "address": "unix:/nowhere/at/all.sock"}]),
+     "cannot listen on unix:/nowhere/at/all.sock"),
 ])
 def test_a_wrong_one_changes_nothing_and_says_why(lab, break_it, says):
     config = two_routes(lab)

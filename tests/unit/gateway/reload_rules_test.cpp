@@ -23,26 +23,33 @@ config::Config load(const std::string& text) {
 
 config::Config with_listeners(const std::string& lines) { return load("listeners:\n" + lines); }
 
-TEST(ReloadRules, TheSameListenersNeedNoRestart) {
-  const config::Config running = load(kListeners);
-  EXPECT_THAT(needs_restart(running, load(kListeners)), IsEmpty());
-  const config::Config turned = with_listeners(
-      "  - { name: local, address: \"unix:/run/web.sock\", mode: 0660 }\n"
-      "  - { name: web, address: 127.0.0.1:8080, trusted_proxies: [10.0.0.0/8], tls: { self_signed: true } }\n");
-  EXPECT_THAT(needs_restart(running, turned), IsEmpty()) << "everything else of a listener may change";
-  ASSERT_NE(same_listener(running, turned.listeners[1]), nullptr);
-  EXPECT_EQ(same_listener(running, turned.listeners[1])->name, "web");
+std::vector<std::optional<std::size_t>> kept(const std::string& running, const std::string& next) {
+  return kept_listeners(with_listeners(running).listeners, with_listeners(next).listeners);
 }
 
-TEST(ReloadRules, ListenersThatComeOrGoNeedOne) {
-  const config::Config running = load(kListeners);
-  EXPECT_THAT(needs_restart(running, with_listeners("  - { name: web, address: 127.0.0.1:8080 }\n")),
-              ElementsAre("listeners: local on unix:/run/web.sock is missing; listeners are closed by a restart only, leave it in "
-                          "until then"));
-  const std::string moved =
-      "  - { name: web, address: 127.0.0.1:8081 }\n"
-      "  - { name: local, address: \"unix:/run/web.sock\", mode: 0666 }\n";
-  EXPECT_EQ(needs_restart(running, with_listeners(moved)).size(), 4u) << "each of both is another one";
+TEST(ReloadRules, AListenerGoesOnWithTheSocketsOfItsAddress) {
+  const char running[] =
+      "  - { name: web, address: 127.0.0.1:8080 }\n"
+      "  - { name: local, address: \"unix:/run/web.sock\", mode: 0660 }\n";
+  EXPECT_THAT(kept(running, running), ElementsAre(0, 1));
+  EXPECT_THAT(kept(running, "  - { name: local, address: \"unix:/run/web.sock\", mode: 0666 }\n"
+                            "  - { name: web, address: 127.0.0.1:8080, trusted_proxies: [10.0.0.0/8], tls: { self_signed: true } }\n"),
+              ElementsAre(1, 0))
+      << "everything else may change";
+  EXPECT_THAT(kept(running, "  - { name: web, address: 127.0.0.1:8081 }\n"), ElementsAre(std::nullopt));
+}
+
+TEST(ReloadRules, NamesMayChangePlaces) {
+  EXPECT_THAT(kept("  - { name: a, address: 127.0.0.1:8080 }\n  - { name: b, address: 127.0.0.1:8081 }\n",
+                   "  - { name: a, address: 127.0.0.1:8081 }\n  - { name: c, address: 127.0.0.1:8080 }\n"),
+              ElementsAre(1, 0));
+}
+
+TEST(ReloadRules, AmongFreePortsTheNameDecides) {
+  const char running[] = "  - { name: a, address: 127.0.0.1:0 }\n  - { name: b, address: 127.0.0.1:0 }\n";
+  EXPECT_THAT(kept(running, "  - { name: b, address: 127.0.0.1:0 }\n  - { name: c, address: 127.0.0.1:0 }\n"
+                            "  - { name: d, address: 127.0.0.1:0 }\n"),
+              ElementsAre(1, 0, std::nullopt));
 }
 
 TEST(ReloadRules, WhatIsFixedAtStartWaits) {

@@ -1,0 +1,182 @@
+#include "gateway/live_config.h"
+
+#include <asio/post.hpp>
+#include <utility>
+
+#include "config/load.h"
+#include "gateway/endpoint_names.h"
+#include "gateway/proxy/https_redirect.h"
+#include "gateway/reload_rules.h"
+#include "metrics/log.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::chrono::milliseconds kResolvePatience{3000};
+
+}  // namespace
+
+// A configuration of which nothing is wrong, and nothing in force yet.
+struct LiveConfig::Loaded {
+  std::shared_ptr<const proxy::Snapshot> snapshot;
+  TlsSetup tls;
+  UnchangedTls unchanged;
+  OpenListeners::Next listeners;
+};
+
+LiveConfig::LiveConfig(config::Config first, std::optional<std::string> file, IoContext& context, metrics::Registry& registry,
+                       Workers& workers)
+    : context_(context),
+      workers_(workers),
+      file_(std::move(file)),
+      metrics_(registry),
+      snapshot_(std::make_shared<const proxy::Snapshot>(std::move(first))),
+      listeners_(static_cast<unsigned>(workers.size())),
+      resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
+        publish(name, addresses);
+      }) {}
+
+void LiveConfig::install() {
+  std::vector<std::string> warnings;
+  tls_ = load_tls(config(), warnings);
+  OpenListeners::Next listeners = listeners_.open(config().listeners);
+  std::vector<NewConfig> parts = for_workers(snapshot_, tls_, {}, listeners);
+  for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->install(std::move(parts[i]));
+  listeners_.use(std::move(listeners.listeners), config().timeouts, warnings);
+  for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
+}
+
+void LiveConfig::in_force() {
+  metrics_.generation.add(1);
+  metrics_.loaded_at.set(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
+}
+
+// A worker's own contexts, and what all share. Open tunnels are counted on by the name of their route. Names that are new are
+// waited for a little.
+std::vector<NewConfig> LiveConfig::for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot, const TlsSetup& tls,
+                                               const UnchangedTls& unchanged, OpenListeners::Next& listeners) {
+  const config::Config& config = snapshot->config;
+  const upstream::Resolver::Known addresses = resolve(config);
+  const auto same = [](const std::vector<bool>& flags, std::size_t i) { return i < flags.size() && flags[i]; };
+  std::vector<NewConfig> parts(workers_.size());
+  for (std::size_t index = 0; index < parts.size(); ++index) {
+    NewConfig& part = parts[index];
+    part.snapshot = snapshot;
+    part.https_port = proxy::https_port(config, ports_of(listeners.listeners));
+    part.addresses = addresses;
+    for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
+      part.clients.push_back({make_context(config.upstreams[i], tls.upstreams[i]), same(unchanged.upstreams, i)});
+    }
+    for (const config::Route& route : config.routes) {
+      std::shared_ptr<proxy::TunnelCount>& count = tunnel_counts_[route.name];
+      if (!count) count = std::make_shared<proxy::TunnelCount>(0);
+      part.tunnel_counts.push_back(count);
+    }
+    for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+      const bool keeps_tls = same(unchanged.listeners, i);
+      ListeningSockets& opened = listeners.opened[i];
+      part.listeners.push_back({.id = listeners.listeners[i].id,
+                                .config = std::make_shared<const config::Listener>(config.listeners[i]),
+                                .tls_context = keeps_tls ? nullptr : make_context(config.listeners[i], tls.listeners[i]),
+                                .tls_unchanged = keeps_tls,
+                                .opened = !listeners.kept[i],
+                                .sockets = sockets_of(opened, static_cast<unsigned>(index), static_cast<unsigned>(parts.size())),
+                                .shared = opened.shared});
+    }
+  }
+  return parts;
+}
+
+// Of all endpoints of `config`.
+upstream::Resolver::Known LiveConfig::resolve(const config::Config& config) {
+  EndpointNames names = endpoint_names(config);
+  for (const upstream::Resolver::Name& name : resolver_.use(names.to_resolve, kResolvePatience)) {
+    metrics::log().warn("{} is not resolved yet; its endpoint gets no requests until it is", name.first);
+  }
+  upstream::Resolver::Known known = resolver_.known();
+  known.merge(names.known);
+  return known;
+}
+
+void LiveConfig::publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->set_addresses(name, addresses);
+}
+
+void LiveConfig::reload(Reloaded done) {
+  if (reloading_) return wait_for_next_.push_back(std::move(done));
+  reloading_ = true;
+  waiting_.push_back(std::move(done));
+  load_and_take_over();
+}
+
+void LiveConfig::load_and_take_over() {
+  warnings_.clear();
+  try {
+    if (frozen_) throw std::runtime_error("the gateway is shutting down");
+    if (!file_) throw std::runtime_error("there is no configuration file to reload");
+    take_over(load());
+  } catch (const config::ConfigError& error) {
+    ReloadResult result;
+    for (const config::Problem& problem : error.problems()) result.lines.push_back(problem.text());
+    finish(result);
+  } catch (const std::system_error& error) {
+    finish({false, {std::string(error.what()) + "; " + hint_for(error.code())}});
+  } catch (const std::exception& error) {
+    finish({false, {error.what()}});
+  }
+}
+
+LiveConfig::Loaded LiveConfig::load() {
+  Loaded next;
+  next.snapshot = std::make_shared<const proxy::Snapshot>(config::load_file(*file_, warnings_));
+  const config::Config& loaded = next.snapshot->config;
+  next.tls = load_tls(loaded, warnings_);
+  next.listeners = listeners_.open(loaded.listeners);
+  next.unchanged = keep_unchanged(config(), tls_, loaded, next.tls, next.listeners.kept);
+  for (const std::string& later : takes_effect_later(config(), loaded)) warnings_.push_back(later);
+  return next;
+}
+
+void LiveConfig::take_over(Loaded loaded) {
+  std::vector<NewConfig> parts = for_workers(loaded.snapshot, loaded.tls, loaded.unchanged, loaded.listeners);
+  for (std::size_t i = 0; i < loaded.listeners.listeners.size(); ++i) {
+    const OpenListener& listener = loaded.listeners.listeners[i];
+    if (!loaded.listeners.kept[i]) metrics::log().info("listening on {} (listener {})", listener.address.text(), listener.config.name);
+  }
+  listeners_.use(std::move(loaded.listeners.listeners), loaded.snapshot->config.timeouts, warnings_);
+  snapshot_ = std::move(loaded.snapshot);
+  tls_ = std::move(loaded.tls);
+  const auto missing = std::make_shared<std::atomic<std::size_t>>(workers_.size());
+  const auto has_it = [this, missing] {
+    if (missing->fetch_sub(1) == 1) asio::post(context_, [this] { all_have_it(); });
+  };
+  for (std::size_t index = 0; index < workers_.size(); ++index) workers_[index]->reload(std::move(parts[index]), has_it);
+  // An answer that came meanwhile went to the endpoints of before.
+  for (const auto& [name, known] : resolver_.known()) publish(name, known);
+}
+
+void LiveConfig::all_have_it() {
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->settle_listeners();
+  // What no route and no tunnel counts in any more. The workers' parts of before are gone.
+  std::erase_if(tunnel_counts_, [](const auto& named) { return named.second.use_count() == 1; });
+  in_force();
+  ReloadResult result{true, {"configuration " + std::to_string(generation()) + " is in force: " + *file_}};
+  for (const std::string& warning : warnings_) result.lines.push_back("warning: " + warning);
+  finish(result);
+}
+
+void LiveConfig::finish(const ReloadResult& result) {
+  (result.ok ? metrics_.reloads_ok : metrics_.reloads_failed).add();
+  for (const std::string& warning : result.ok ? warnings_ : std::vector<std::string>()) metrics::log().warn("{}", warning);
+  for (const std::string& reason : result.ok ? std::vector<std::string>() : result.lines) metrics::log().error("{}", reason);
+  if (result.ok) metrics::log().info("{}", result.lines.front());
+  if (!result.ok) metrics::log().error("the configuration was not reloaded, and nothing has changed");
+  for (const Reloaded& done : std::exchange(waiting_, {})) {
+    if (done) done(result);
+  }
+  waiting_ = std::exchange(wait_for_next_, {});
+  reloading_ = !waiting_.empty();
+  if (reloading_) asio::post(context_, [this] { load_and_take_over(); });
+}
+
+}  // namespace sluice

@@ -1,0 +1,80 @@
+// The configuration in force, and how the next one takes its place: everything that may be wrong with it is found before the first
+// worker hears of it, and changes nothing. The control thread's, but for what the resolver's threads post.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gateway/control_io.h"
+#include "gateway/open_listeners.h"
+#include "gateway/tls_setup.h"
+#include "gateway/worker.h"
+#include "metrics/config_metrics.h"
+
+namespace sluice {
+
+struct ReloadResult {
+  bool ok = false;
+  std::vector<std::string> lines;  // what is in force now and what is to be noticed; otherwise what is wrong
+};
+
+class LiveConfig {
+ public:
+  using Workers = std::vector<std::unique_ptr<Worker>>;
+  using Reloaded = std::function<void(const ReloadResult&)>;
+
+  // `file`: what `first` was loaded from and the next ones are; none: it stays. Refers to the rest.
+  LiveConfig(config::Config first, std::optional<std::string> file, IoContext& context, metrics::Registry& registry,
+             Workers& workers);
+
+  // Opens the listeners and gives every worker its part, before they start. Throws std::system_error (an address cannot be
+  // had), ConfigError (certificates and keys) or TlsLoadError.
+  void install();
+  // It counts from now on.
+  void in_force();
+  const config::Config& config() const noexcept { return snapshot_->config; }
+  const OpenListeners& listeners() const noexcept { return listeners_; }
+  std::string source() const { return file_.value_or("without a configuration file"); }
+  std::int64_t generation() const { return metrics_.generation.value(); }
+
+  // Loads the file again. One at a time: who asks meanwhile gets a further one, since the file may have changed. `done` may be
+  // empty.
+  void reload(Reloaded done);
+  // Reloads fail from now on.
+  void freeze() noexcept { frozen_ = true; }
+  // Names are not resolved any more.
+  void stop() { resolver_.stop(); }
+
+ private:
+  struct Loaded;
+  void load_and_take_over();
+  Loaded load();
+  void take_over(Loaded loaded);
+  std::vector<NewConfig> for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot, const TlsSetup& tls,
+                                     const UnchangedTls& unchanged, OpenListeners::Next& listeners);
+  void all_have_it();
+  void finish(const ReloadResult& result);
+  upstream::Resolver::Known resolve(const config::Config& config);
+  void publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses);
+
+  IoContext& context_;
+  Workers& workers_;
+  const std::optional<std::string> file_;
+  metrics::ConfigMetrics metrics_;
+  std::shared_ptr<const proxy::Snapshot> snapshot_;
+  TlsSetup tls_;
+  OpenListeners listeners_;
+  std::map<std::string, std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;  // by route
+  upstream::Resolver resolver_;
+
+  bool reloading_ = false;
+  bool frozen_ = false;
+  std::vector<Reloaded> waiting_;       // for the reload that is under way
+  std::vector<Reloaded> wait_for_next_;
+  std::vector<std::string> warnings_;   // of the reload that is under way
+};
+
+}  // namespace sluice

@@ -1,0 +1,64 @@
+#include "gateway/open_listeners.h"
+
+#include <sys/stat.h>
+
+#include <cstring>
+
+#include "gateway/reload_rules.h"
+#include "tls/vanished_peers.h"
+
+namespace sluice {
+namespace {
+
+std::vector<config::Listener> settings_of(const std::vector<OpenListener>& listeners) {
+  std::vector<config::Listener> settings;
+  for (const OpenListener& listener : listeners) settings.push_back(listener.config);
+  return settings;
+}
+
+std::vector<int> numbers_of(const std::vector<tls::Descriptor>& sockets) {
+  std::vector<int> numbers;
+  for (const tls::Descriptor& socket : sockets) numbers.push_back(socket.get());
+  return numbers;
+}
+
+}  // namespace
+
+OpenListeners::Next OpenListeners::open(const std::vector<config::Listener>& listeners) {
+  Next next;
+  next.kept = kept_listeners(settings_of(listeners_), listeners);
+  next.opened.resize(listeners.size());
+  for (std::size_t i = 0; i < listeners.size(); ++i) {
+    OpenListener& listener = next.listeners.emplace_back();
+    if (next.kept[i]) {
+      listener = listeners_[*next.kept[i]];
+    } else {
+      next.opened[i] = open_listening_sockets(listeners[i].address, listeners[i].mode, workers_);
+      listener = {next_id_++, {}, next.opened[i].address, numbers_of(next.opened[i].sockets)};
+    }
+    listener.config = listeners[i];
+  }
+  return next;
+}
+
+void OpenListeners::use(std::vector<OpenListener> listeners, const config::Timeouts& timeouts,
+                        std::vector<std::string>& warnings) {
+  listeners_ = std::move(listeners);
+  for (const OpenListener& listener : listeners_) {
+    if (listener.address.is_unix()) {
+      if (::chmod(listener.address.path.c_str(), listener.config.mode) == 0) continue;
+      warnings.push_back("listener " + listener.config.name + ": the mode of " + listener.address.path +
+                         " cannot be set: " + std::strerror(errno));
+    } else if (timeouts.client_write_idle) {
+      for (const int socket : listener.sockets) tls::limit_unacknowledged(socket, *timeouts.client_write_idle);
+    }
+  }
+}
+
+std::vector<std::uint16_t> ports_of(const std::vector<OpenListener>& listeners) {
+  std::vector<std::uint16_t> ports;
+  for (const OpenListener& listener : listeners) ports.push_back(listener.address.port);
+  return ports;
+}
+
+}  // namespace sluice

@@ -1,0 +1,46 @@
+// Which listeners are open: what the control thread knows of the sockets that the workers have. Used by it alone.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "config/config.h"
+#include "gateway/listening_sockets.h"
+
+namespace sluice {
+
+struct OpenListener {
+  unsigned id = 0;          // the same for as long as its address is kept
+  config::Listener config;  // as it was asked for
+  config::Address address;  // as it is: with the real port
+  std::vector<int> sockets;  // the workers' own; closed by them, and not before they are told
+};
+
+class OpenListeners {
+ public:
+  explicit OpenListeners(unsigned workers) : workers_(workers) {}
+
+  // The listeners of a configuration, in its order, with the sockets of those that were not open.
+  struct Next {
+    std::vector<OpenListener> listeners;
+    std::vector<std::optional<std::size_t>> kept;  // for each the index of the running one
+    std::vector<ListeningSockets> opened;          // for each; no sockets where it is kept
+  };
+  // Opens what is not open. Throws std::system_error when an address cannot be had; nothing has changed then.
+  Next open(const std::vector<config::Listener>& listeners);
+  // These are in force: sockets get what the configuration says of them. Appends to `warnings`.
+  void use(std::vector<OpenListener> listeners, const config::Timeouts& timeouts, std::vector<std::string>& warnings);
+
+  const std::vector<OpenListener>& all() const noexcept { return listeners_; }
+
+ private:
+  const unsigned workers_;
+  unsigned next_id_ = 0;
+  std::vector<OpenListener> listeners_;
+};
+
+// Their ports, in their order; 0 for a unix socket.
+std::vector<std::uint16_t> ports_of(const std::vector<OpenListener>& listeners);
+
+}  // namespace sluice
