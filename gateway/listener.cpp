@@ -168,15 +168,15 @@ bool Listener::admit(const std::optional<ClientKey>& client, ConnectionLimits::P
   return false;
 }
 
-void Listener::close() {
+void Listener::close(bool successor) {
   if (std::exchange(closed_, true) || !socket_.descriptor) return;
   resume_.clear();
   // The file goes first, so that nobody comes to a socket that is about to close. Who is here already is served here: the
   // other workers are closing too.
-  if (socket_.shared) socket_.shared->file.remove();
+  if (socket_.shared) successor ? socket_.shared->file.release() : socket_.shared->file.remove();
   socket_.shared.reset();
   accept_some(kBacklog);
-  services_.io.loop.forget(*this);
+  services_.io.loop.remove(socket_.descriptor.get(), *this);  // another process may have it, too
   socket_.descriptor.close();
 }
 

@@ -31,8 +31,9 @@ class Listener final : private tls::EventSource {
   // Connections that are accepted from now on get these.
   void renew(std::shared_ptr<const config::Listener> config) { config_ = std::move(config); }
   void renew_tls(std::shared_ptr<const tls::ServerContext> tls_context) { tls_context_ = std::move(tls_context); }
-  // Accepts what is queued already, since closing the socket would reset it, then closes.
-  void close();
+  // Accepts what is queued already, since closing the socket would reset it, then closes. `successor`: another process accepts at
+  // the same socket, and a unix socket's file stays for it.
+  void close(bool successor = false);
 
  private:
   void on_events(std::uint32_t events) override;

@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <system_error>
@@ -46,6 +47,12 @@ void set_option(int descriptor, int level, int option) {
   ::setsockopt(descriptor, level, option, &on, sizeof on);
 }
 
+// Accepted sockets inherit these.
+void set_for_accepted(int descriptor) {
+  set_option(descriptor, IPPROTO_TCP, TCP_NODELAY);
+  tls::probe_silent_peer(descriptor);
+}
+
 // The first socket of an address is bound without SO_REUSEPORT, so that a second gateway (or anybody else of
 // the same user) cannot slip in unnoticed and take half of the connections; the flag is set before it
 // listens.
@@ -61,9 +68,7 @@ tls::Descriptor open_one(const config::Address& address, bool first) {
     fail(address, "bind");
   }
   set_option(descriptor.get(), SOL_SOCKET, SO_REUSEPORT);
-  // Accepted sockets inherit these.
-  set_option(descriptor.get(), IPPROTO_TCP, TCP_NODELAY);
-  tls::probe_silent_peer(descriptor.get());
+  set_for_accepted(descriptor.get());
   if (::listen(descriptor.get(), kBacklog) != 0) fail(address, "listen");
   return descriptor;
 }
@@ -76,9 +81,38 @@ std::uint16_t port_of(const config::Address& address, int descriptor) {
                                              : reinterpret_cast<const sockaddr_in&>(storage).sin_port);
 }
 
+bool has_reuseport(int descriptor) {
+  int on = 0;
+  socklen_t size = sizeof on;
+  return ::getsockopt(descriptor, SOL_SOCKET, SO_REUSEPORT, &on, &size) == 0 && on != 0;
+}
+
+ListeningSockets adopt(const config::Address& address, unsigned mode, unsigned count, InheritedSockets::Taken inherited) {
+  ListeningSockets listening{address, std::move(inherited.sockets), nullptr};
+  if (address.is_unix()) {
+    UnixSocketFile file;
+    if (inherited.ours) {
+      file = UnixSocketFile(address.path);
+      ::chmod(address.path.c_str(), mode);
+    }
+    listening.shared = std::make_shared<SharedSocket>(std::move(file), count);
+    return listening;
+  }
+  listening.address.port = port_of(address, listening.sockets[0].get());
+  for (const tls::Descriptor& socket : listening.sockets) set_for_accepted(socket.get());
+  if (!has_reuseport(listening.sockets[0].get())) {
+    listening.shared = std::make_shared<SharedSocket>(UnixSocketFile(), count);
+    return listening;
+  }
+  while (listening.sockets.size() < count) listening.sockets.push_back(open_one(listening.address, false));
+  return listening;
+}
+
 }  // namespace
 
-ListeningSockets open_listening_sockets(const config::Address& address, unsigned mode, unsigned count) {
+ListeningSockets open_listening_sockets(const config::Address& address, unsigned mode, unsigned count,
+                                        InheritedSockets::Taken inherited) {
+  if (!inherited.sockets.empty()) return adopt(address, mode, count, std::move(inherited));
   ListeningSockets listening;
   listening.address = address;
   if (address.is_unix()) {

@@ -7,6 +7,7 @@
 #include "gateway/endpoint_names.h"
 #include "gateway/proxy/https_redirect.h"
 #include "gateway/reload_rules.h"
+#include "gateway/service_manager.h"
 #include "metrics/log.h"
 
 namespace sluice {
@@ -24,14 +25,14 @@ struct LiveConfig::Loaded {
   OpenListeners::Next listeners;
 };
 
-LiveConfig::LiveConfig(config::Config first, std::optional<std::string> file, IoContext& context, metrics::Registry& registry,
-                       Workers& workers)
+LiveConfig::LiveConfig(config::Config first, std::optional<std::string> file, InheritedSockets inherited, IoContext& context,
+                       metrics::Registry& registry, Workers& workers)
     : context_(context),
       workers_(workers),
       file_(std::move(file)),
       metrics_(registry),
       snapshot_(std::make_shared<const proxy::Snapshot>(std::move(first))),
-      listeners_(static_cast<unsigned>(workers.size())),
+      listeners_(static_cast<unsigned>(workers.size()), std::move(inherited)),
       resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
         publish(name, addresses);
       }) {}
@@ -111,8 +112,9 @@ void LiveConfig::reload(Reloaded done) {
 
 void LiveConfig::load_and_take_over() {
   warnings_.clear();
+  service_manager::reloading();
   try {
-    if (frozen_) throw std::runtime_error("the gateway is shutting down");
+    if (!frozen_.empty()) throw std::runtime_error(frozen_);
     if (!file_) throw std::runtime_error("there is no configuration file to reload");
     take_over(load());
   } catch (const config::ConfigError& error) {
@@ -176,7 +178,19 @@ void LiveConfig::finish(const ReloadResult& result) {
   }
   waiting_ = std::exchange(wait_for_next_, {});
   reloading_ = !waiting_.empty();
-  if (reloading_) asio::post(context_, [this] { load_and_take_over(); });
+  if (reloading_) return asio::post(context_, [this] { load_and_take_over(); });
+  service_manager::ready();
+  if (at_rest_) asio::post(context_, std::exchange(at_rest_, {}));
+}
+
+void LiveConfig::freeze(std::string why, std::function<void()> at_rest) {
+  frozen_ = std::move(why);
+  if (!at_rest) return;
+  if (reloading_) {
+    at_rest_ = std::move(at_rest);
+  } else {
+    asio::post(context_, std::move(at_rest));
+  }
 }
 
 }  // namespace sluice

@@ -27,8 +27,8 @@ class LiveConfig {
   using Reloaded = std::function<void(const ReloadResult&)>;
 
   // `file`: what `first` was loaded from and the next ones are; none: it stays. Refers to the rest.
-  LiveConfig(config::Config first, std::optional<std::string> file, IoContext& context, metrics::Registry& registry,
-             Workers& workers);
+  LiveConfig(config::Config first, std::optional<std::string> file, InheritedSockets inherited, IoContext& context,
+             metrics::Registry& registry, Workers& workers);
 
   // Opens the listeners and gives every worker its part, before they start. Throws std::system_error (an address cannot be
   // had), ConfigError (certificates and keys) or TlsLoadError.
@@ -36,15 +36,16 @@ class LiveConfig {
   // It counts from now on.
   void in_force();
   const config::Config& config() const noexcept { return snapshot_->config; }
-  const OpenListeners& listeners() const noexcept { return listeners_; }
+  OpenListeners& listeners() noexcept { return listeners_; }
   std::string source() const { return file_.value_or("without a configuration file"); }
   std::int64_t generation() const { return metrics_.generation.value(); }
 
   // Loads the file again. One at a time: who asks meanwhile gets a further one, since the file may have changed. `done` may be
   // empty.
   void reload(Reloaded done);
-  // Reloads fail from now on.
-  void freeze() noexcept { frozen_ = true; }
+  // Reloads fail from now on, and say why. `at_rest` is called, later, when none is under way.
+  void freeze(std::string why, std::function<void()> at_rest = {});
+  void thaw() noexcept { frozen_.clear(); }
   // Names are not resolved any more.
   void stop() { resolver_.stop(); }
 
@@ -71,7 +72,8 @@ class LiveConfig {
   upstream::Resolver resolver_;
 
   bool reloading_ = false;
-  bool frozen_ = false;
+  std::string frozen_;  // why; empty: it is not
+  std::function<void()> at_rest_;
   std::vector<Reloaded> waiting_;       // for the reload that is under way
   std::vector<Reloaded> wait_for_next_;
   std::vector<std::string> warnings_;   // of the reload that is under way

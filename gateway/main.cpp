@@ -20,6 +20,7 @@ namespace sluice {
 namespace {
 
 struct Options {
+  Program program;
   std::string config_file;
   std::string to;
   std::string http = "127.0.0.1:8080";
@@ -41,7 +42,8 @@ void print_problems(const config::ConfigError& error) {
   for (const config::Problem& problem : error.problems()) std::cerr << problem.text() << "\n";
 }
 
-ExitCode serve(config::Config config, std::optional<std::string> file, const std::vector<std::string>& warnings) {
+ExitCode serve(config::Config config, std::optional<std::string> file, const Program& program,
+               const std::vector<std::string>& warnings) {
   try {
     metrics::start_logs(config.log, config.access_log);
   } catch (const std::runtime_error& error) {
@@ -52,19 +54,19 @@ ExitCode serve(config::Config config, std::optional<std::string> file, const std
     ~Logs() { metrics::shutdown_logs(); }
   } const until_the_end;
   for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
-  return run_server(std::move(config), std::move(file));
+  return run_server(std::move(config), std::move(file), program);
 }
 
 ExitCode serve_file(const Options& options) {
   const std::string file = find_config(options.config_file);
   std::vector<std::string> warnings;
   config::Config config = config::load_file(file, warnings);
-  return serve(std::move(config), file, warnings);
+  return serve(std::move(config), file, options.program, warnings);
 }
 
 ExitCode serve_proxy(const Options& options) {
   config::Config config = config::proxy_config(options.to, options.http, options.https, options.admin);
-  return serve(std::move(config), std::nullopt, {});
+  return serve(std::move(config), std::nullopt, options.program, {});
 }
 
 ExitCode check(const Options& options) {
@@ -123,6 +125,7 @@ ExitCode refuse_command(const CLI::App& app, const std::vector<std::string>& arg
 
 ExitCode run(int argc, char** argv) {
   Options options;
+  options.program = Program::of(argc, argv);
   CLI::App app{"Sluice: an HTTP and WebSocket gateway"};
   app.name("sluice");
   app.set_version_flag("--version", "sluice " SLUICE_VERSION);
@@ -130,7 +133,8 @@ ExitCode run(int argc, char** argv) {
   app.footer(
       "Exit codes: 0 done, 1 the input or configuration is wrong, 2 usage, 4 cannot start (a port is "
       "taken).\n"
-      "Signals: SIGTERM drains then exits, a second one exits at once; SIGUSR1 reopens the access log.\n"
+      "Signals: SIGTERM drains then exits, a second one exits at once; SIGHUP reloads the configuration; SIGUSR1 reopens\n"
+      "the access log; SIGUSR2 starts the program anew, hands the listening sockets over and drains.\n"
       "`sluice COMMAND --help` tells more: explain about listeners, schema about editors.");
 
   CLI::App* serve_command = app.add_subcommand("serve", "Run the gateway with a configuration file");

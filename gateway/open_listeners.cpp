@@ -33,8 +33,11 @@ OpenListeners::Next OpenListeners::open(const std::vector<config::Listener>& lis
     if (next.kept[i]) {
       listener = listeners_[*next.kept[i]];
     } else {
-      next.opened[i] = open_listening_sockets(listeners[i].address, listeners[i].mode, workers_);
-      listener = {next_id_++, {}, next.opened[i].address, numbers_of(next.opened[i].sockets)};
+      const config::Listener& wanted = listeners[i];
+      InheritedSockets::Taken inherited = inherited_.take(wanted.name, wanted.address);
+      const bool ours = inherited.ours;
+      next.opened[i] = open_listening_sockets(wanted.address, wanted.mode, workers_, std::move(inherited));
+      listener = {next_id_++, {}, next.opened[i].address, numbers_of(next.opened[i].sockets), ours};
     }
     listener.config = listeners[i];
   }
@@ -43,15 +46,18 @@ OpenListeners::Next OpenListeners::open(const std::vector<config::Listener>& lis
 
 void OpenListeners::use(std::vector<OpenListener> listeners, const config::Timeouts& timeouts,
                         std::vector<std::string>& warnings) {
-  listeners_ = std::move(listeners);
-  for (const OpenListener& listener : listeners_) {
-    if (listener.address.is_unix()) {
+  for (const OpenListener& running : listeners_) {
+    for (const OpenListener& listener : listeners) {
+      if (listener.id != running.id || listener.config.mode == running.config.mode || !listener.address.is_unix()) continue;
       if (::chmod(listener.address.path.c_str(), listener.config.mode) == 0) continue;
       warnings.push_back("listener " + listener.config.name + ": the mode of " + listener.address.path +
                          " cannot be set: " + std::strerror(errno));
-    } else if (timeouts.client_write_idle) {
-      for (const int socket : listener.sockets) tls::limit_unacknowledged(socket, *timeouts.client_write_idle);
     }
+  }
+  listeners_ = std::move(listeners);
+  for (const OpenListener& listener : listeners_) {
+    if (listener.address.is_unix() || !timeouts.client_write_idle) continue;
+    for (const int socket : listener.sockets) tls::limit_unacknowledged(socket, *timeouts.client_write_idle);
   }
 }
 

@@ -15,11 +15,12 @@ struct OpenListener {
   config::Listener config;  // as it was asked for
   config::Address address;  // as it is: with the real port
   std::vector<int> sockets;  // the workers' own; closed by them, and not before they are told
+  bool ours = true;          // not a service manager's
 };
 
 class OpenListeners {
  public:
-  explicit OpenListeners(unsigned workers) : workers_(workers) {}
+  OpenListeners(unsigned workers, InheritedSockets inherited) : workers_(workers), inherited_(std::move(inherited)) {}
 
   // The listeners of a configuration, in its order, with the sockets of those that were not open.
   struct Next {
@@ -29,13 +30,16 @@ class OpenListeners {
   };
   // Opens what is not open. Throws std::system_error when an address cannot be had; nothing has changed then.
   Next open(const std::vector<config::Listener>& listeners);
-  // These are in force: sockets get what the configuration says of them. Appends to `warnings`.
+  // These are in force: sockets that are kept get what the configuration says of them. Appends to `warnings`.
   void use(std::vector<OpenListener> listeners, const config::Timeouts& timeouts, std::vector<std::string>& warnings);
 
+  // Of what another process has handed over.
+  InheritedSockets& inherited() noexcept { return inherited_; }
   const std::vector<OpenListener>& all() const noexcept { return listeners_; }
 
  private:
   const unsigned workers_;
+  InheritedSockets inherited_;
   unsigned next_id_ = 0;
   std::vector<OpenListener> listeners_;
 };

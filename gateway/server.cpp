@@ -1,6 +1,7 @@
 #include "gateway/server.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <asio/post.hpp>
 #include <asio/signal_set.hpp>
@@ -11,6 +12,9 @@
 #include "gateway/admin/admin_server.h"
 #include "gateway/control_io.h"
 #include "gateway/live_config.h"
+#include "gateway/replacement.h"
+#include "gateway/service_manager.h"
+#include "metrics/lifecycle_metrics.h"
 #include "metrics/log.h"
 #include "metrics/process_metrics.h"
 #include "tls/load_error.h"
@@ -21,6 +25,7 @@ namespace {
 constexpr std::chrono::milliseconds kPingInterval{1000};
 constexpr std::chrono::milliseconds kStuckAfter{5000};
 constexpr std::chrono::milliseconds kDrainPoll{20};
+constexpr std::uint16_t kGoingAway = 1001;
 constexpr std::chrono::milliseconds kStopPatience{3000};
 // Descriptors that are not connections: listeners, logs, epoll, timers, libraries.
 constexpr std::uint64_t kReservedDescriptors = 64;
@@ -72,7 +77,7 @@ std::string destinations(const config::Config& config, const config::Listener& l
 
 class Server {
  public:
-  Server(config::Config config, std::optional<std::string> file);
+  Server(config::Config config, std::optional<std::string> file, Program program);
   // May throw std::system_error (an address cannot be had), ConfigError (certificates and keys) or TlsLoadError.
   void start();
   ExitCode run();
@@ -82,7 +87,12 @@ class Server {
   void wait_for_signal();
   void on_signal(int number);
   void ping_workers();
-  void begin_drain();
+  void reload();
+  void replace();
+  void start_successor();
+  void successor_tells(int pid, const std::string& failure);
+  Handover handover();
+  void begin_drain(websocket::TunnelSet::Farewell farewell, bool successor);
   void poll_drain();
   void stop_workers();
   std::string unhealthy() const;
@@ -93,33 +103,46 @@ class Server {
   Timer ping_timer_;
   Timer drain_timer_;
   metrics::Registry registry_;
+  metrics::LifecycleMetrics lifecycle_;
   tls::HeldBytes held_;
   upstream::EndpointRegistry endpoints_;
   ConnectionLimits connections_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<LiveConfig> live_;
   std::unique_ptr<admin::AdminServer> admin_;
+  Replacement replacement_;
+  bool replacing_ = false;
+  bool reload_wanted_ = false;  // by whoever serves when that is decided
   bool draining_ = false;
   Clock::time_point drain_ends_;
 };
 
-Server::Server(config::Config config, std::optional<std::string> file)
-    : signals_(context_), ping_timer_(context_), drain_timer_(context_), registry_(worker_count(config)), held_(config.limits.max_held_bytes) {
+Server::Server(config::Config config, std::optional<std::string> file, Program program)
+    : signals_(context_),
+      ping_timer_(context_),
+      drain_timer_(context_),
+      registry_(worker_count(config)),
+      lifecycle_(registry_),
+      held_(config.limits.max_held_bytes),
+      replacement_(context_, std::move(program)) {
   for (unsigned index = 0; index < worker_count(config); ++index) {
     workers_.push_back(std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, connections_}));
   }
-  live_ = std::make_unique<LiveConfig>(std::move(config), std::move(file), context_, registry_, workers_);
+  live_ = std::make_unique<LiveConfig>(std::move(config), std::move(file), InheritedSockets::from_environment(), context_, registry_,
+                                       workers_);
 }
 
 void Server::start() {
   std::signal(SIGPIPE, SIG_IGN);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) signals_.add(number);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) signals_.add(number);
   metrics::register_process_metrics(registry_, SLUICE_VERSION);
   connections_.set(raise_descriptor_limit(config().limits.max_connections, static_cast<unsigned>(workers_.size())),
                    config().limits.max_connections_per_client);
   live_->install();
   std::optional<ListeningSockets> admin_sockets;
-  if (config().admin) admin_sockets = open_listening_sockets(config().admin->address, 0, 1);
+  if (const std::optional<config::Admin>& admin = config().admin) {
+    admin_sockets = open_listening_sockets(admin->address, 0, 1, live_->listeners().inherited().take("", admin->address));
+  }
   for (const std::unique_ptr<Worker>& worker : workers_) worker->start();
   if (admin_sockets) start_admin(*admin_sockets);
   for (const OpenListener& listener : live_->listeners().all()) {
@@ -128,6 +151,8 @@ void Server::start() {
   }
   live_->in_force();
   metrics::log().info("{} workers serve {}", workers_.size(), live_->source());
+  live_->listeners().inherited().ready();
+  service_manager::ready();
   wait_for_signal();
   ping_workers();
 }
@@ -171,18 +196,79 @@ void Server::wait_for_signal() {
 
 void Server::on_signal(int number) {
   if (number == SIGUSR1) return metrics::reopen_logs();
-  if (number == SIGHUP) return live_->reload({});
-  if (!draining_) return begin_drain();
+  if (number == SIGHUP) return reload();
+  if (number == SIGUSR2) return replace();
+  if (!draining_) {
+    replacement_.cancel();
+    service_manager::stopping();
+    return begin_drain({kGoingAway, "the gateway is shutting down"}, false);
+  }
   metrics::log().warn("second signal: leaving at once");
   stop_workers();
 }
 
-void Server::begin_drain() {
+void Server::reload() {
+  if (!replacing_) return live_->reload({});
+  reload_wanted_ = true;
+}
+
+void Server::replace() {
+  if (::getpid() == 1) {
+    return metrics::log().warn("SIGUSR2 is refused: this is the first process of a container, which ends with it; start a new "
+                               "container and stop this one, it drains");
+  }
+  if (draining_ || replacing_) return metrics::log().warn("SIGUSR2 is ignored: the gateway is {}", draining_ ? "draining" : "being replaced already");
+  replacing_ = true;
+  live_->freeze("the gateway is being replaced", [this] { start_successor(); });
+}
+
+void Server::start_successor() {
+  if (draining_) return;
+  const auto missing = std::make_shared<std::atomic<std::size_t>>(workers_.size());
+  for (const std::unique_ptr<Worker>& worker : workers_) {
+    worker->expect_child([this, missing] {
+      if (missing->fetch_sub(1) != 1) return;
+      asio::post(context_, [this] {
+        if (draining_) return;
+        replacement_.start(handover(), [this](int pid, const std::string& failure) { successor_tells(pid, failure); });
+      });
+    });
+  }
+}
+
+Handover Server::handover() {
+  Handover handover;
+  for (const OpenListener& listener : live_->listeners().all()) {
+    handover.listening.push_back({listener.config.name, listener.config.address.text(), listener.sockets, listener.ours});
+  }
+  if (admin_) handover.listening.push_back({"", config().admin->address.text(), {admin_->socket()}});
+  return handover;
+}
+
+void Server::successor_tells(int pid, const std::string& failure) {
+  replacing_ = false;
+  if (!failure.empty()) {
+    lifecycle_.replacements_failed.add();
+    metrics::log().error("the gateway was not replaced and goes on: {}", failure);
+    live_->thaw();
+    if (std::exchange(reload_wanted_, false)) live_->reload({});
+    return;
+  }
+  metrics::log().info("process {} serves in this one's place", pid);
+  service_manager::main_process_is(pid);
+  if (reload_wanted_) ::kill(pid, SIGHUP);
+  if (admin_) admin_->close();
+  begin_drain({}, true);
+}
+
+void Server::begin_drain(websocket::TunnelSet::Farewell farewell, bool successor) {
   draining_ = true;
-  live_->freeze();
-  drain_ends_ = Clock::now() + config().timeouts.drain;
-  metrics::log().info("draining {} connections, at most {} ms", connections_.open(), config().timeouts.drain.count());
-  for (const std::unique_ptr<Worker>& worker : workers_) worker->drain(config().timeouts.drain);
+  lifecycle_.draining.set(1);
+  live_->freeze("the gateway is shutting down");
+  const std::chrono::milliseconds time = config().timeouts.drain;
+  drain_ends_ = Clock::now() + time;
+  metrics::log().info("draining {} connections, at most {} ms", connections_.open(), time.count());
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->drain(farewell, time, successor);
   poll_drain();
 }
 
@@ -223,9 +309,9 @@ ExitCode Server::run() {
 
 }  // namespace
 
-ExitCode run_server(config::Config config, std::optional<std::string> file) {
+ExitCode run_server(config::Config config, std::optional<std::string> file, Program program) {
   try {
-    Server server(std::move(config), std::move(file));
+    Server server(std::move(config), std::move(file), std::move(program));
     server.start();
     return server.run();
   } catch (const std::system_error& error) {

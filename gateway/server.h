@@ -5,6 +5,7 @@
 #include <string>
 
 #include "config/config.h"
+#include "gateway/program.h"
 
 namespace sluice {
 
@@ -12,6 +13,7 @@ enum class ExitCode : int { done = 0, bad_input = 1, usage = 2, cannot_start = 4
 
 // Blocks until the gateway has drained. `file`: what the configuration came from and is loaded from again; none: it stays. Throws
 // config::ConfigError when certificates or keys are wrong.
-ExitCode run_server(config::Config config, std::optional<std::string> file);
+// `program`: how this one was started, for its successor.
+ExitCode run_server(config::Config config, std::optional<std::string> file, Program program);
 
 }  // namespace sluice

@@ -19,6 +19,8 @@ class UnixSocketFile {
   UnixSocketFile& operator=(UnixSocketFile&& other) noexcept;
   ~UnixSocketFile() { remove(); }
   void remove() noexcept;
+  // It is somebody else's from now on.
+  void release() noexcept { path_.clear(); }
 
  private:
   std::string path_;  // empty: none

@@ -146,12 +146,19 @@ void Worker::run() {
   stopped_.store(true, std::memory_order_release);
 }
 
-void Worker::drain(std::chrono::milliseconds grace) {
-  loop_.post([this, grace] {
+void Worker::expect_child(std::function<void()> ready) {
+  loop_.post([this, ready = std::move(ready)] {
+    loop_.expect_shared_descriptors();
+    ready();
+  });
+}
+
+void Worker::drain(websocket::TunnelSet::Farewell farewell, std::chrono::milliseconds grace, bool successor) {
+  loop_.post([this, farewell = std::move(farewell), grace, successor] {
     services_.draining = true;
-    for (const std::unique_ptr<Listener>& listener : listeners_) listener->close();
+    for (const std::unique_ptr<Listener>& listener : listeners_) listener->close(successor);
     sessions_.drain();
-    services_.tunnels.close_all(1001, "the gateway is shutting down", grace);
+    services_.tunnels.leave_all(farewell, grace);
     drained_.store(true, std::memory_order_release);
   });
 }

@@ -64,8 +64,10 @@ class Worker {
   void set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses);
 
   // From the control thread, at any time.
-  // Stops accepting, ends what is idle, says Close to tunnels; each has at most `grace`.
-  void drain(std::chrono::milliseconds grace);
+  // Stops accepting, ends what is idle, lets tunnels go within `grace`. `successor`: another process goes on with the listeners.
+  void drain(websocket::TunnelSet::Farewell farewell, std::chrono::milliseconds grace, bool successor);
+  // Before a child process is started; `ready` is called on the worker's thread. See EventLoop::expect_shared_descriptors().
+  void expect_child(std::function<void()> ready);
   // Cuts what is left and lets the thread end.
   void stop();
   bool drained() const noexcept { return drained_.load(std::memory_order_acquire); }  // drain() has been carried out

@@ -170,6 +170,11 @@ void EventLoop::forget(EventSource& source) noexcept {
   }
 }
 
+void EventLoop::remove(int descriptor, EventSource& source) noexcept {
+  forget(source);
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, descriptor, nullptr);
+}
+
 int EventLoop::timeout(std::chrono::milliseconds patience) const {
   if (turn_requests_ != nullptr || mailbox_.next < mailbox_.running.size()) return 0;
   const Clock::time_point wakes_at = wheel_.wakes_at();

@@ -67,8 +67,16 @@ class EventLoop {
   // `events` as for epoll; EPOLLERR and EPOLLHUP always come. `source` must be removed before it goes.
   ErrorCode add(int descriptor, std::uint32_t events, EventSource& source);
   ErrorCode change(int descriptor, std::uint32_t events, EventSource& source);
-  // Forgets events that were fetched already. The descriptor leaves epoll when it is closed.
+  // Forgets events that were fetched already. The descriptor leaves epoll when it is closed, as long as it is this process's alone.
   void forget(EventSource& source) noexcept;
+  // The same for one that other processes have as well: epoll would go on telling of it.
+  void remove(int descriptor, EventSource& source) noexcept;
+  // Before a descriptor is closed: the one or the other.
+  void before_close(int descriptor, EventSource& source) noexcept {
+    may_be_shared_ ? remove(descriptor, source) : forget(source);
+  }
+  // From now on a child process may have copies of descriptors: between fork and exec it has all of them.
+  void expect_shared_descriptors() noexcept { may_be_shared_ = true; }
 
   // Starts a coroutine that nobody waits for; it runs until it first waits. It catches its own exceptions. Those that still
   // wait when the loop goes are destroyed with it.
@@ -121,6 +129,7 @@ class EventLoop {
   int next_event_ = 0;
   Spawned* spawned_ = nullptr;  // the spawned coroutines that have not ended
   bool finishing_ = false;
+  bool may_be_shared_ = false;
 };
 
 }  // namespace sluice::tls

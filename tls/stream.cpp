@@ -40,7 +40,7 @@ Stream::~Stream() {
     forget_openssl_errors();
     SSL_shutdown(ssl_.get());  // close_notify, as far as the socket takes it
   }
-  io_.loop.forget(*this);
+  io_.loop.before_close(socket_.get(), *this);
   give_back_held();
   socket_.close();
   attachment_.reset();

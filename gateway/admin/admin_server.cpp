@@ -51,9 +51,10 @@ AdminServer::AdminServer(IoContext& context, config::Admin settings, AdminSource
 
 void AdminServer::start() { asio::co_spawn(context_.get_executor(), accept_loop(), asio::detached); }
 
+// Taken out of Asio's epoll first: a successor may have the socket as well.
 void AdminServer::close() {
   ErrorCode ignored;
-  acceptor_.close(ignored);
+  if (acceptor_.is_open()) tls::Descriptor(acceptor_.release(ignored));
 }
 
 ControlAwaitable<> AdminServer::accept_loop() {

@@ -19,7 +19,9 @@ class AdminServer {
   // Takes over a listening descriptor.
   AdminServer(IoContext& context, config::Admin settings, AdminSources sources, int descriptor);
   void start();
+  // Closes the listening socket; who is connected gets an answer.
   void close();
+  int socket() { return acceptor_.native_handle(); }
 
  private:
   struct Connection {

@@ -255,16 +255,19 @@ void Tunnel::watch_for(std::optional<std::chrono::milliseconds> quiet) {
   deadline_.set_after(quiet);
 }
 
-void Tunnel::leave() {
+void Tunnel::leave(std::chrono::milliseconds most) {
   if (done_ || closing_ || leaves_at_ != Clock::time_point{}) return;
-  std::uniform_int_distribution<std::int64_t> within(0, limits_.leave_within.count());
+  std::uniform_int_distribution<std::int64_t> within(0, std::min(limits_.leave_within, most).count());
   leaves_at_ = Clock::now() + std::chrono::milliseconds(within(random_numbers()));
   on_idle();
 }
 
 void Tunnel::on_idle() {
   if (closing_) return finish();
-  if (leaves_at_ != Clock::time_point{} && Clock::now() >= leaves_at_) return close(limits_.leave_code, "", kCloseGrace);
+  if (leaves_at_ != Clock::time_point{} && Clock::now() >= leaves_at_) {
+    const TunnelSet::Farewell& farewell = owner_->farewell();
+    return close(farewell.code.value_or(limits_.leave_code), farewell.reason, kCloseGrace);
+  }
   const auto quiet = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_data_);
   const std::optional<std::chrono::milliseconds> limit = quiet_limit();
   if (!limit) return watch_for({});

@@ -60,8 +60,9 @@ class Tunnel {
   // Ends it politely: a Close on a frame boundary to each side that has not had one, then waits for the peers' Closes for
   // at most `grace`.
   void close(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace);
-  // Closes it with limits.leave_code at a moment by chance within limits.leave_within: many that leave together are spread.
-  void leave();
+  // Closes it with limits.leave_code, or what a drain says, at a moment by chance within limits.leave_within and `most`: many
+  // that leave together are spread.
+  void leave(std::chrono::milliseconds most = std::chrono::milliseconds::max());
   // Ends it at once.
   void cut();
 

@@ -21,9 +21,7 @@ void TunnelSet::add(std::unique_ptr<Tunnel> tunnel) {
   if (first_ != nullptr) first_->previous_ = added;
   first_ = added;
   added->start(*this);
-  if (closing_code_ == 0 || first_ != added) return;
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(closing_ends_ - Clock::now());
-  added->close(closing_code_, closing_reason_, std::max(left, std::chrono::milliseconds(0)));
+  if (all_leave_ && first_ == added) added->leave(std::chrono::milliseconds(0));
 }
 
 void TunnelSet::remove(Tunnel& tunnel) {
@@ -37,13 +35,12 @@ void TunnelSet::remove(Tunnel& tunnel) {
   bury_.request();
 }
 
-void TunnelSet::close_all(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace) {
-  closing_code_ = code;
-  closing_reason_ = reason;
-  closing_ends_ = Clock::now() + grace;
+void TunnelSet::leave_all(Farewell farewell, std::chrono::milliseconds time) {
+  farewell_ = std::move(farewell);
+  all_leave_ = true;
   for (Tunnel* tunnel = first_; tunnel != nullptr;) {
-    Tunnel* next = tunnel->next_;  // closing may end it at once
-    tunnel->close(code, reason, grace);
+    Tunnel* next = tunnel->next_;  // leaving may end it at once
+    tunnel->leave(time * 2 / 3);
     tunnel = next;
   }
 }

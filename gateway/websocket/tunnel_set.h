@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,8 +22,14 @@ class TunnelSet {
 
   // Takes it over and starts it.
   void add(std::unique_ptr<Tunnel> tunnel);
-  // Closes all of them politely, waiting for each at most `grace`; those that are added later share what is left of it.
-  void close_all(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace);
+  // What those that leave say; without a code each has its own.
+  struct Farewell {
+    std::optional<std::uint16_t> code;
+    std::string reason;
+  };
+  // Lets all of them go (Tunnel::leave) within `time`, with some of it left for their Close; those that are added later go at once.
+  void leave_all(Farewell farewell, std::chrono::milliseconds time);
+  const Farewell& farewell() const noexcept { return farewell_; }
   // Lets those go (Tunnel::leave) that belong to nothing any more.
   void leave_if(const std::function<bool(const Tunnel&)>& is_orphan);
   void cut_all();
@@ -36,9 +43,8 @@ class TunnelSet {
   tls::NextTurn bury_;
   std::vector<std::unique_ptr<Tunnel>> ended_;
   Tunnel* first_ = nullptr;
-  std::uint16_t closing_code_ = 0;  // 0: not closing
-  std::string closing_reason_;
-  Clock::time_point closing_ends_{};
+  Farewell farewell_;
+  bool all_leave_ = false;
 };
 
 }  // namespace sluice::websocket

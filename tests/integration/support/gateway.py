@@ -1,5 +1,6 @@
 """The real binary as a child process: started on free ports, watched for sanitizer reports, always stopped."""
 
+import ctypes
 import json
 import os
 import re
@@ -18,6 +19,7 @@ LISTENER_LINE = re.compile(r"listening on (\S+):(\d+) \(listener (\w+)")
 UNIX_LISTENER_LINE = re.compile(r"listening on unix:(\S+) \(listener (\w+)")
 ADMIN_LINE = re.compile(r"admin on (\S+):(\d+)")
 SANITIZER_REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
+SUCCESSOR_LINE = re.compile(r"process (\d+) serves in this one's place")
 SANITIZER_OPTIONS = {
     "ASAN_OPTIONS": "detect_leaks=1:quarantine_size_mb=8:malloc_context_size=12",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
@@ -46,10 +48,43 @@ def cpu_seconds_of(pid):
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+PR_SET_CHILD_SUBREAPER = 36
+
+
+class Successor:
+    """A process that a gateway has started in its place: as subprocess.Popen has it. It becomes our child when its parent ends."""
+
+    def __init__(self, pid):
+        self.pid, self.returncode = pid, None
+
+    def poll(self):
+        if self.returncode is None:
+            try:
+                ended, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:  # its parent is still there
+                return None
+            if ended:
+                self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def wait(self, timeout=10.0):
+        try:
+            wait_until(lambda: self.poll() is not None, "the process to end", timeout)
+        except AssertionError:
+            raise subprocess.TimeoutExpired("sluice", timeout) from None
+        return self.returncode
+
+    def send_signal(self, number):
+        os.kill(self.pid, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+
 class Gateway:
-    def __init__(self, folder, config=None, arguments=None, env=None, text=None, wrapper=()):
+    def __init__(self, folder, config=None, arguments=None, env=None, text=None, wrapper=(), program=None, pass_fds=()):
         """`config` is a mapping, `text` a whole file instead, `arguments` a whole command line instead of `serve`;
-        `wrapper` is a command that executes the one given to it."""
+        `wrapper` is a command that executes the one given to it; `program` another path of the binary."""
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.access_log_file = self.folder / "access.log"
@@ -63,12 +98,13 @@ class Gateway:
             self.config_file.write_text(text)
             arguments = ["serve", "--config", str(self.config_file)]
         self.ports, self.hosts, self.admin_port = {}, {}, None
+        self.predecessors = []
         self.expected_stop = 0  # the exit code that teardown accepts
         with open(self.stderr_file, "wb") as stderr, open(self.folder / "stdout", "wb") as stdout:
             # setpriv: the child dies with this process, even when that is killed.
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *wrapper, binary.path(), *arguments], cwd=self.folder,
-                env=environment(env), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+                ["setpriv", "--pdeathsig", "KILL", *wrapper, program or binary.path(), *arguments], cwd=self.folder,
+                env=environment(env), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, pass_fds=pass_fds)
 
     # starting
 
@@ -113,6 +149,20 @@ class Gateway:
         before = self.metric("sluice_config_reloads_total", result=result)
         self.signal(signal.SIGHUP)
         self.wait_metric("sluice_config_reloads_total", before + 1, result=result)
+
+    # another program in its place
+
+    def replace(self, timeout=15):
+        """SIGUSR2; returns when the new process serves. The old one is the last of `predecessors`."""
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
+        self.signal(signal.SIGUSR2)
+        self.adopt_successor(timeout)
+
+    def adopt_successor(self, timeout=15):
+        told = wait_until(lambda: SUCCESSOR_LINE.findall(self.stderr())[len(self.predecessors):],
+                          lambda: f"a successor; stderr so far:\n{self.stderr()}", timeout)
+        self.predecessors.append(self.process)
+        self.process = Successor(int(told[0]))
 
     # looking inside
 
@@ -180,14 +230,19 @@ class Gateway:
 
     def stop(self, timeout=10.0):
         """SIGTERM unless it has ended; the exit code. Always leaves no process behind."""
+        processes = [*self.predecessors, self.process]
         try:
-            if self.process.poll() is None:
-                self.signal(signal.SIGTERM)
+            for process in processes:
+                if process.poll() is None:
+                    process.send_signal(signal.SIGTERM)
+                    if process is not self.process:
+                        process.wait(seconds(timeout))
             return self.wait_exit(timeout)
         finally:
-            if self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
+            for process in processes:
+                if process.poll() is None:
+                    process.kill()
+                    process.wait()
 
     close = stop
 
@@ -195,6 +250,8 @@ class Gateway:
         """After stop(): no crash, no sanitizer report."""
         report = SANITIZER_REPORT.search(self.stderr())
         assert not report, f"sanitizer report:\n{self.stderr()[max(0, report.start() - 2000):]}"
+        for process in self.predecessors:
+            assert process.returncode == 0, f"exit code {process.returncode} of one that was replaced:\n{self.stderr()}"
         code = self.process.returncode
         assert code == self.expected_stop, f"exit code {code}, expected {self.expected_stop}:\n{self.stderr()}"
 

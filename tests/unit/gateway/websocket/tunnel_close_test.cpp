@@ -374,7 +374,8 @@ TEST_F(TunnelSetTest, ClosesAllPolitely) {
   all[1].client.finish();
   all[1].upstream.finish();
   ASSERT_TRUE(harness_.run_until([&] { return all[1].ending.told > 0; }));
-  set_.close_all(1001, "shutting down", 5s);
+  set_.leave_all({1001, "shutting down"}, 30ms);
+  harness_.run_for(100ms);
   for (Open& one : all) {
     if (&one == &all[1]) continue;
     EXPECT_TRUE(read_close(one.client.receive()));
@@ -389,7 +390,7 @@ TEST_F(TunnelSetTest, ClosesAllPolitely) {
 }
 
 TEST_F(TunnelSetTest, OneThatComesWhileAllAreClosedIsClosedToo) {
-  set_.close_all(1001, "shutting down", 5s);
+  set_.leave_all({1001, "shutting down"}, 3ms);
   Open late;
   add_one(late);
   EXPECT_TRUE(read_close(late.client.receive()));

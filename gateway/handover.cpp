@@ -1,0 +1,156 @@
+#include "gateway/handover.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "config/address.h"
+#include "metrics/log.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kFirstFromSystemd = 3;  // SD_LISTEN_FDS_START
+
+std::string taken_from_environment(const char* name) {
+  const char* value = std::getenv(name);
+  const std::string text = value == nullptr ? "" : value;
+  ::unsetenv(name);
+  return text;
+}
+
+std::optional<int> number(const std::string& text) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+bool is_listening(int socket) {
+  int listening = 0;
+  socklen_t size = sizeof listening;
+  return ::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
+}
+
+// The address that it is bound to, as a configuration writes it; empty: of no kind that a listener can have.
+std::string address_of(int socket) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return {};
+  config::Address address;
+  if (storage.ss_family == AF_UNIX) {
+    const auto& local = reinterpret_cast<const sockaddr_un&>(storage);
+    address.path.assign(local.sun_path, ::strnlen(local.sun_path, sizeof local.sun_path));
+    return address.path.empty() ? "" : address.text();
+  }
+  if (storage.ss_family == AF_INET6) {
+    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(storage);
+    address = {config::ip_text(v6.sin6_addr.s6_addr, true), ntohs(v6.sin6_port), true};
+    return address.text();
+  }
+  if (storage.ss_family != AF_INET) return {};
+  const auto& v4 = reinterpret_cast<const sockaddr_in&>(storage);
+  std::uint8_t bytes[4];
+  std::memcpy(bytes, &v4.sin_addr, sizeof bytes);
+  address = {config::ip_text(bytes, false), ntohs(v4.sin_port), false};
+  return address.text();
+}
+
+}  // namespace
+
+std::string Handover::text() const {
+  nlohmann::json listeners = nlohmann::json::array();
+  for (const Sockets& one : listening) {
+    listeners.push_back({{"name", one.name}, {"address", one.address}, {"sockets", one.sockets}, {"ours", one.ours}});
+  }
+  return nlohmann::json{{"listening", std::move(listeners)}, {"ready", ready}}.dump();
+}
+
+std::optional<Handover> Handover::parse(const std::string& text) {
+  try {
+    const nlohmann::json json = nlohmann::json::parse(text);
+    Handover handover;
+    handover.ready = json.at("ready").get<int>();
+    for (const nlohmann::json& one : json.at("listening")) {
+      handover.listening.push_back({one.at("name").get<std::string>(), one.at("address").get<std::string>(),
+                                    one.at("sockets").get<std::vector<int>>(), one.at("ours").get<bool>()});
+    }
+    return handover;
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+}
+
+InheritedSockets InheritedSockets::from_environment() {
+  InheritedSockets inherited;
+  inherited.add_from_gateway();
+  inherited.add_from_systemd();
+  return inherited;
+}
+
+void InheritedSockets::add_from_gateway() {
+  const std::string text = taken_from_environment(Handover::kVariable);
+  if (text.empty()) return;
+  const std::optional<Handover> handover = Handover::parse(text);
+  if (!handover) return metrics::log().warn("{} is not understood: {}", Handover::kVariable, text);
+  for (const Handover::Sockets& one : handover->listening) add(one.name, one.address, one.sockets, one.ours);
+  if (::fcntl(handover->ready, F_SETFD, FD_CLOEXEC) == 0) ready_ = tls::Descriptor(handover->ready);
+}
+
+void InheritedSockets::add_from_systemd() {
+  const std::optional<int> count = number(taken_from_environment("LISTEN_FDS"));
+  const std::optional<int> pid = number(taken_from_environment("LISTEN_PID"));
+  taken_from_environment("LISTEN_FDNAMES");
+  if (!count || pid != static_cast<int>(::getpid())) return;
+  for (int socket = kFirstFromSystemd; socket < kFirstFromSystemd + *count; ++socket) {
+    add("", address_of(socket), {socket}, false);
+  }
+}
+
+void InheritedSockets::add(std::string name, std::string address, const std::vector<int>& sockets, bool ours) {
+  Entry entry{std::move(name), std::move(address), {{}, ours}};
+  for (const int socket : sockets) {
+    if (!is_listening(socket)) {
+      metrics::log().warn("descriptor {}, which was handed over for {}, is no listening socket", socket, entry.address);
+      continue;
+    }
+    ::fcntl(socket, F_SETFD, FD_CLOEXEC);
+    ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);
+    entry.taken.sockets.emplace_back(socket);
+  }
+  if (!entry.taken.sockets.empty()) entries_.push_back(std::move(entry));
+}
+
+InheritedSockets::Taken InheritedSockets::take(const std::string& name, const config::Address& address) {
+  const std::string wanted = address.text();
+  auto found = std::find_if(entries_.begin(), entries_.end(),
+                            [&](const Entry& entry) { return entry.address == wanted && entry.name == name; });
+  if (found == entries_.end()) {
+    found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.address == wanted; });
+  }
+  if (found == entries_.end()) return {};
+  Taken taken = std::move(found->taken);
+  entries_.erase(found);
+  return taken;
+}
+
+void InheritedSockets::ready() {
+  for (const Entry& entry : entries_) {
+    metrics::log().warn("the socket that was handed over for {} is no listener's; it is closed", entry.address);
+  }
+  entries_.clear();
+  if (ready_ && ::write(ready_.get(), "r", 1) != 1) {
+    metrics::log().warn("the gateway that is replaced cannot be told that this one serves: {}", std::strerror(errno));
+  }
+  ready_.close();
+}
+
+}  // namespace sluice

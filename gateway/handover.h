@@ -1,0 +1,60 @@
+// Listening sockets that come from another process: from the gateway that this one replaces, or from systemd's socket activation.
+// And the form in which a gateway hands its own on: descriptors that the child inherits, and a variable that tells which is which.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/listener_config.h"
+#include "tls/descriptor.h"
+
+namespace sluice {
+
+// What a gateway gives to the one that replaces it. The numbers stay this process's own.
+struct Handover {
+  struct Sockets {
+    std::string name;     // of the listener; empty: the admin listener
+    std::string address;  // as the configuration has it
+    std::vector<int> sockets;
+    bool ours = true;  // a gateway opened them: a unix socket's file is for a gateway to remove
+  };
+  std::vector<Sockets> listening;
+  int ready = -1;  // written to when the new one serves; closed before: it will not
+
+  static constexpr char kVariable[] = "SLUICE_HANDOVER";
+  std::string text() const;
+  // Of the same form; nothing when it is not.
+  static std::optional<Handover> parse(const std::string& text);
+};
+
+// What came with this process. Used by the control thread, from before other threads start.
+class InheritedSockets {
+ public:
+  InheritedSockets() = default;
+  // From SLUICE_HANDOVER, and LISTEN_FDS and LISTEN_PID (sd_listen_fds(3)), which are taken out of the environment. What is no
+  // listening socket is left alone, with a warning.
+  static InheritedSockets from_environment();
+
+  struct Taken {
+    std::vector<tls::Descriptor> sockets;
+    bool ours = true;  // as in Handover
+  };
+  // Those of that address; among several of the same (port 0) those of that name.
+  Taken take(const std::string& name, const config::Address& address);
+  // Tells the gateway that gave them that this one serves, and closes what nobody took.
+  void ready();
+
+ private:
+  struct Entry {
+    std::string name, address;
+    Taken taken;
+  };
+  void add(std::string name, std::string address, const std::vector<int>& sockets, bool ours);
+  void add_from_gateway();
+  void add_from_systemd();
+
+  std::vector<Entry> entries_;
+  tls::Descriptor ready_;
+};
+
+}  // namespace sluice
