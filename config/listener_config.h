@@ -17,6 +17,7 @@ struct Address {
   std::string path = {};  // of a unix socket, else empty
   bool is_unix() const { return !path.empty(); }
   std::string text() const;  // host:port, [host]:port or unix:path
+  bool operator==(const Address&) const = default;
 };
 
 // A CIDR block; an address without a length is a block of one.
@@ -26,6 +27,7 @@ struct Cidr {
   unsigned prefix_length = 0;
   // `address` as 4 or 16 bytes in network order. A v4-mapped v6 address counts as v4.
   bool contains(const std::uint8_t* address, bool address_is_v6) const;
+  bool operator==(const Cidr&) const = default;
 };
 
 // Text (no brackets, no port) to bytes; false when it is not an IP address.
@@ -66,6 +68,7 @@ struct Listener {
   std::vector<Cidr> trusted_proxies;
   bool trusts_unix = false;        // `unix` among trusted_proxies: the peers of a unix socket
   bool redirect_to_https = false;  // of a plain listener: nothing else is served there
+  bool operator==(const Listener&) const = default;
 };
 
 }  // namespace sluice::config

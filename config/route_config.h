@@ -18,12 +18,14 @@ enum class Variable {
 struct TemplatePart {
   std::string text;                  // literal, when there is no variable
   std::optional<Variable> variable;
+  bool operator==(const TemplatePart&) const = default;
 };
 using Template = std::vector<TemplatePart>;
 
 struct HeaderTemplate {
   std::string name;
   Template value;
+  bool operator==(const HeaderTemplate&) const = default;
 };
 
 // Applied in this order: remove, set, add.
@@ -31,6 +33,7 @@ struct HeaderOperations {
   std::vector<HeaderTemplate> set;
   std::vector<HeaderTemplate> add;
   std::vector<std::string> remove;
+  bool operator==(const HeaderOperations&) const = default;
 };
 
 // A header field or a query parameter. Exactly one of the three says what is asked of its value.
@@ -53,16 +56,19 @@ struct RouteMatch {
   std::optional<bool> websocket;
   std::vector<std::string> subprotocols;  // the client offers one of these
   std::vector<std::string> listeners;
+  bool operator==(const RouteMatch&) const = default;
 };
 
 struct PrefixReplacement {
   std::string from;  // whole segments
   std::string to;
+  bool operator==(const PrefixReplacement&) const = default;
 };
 
 struct PathReplacement {
   Regex match;
   std::string to;  // instead of the first match; \1 is the first group
+  bool operator==(const PathReplacement&) const = default;
 };
 
 // What changes on the way to the upstream. At most one of the three that concern the path is set.
@@ -71,28 +77,33 @@ struct Rewrite {
   std::optional<PrefixReplacement> replace_prefix;
   std::optional<PathReplacement> path_regex;
   std::optional<std::string> host;  // the Host field's value
+  bool operator==(const Rewrite&) const = default;
 };
 
 struct Redirect {
   Template to;
   unsigned status = 308;
+  bool operator==(const Redirect&) const = default;
 };
 
 struct Respond {
   unsigned status = 200;
   std::string body;
   std::vector<HeaderTemplate> headers;
+  bool operator==(const Respond&) const = default;
 };
 
 struct RouteTimeouts {  // absent outer optional: the global value holds
   std::optional<OptionalDuration> response_head;
   std::optional<OptionalDuration> response_body_idle;
+  bool operator==(const RouteTimeouts&) const = default;
 };
 
 // How tunnels are told to go when their route or endpoint is gone.
 struct WebSocketDrain {
   unsigned code = 1012;
   Duration over = std::chrono::seconds(20);  // spread evenly over this time; shorter than timeouts.drain
+  bool operator==(const WebSocketDrain&) const = default;
 };
 
 struct WebSocketRules {
@@ -100,12 +111,14 @@ struct WebSocketRules {
   OptionalDuration idle_timeout = std::chrono::hours(1);  // no data frames either way
   OptionalCount max_tunnels;
   WebSocketDrain drain;
+  bool operator==(const WebSocketRules&) const = default;
 };
 
 // What the gateway's own errors of a status say.
 struct ErrorPage {
   std::string body;
   std::string content_type;
+  bool operator==(const ErrorPage&) const = default;
 };
 using ErrorPages = std::map<unsigned, ErrorPage>;
 
@@ -124,6 +137,7 @@ struct Route {
   ErrorPages error_pages;
   bool maintenance = false;  // everything is answered 503
   WebSocketRules websocket;
+  bool operator==(const Route&) const = default;
 };
 
 }  // namespace sluice::config

@@ -2,6 +2,7 @@
 // worker hears of it, and changes nothing. The control thread's, but for what the resolver's threads post.
 #pragma once
 
+#include <ctime>
 #include <functional>
 #include <map>
 #include <optional>
@@ -37,6 +38,7 @@ class LiveConfig {
   void in_force();
   const config::Config& config() const noexcept { return snapshot_->config; }
   OpenListeners& listeners() noexcept { return listeners_; }
+  std::time_t loaded_at() const { return metrics_.loaded_at.value(); }
   std::string source() const { return file_.value_or("without a configuration file"); }
   std::int64_t generation() const { return metrics_.generation.value(); }
 

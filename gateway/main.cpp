@@ -10,7 +10,10 @@
 #include "config/report.h"
 #include "config/schema.h"
 #include "config/suggestion.h"
+#include "gateway/commands/admin_client.h"
+#include "gateway/commands/admin_commands.h"
 #include "gateway/commands/explain_command.h"
+#include "gateway/commands/plan_command.h"
 #include "gateway/commands/trial_request.h"
 #include "gateway/server.h"
 #include "gateway/tls_setup.h"
@@ -27,6 +30,9 @@ struct Options {
   std::string https = "127.0.0.1:8443";
   std::string admin = "127.0.0.1:9901";
   commands::ExplainOptions explain;
+  bool json = false;
+  std::string old_file, new_file;
+  std::string plan_admin;
 };
 
 // The given file, or the first default that exists.
@@ -87,6 +93,14 @@ ExitCode explain(const Options& options) {
   return ExitCode::done;
 }
 
+ExitCode plan(const Options& options) {
+  std::vector<std::string> warnings;  // are for `check` to tell
+  const config::Config running = config::load_file(options.old_file, warnings);
+  const config::Config next = config::load_file(options.new_file, warnings);
+  std::cout << commands::plan_command(running, next, options.plan_admin);
+  return ExitCode::done;
+}
+
 void add_config_option(CLI::App& command, Options& options) {
   command.add_option("--config", options.config_file,
                      "The file (default: ./sluice.yaml, then /etc/sluice/sluice.yaml)");
@@ -99,6 +113,18 @@ void add_proxy_options(CLI::App& command, Options& options) {
       ->capture_default_str();
   command.add_option("--admin", options.admin, "Address for /metrics and /healthz, or off")
       ->capture_default_str();
+}
+
+void add_admin_options(CLI::App& command, Options& options) {
+  command.add_option("--admin", options.admin, "The running gateway's admin.address")->capture_default_str();
+  command.footer("Where the gateway has an admin.token, set SLUICE_ADMIN_TOKEN to it. Exit code 3: cannot reach the gateway.");
+}
+
+void add_plan_options(CLI::App& command, Options& options) {
+  command.add_option("OLD", options.old_file, "The configuration that is running")->required();
+  command.add_option("NEW", options.new_file, "The one that would replace it")->required();
+  command.add_option("--admin", options.plan_admin, "A running gateway's admin.address: tells how many of its WebSockets would be let go");
+  command.footer("Nothing is changed. Both files are validated; problems are printed, with exit code 1.");
 }
 
 void add_explain_options(CLI::App& command, commands::ExplainOptions& options) {
@@ -131,8 +157,8 @@ ExitCode run(int argc, char** argv) {
   app.set_version_flag("--version", "sluice " SLUICE_VERSION);
   app.require_subcommand(0, 1);  // that there is none is told in our words
   app.footer(
-      "Exit codes: 0 done, 1 the input or configuration is wrong, 2 usage, 4 cannot start (a port is "
-      "taken).\n"
+      "Exit codes: 0 done, 1 the input or configuration is wrong, 2 usage, 3 cannot reach the gateway,\n"
+      "4 cannot start (a port is taken).\n"
       "Signals: SIGTERM drains then exits, a second one exits at once; SIGHUP reloads the configuration; SIGUSR1 reopens\n"
       "the access log; SIGUSR2 starts the program anew, hands the listening sockets over and drains.\n"
       "`sluice COMMAND --help` tells more: explain about listeners, schema about editors.");
@@ -145,11 +171,18 @@ ExitCode run(int argc, char** argv) {
       "explain", "Tell which listener, route and upstream would serve a request, and why not the others");
   CLI::App* schema_command =
       app.add_subcommand("schema", "Print the JSON Schema of the configuration file, for editors");
+  CLI::App* plan_command = app.add_subcommand("plan", "Tell what a reload would change");
+  CLI::App* reload_command = app.add_subcommand("reload", "Let a running gateway read its configuration again");
+  CLI::App* drain_command = app.add_subcommand("drain", "Let a running gateway finish what is under way and exit");
+  CLI::App* status_command = app.add_subcommand("status", "Show a running gateway's state");
   CLI::App* version_command = app.add_subcommand("version", "Print the version");
   for (CLI::App* command : {serve_command, check_command, explain_command})
     add_config_option(*command, options);
   add_proxy_options(*proxy_command, options);
   add_explain_options(*explain_command, options.explain);
+  add_plan_options(*plan_command, options);
+  for (CLI::App* command : {reload_command, drain_command, status_command}) add_admin_options(*command, options);
+  status_command->add_flag("--json", options.json, "For programs");
   schema_command->footer(
       "sluice schema > sluice.schema.json, and as the first line of the configuration:\n"
       "# yaml-language-server: $schema=sluice.schema.json");
@@ -168,6 +201,10 @@ ExitCode run(int argc, char** argv) {
   if (*schema_command) std::cout << config::schema_text();
   if (*check_command) return check(options);
   if (*explain_command) return explain(options);
+  if (*plan_command) return plan(options);
+  if (*reload_command) std::cout << commands::reload_command(options.admin);
+  if (*drain_command) std::cout << commands::drain_command(options.admin);
+  if (*status_command) std::cout << commands::status_command(options.admin, options.json);
   if (*proxy_command) return serve_proxy(options);
   return *serve_command ? serve_file(options) : ExitCode::done;
 }
@@ -181,6 +218,9 @@ int main(int argc, char** argv) {
   } catch (const sluice::config::ConfigError& error) {
     sluice::print_problems(error);
     return static_cast<int>(sluice::ExitCode::bad_input);
+  } catch (const sluice::commands::UnreachableError& error) {
+    std::cerr << "sluice: " << error.what() << "\n";
+    return static_cast<int>(sluice::ExitCode::unreachable);
   } catch (const sluice::commands::InputError& error) {
     std::cerr << "sluice: " << error.what() << "\n";
     return static_cast<int>(sluice::ExitCode::bad_input);

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "gateway/admin/admin_server.h"
+#include "gateway/collect_status.h"
 #include "gateway/control_io.h"
 #include "gateway/live_config.h"
 #include "gateway/replacement.h"
@@ -75,6 +76,14 @@ std::string destinations(const config::Config& config, const config::Listener& l
   return text.empty() ? "no route" : text;
 }
 
+// 422: the request is right, what is in the file is not.
+admin::AdminReply reply_to(const ReloadResult& result) {
+  admin::AdminReply reply;
+  reply.status = result.ok ? 200 : 422;
+  for (const std::string& line : result.lines) reply.body += line + "\n";
+  return reply;
+}
+
 class Server {
  public:
   Server(config::Config config, std::optional<std::string> file, Program program);
@@ -87,6 +96,7 @@ class Server {
   void wait_for_signal();
   void on_signal(int number);
   void ping_workers();
+  void terminate();
   void reload();
   void replace();
   void start_successor();
@@ -96,6 +106,8 @@ class Server {
   void poll_drain();
   void stop_workers();
   std::string unhealthy() const;
+  void carry_out(admin::Task task, std::function<void(admin::AdminReply)> done);
+  admin::Status status();
   const config::Config& config() const noexcept { return live_->config(); }
 
   IoContext context_;
@@ -110,6 +122,7 @@ class Server {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<LiveConfig> live_;
   std::unique_ptr<admin::AdminServer> admin_;
+  const std::time_t started_ = std::time(nullptr);
   Replacement replacement_;
   bool replacing_ = false;
   bool reload_wanted_ = false;  // by whoever serves when that is decided
@@ -162,10 +175,57 @@ void Server::start_admin(ListeningSockets& listening) {
   sources.metrics = [this] { return registry_.scrape(); };
   sources.unhealthy = [this] { return unhealthy(); };
   sources.ready = [this] { return !draining_; };
-  admin_ = std::make_unique<admin::AdminServer>(context_, *config().admin, std::move(sources),
-                                                listening.sockets[0].release());
+  admin_ = std::make_unique<admin::AdminServer>(
+      context_, *config().admin, std::move(sources),
+      [this](admin::Task task, std::function<void(admin::AdminReply)> done) { carry_out(task, std::move(done)); },
+      listening.sockets[0].release());
   admin_->start();
-  metrics::log().info("admin on {} -> /metrics /healthz /readyz", listening.address.text());
+  metrics::log().info("admin on {} -> /metrics /healthz /readyz /status", listening.address.text());
+}
+
+void Server::carry_out(admin::Task task, std::function<void(admin::AdminReply)> done) {
+  switch (task) {
+    case admin::Task::none: return done({});
+    case admin::Task::status:
+      return collect_status(context_, workers_, status(), [done = std::move(done)](const admin::Status& status) {
+        admin::AdminReply reply;
+        reply.content_type = "application/json";
+        reply.body = admin::to_json(status);
+        done(std::move(reply));
+      });
+    case admin::Task::reload:
+      return live_->reload([done = std::move(done)](const ReloadResult& result) { done(reply_to(result)); });
+    case admin::Task::drain: {
+      admin::AdminReply reply;
+      reply.status = 202;
+      reply.body = draining_ ? "draining already\n" : "draining\n";
+      if (!draining_) terminate();
+      return done(std::move(reply));
+    }
+  }
+}
+
+admin::Status Server::status() {
+  admin::Status status;
+  status.version = SLUICE_VERSION;
+  status.pid = static_cast<int>(::getpid());
+  status.started = started_;
+  status.state = draining_ ? "draining" : replacing_ ? "being replaced" : "serving";
+  status.config_file = live_->source();
+  status.generation = live_->generation();
+  status.config_loaded = live_->loaded_at();
+  for (const OpenListener& one : live_->listeners().all()) {
+    status.listeners.push_back({one.config.name, one.address.text(), one.config.tls.has_value()});
+  }
+  for (const config::Upstream& upstream : config().upstreams) {
+    admin::Status::Upstream& told = status.upstreams.emplace_back();
+    told.name = upstream.name;
+    for (const config::Endpoint& endpoint : upstream.endpoints) {
+      const std::shared_ptr<upstream::EndpointState> state = endpoints_.state_of(upstream.name, endpoint);
+      told.endpoints.push_back({endpoint.url, state->in_flight.load(), state->idle.load()});
+    }
+  }
+  return status;
 }
 
 std::string Server::unhealthy() const {
@@ -198,13 +258,15 @@ void Server::on_signal(int number) {
   if (number == SIGUSR1) return metrics::reopen_logs();
   if (number == SIGHUP) return reload();
   if (number == SIGUSR2) return replace();
-  if (!draining_) {
-    replacement_.cancel();
-    service_manager::stopping();
-    return begin_drain({kGoingAway, "the gateway is shutting down"}, false);
-  }
+  if (!draining_) return terminate();
   metrics::log().warn("second signal: leaving at once");
   stop_workers();
+}
+
+void Server::terminate() {
+  replacement_.cancel();
+  service_manager::stopping();
+  begin_drain({kGoingAway, "the gateway is shutting down"}, false);
 }
 
 void Server::reload() {

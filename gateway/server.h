@@ -9,7 +9,7 @@
 
 namespace sluice {
 
-enum class ExitCode : int { done = 0, bad_input = 1, usage = 2, cannot_start = 4 };
+enum class ExitCode : int { done = 0, bad_input = 1, usage = 2, unreachable = 3, cannot_start = 4 };
 
 // Blocks until the gateway has drained. `file`: what the configuration came from and is loaded from again; none: it stays. Throws
 // config::ConfigError when certificates or keys are wrong.

@@ -163,6 +163,28 @@ void Worker::drain(websocket::TunnelSet::Farewell farewell, std::chrono::millise
   });
 }
 
+void Worker::count_tunnels(std::function<void(std::map<admin::Status::TunnelKind, std::int64_t>)> done) {
+  loop_.post([this, done = std::move(done)] {
+    std::map<std::pair<const void*, const void*>, std::int64_t> counts;
+    services_.tunnels.for_each([&](const websocket::Tunnel& tunnel) { ++counts[{tunnel.route(), tunnel.endpoint()}]; });
+    std::map<admin::Status::TunnelKind, std::int64_t> named;
+    for (const auto& [kind, count] : counts) named[name_of(kind.first, kind.second)] += count;
+    done(std::move(named));
+  });
+}
+
+admin::Status::TunnelKind Worker::name_of(const void* route, const void* endpoint) const {
+  const proxy::Generation& current = *services_.generation;
+  for (std::size_t i = 0; i < current.routes.size(); ++i) {
+    if (&current.routes[i].websocket != route) continue;
+    for (const std::shared_ptr<upstream::Cluster>& cluster : current.clusters) {
+      const config::Endpoint* settings = cluster->endpoint_of(endpoint);
+      if (settings != nullptr) return {current.config().routes[i].name, cluster->settings().name, settings->url};
+    }
+  }
+  return {};
+}
+
 void Worker::stop() {
   loop_.post([this] {
     services_.draining = true;

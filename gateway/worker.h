@@ -2,8 +2,10 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <thread>
 
+#include "gateway/admin/status.h"
 #include "gateway/listener.h"
 #include "upstream/endpoint_registry.h"
 #include "upstream/resolver.h"
@@ -76,12 +78,17 @@ class Worker {
   // Asks for a sign of life; unanswered_for() tells how long the oldest question waits.
   void ping();
   std::chrono::milliseconds unanswered_for() const;
+  // Counts its tunnels by what they belong to; `done` is called on the worker's thread.
+  void count_tunnels(std::function<void(std::map<admin::Status::TunnelKind, std::int64_t>)> done);
+  std::int64_t connections() const noexcept { return connection_metrics_.open.value(); }
+  std::int64_t tunnels() const noexcept { return services_.tunnels.size(); }
 
  private:
   void run();
   void take_over(NewConfig next);
   void take_over(std::vector<WorkerListener> listeners);
   void add(WorkerListener listener);
+  admin::Status::TunnelKind name_of(const void* route, const void* endpoint) const;
   std::shared_ptr<upstream::Cluster> cluster_for(const config::Upstream& upstream, NewConfig::ClientTls tls);
 
   const unsigned index_;

@@ -43,9 +43,11 @@ void Cluster::set_addresses(const std::string& host, std::uint16_t port,
   }
 }
 
-bool Cluster::has_endpoint(const void* state) const noexcept {
-  return std::any_of(endpoints_.begin(), endpoints_.end(),
-                     [state](const Endpoint& endpoint) { return endpoint.state.get() == state; });
+const config::Endpoint* Cluster::endpoint_of(const void* state) const noexcept {
+  for (const Endpoint& endpoint : endpoints_) {
+    if (endpoint.state.get() == state) return &endpoint.settings;
+  }
+  return nullptr;
 }
 
 void Cluster::drain() {

@@ -39,8 +39,8 @@ class Cluster {
   // Closes what is idle, for good.
   void drain();
 
-  // Whether one of its endpoints has this state.
-  bool has_endpoint(const void* state) const noexcept;
+  // Its endpoint with this state; null: none has it.
+  const config::Endpoint* endpoint_of(const void* state) const noexcept;
 
   const config::Upstream& settings() const noexcept { return settings_; }
   metrics::UpstreamMetrics& metrics() noexcept { return metrics_; }

@@ -31,7 +31,32 @@ bool has_token(const http::RequestHead& request, const std::string& token) {
   return CRYPTO_memcmp(value.data() + kScheme.size(), token.data(), token.size()) == 0;
 }
 
-AdminReply plain(unsigned status, std::string body) { return {status, "text/plain; charset=utf-8", std::move(body)}; }
+AdminReply plain(unsigned status, std::string body) {
+  AdminReply reply;
+  reply.status = status;
+  reply.body = std::move(body);
+  return reply;
+}
+
+Task change_at(std::string_view path) {
+  if (path == "/reload") return Task::reload;
+  return path == "/drain" ? Task::drain : Task::none;
+}
+
+AdminReply answer_to_change(const http::RequestHead& request, Task change, const std::string& token, bool authorized) {
+  AdminReply reply;
+  if (request.method != "POST") {
+    reply = plain(405, "This changes something; use POST.\n");
+    reply.allow = "POST";
+  } else if (!token.empty() && !authorized) {
+    reply = plain(401, "Send the admin token as `Authorization: Bearer TOKEN`.\n");
+  } else if (token.empty() && !request.headers.find(kOwnField)) {
+    reply = plain(403, std::string("Send a field `") + kOwnField + ": 1`; web pages cannot, so this request is no page's.\n");
+  } else {
+    reply.task = change;
+  }
+  return reply;
+}
 
 }  // namespace
 
@@ -41,6 +66,9 @@ AdminReply answer(const http::RequestHead& request, const config::Admin& setting
     return plain(403, "The Host field names another host; use the address or localhost.\n");
   }
   if (!origin_is_ours(request)) return plain(403, "Requests from other origins are refused.\n");
+  if (const Task change = change_at(request.path); change != Task::none) {
+    return answer_to_change(request, change, settings.token, authorized);
+  }
   if (request.method != "GET" && request.method != "HEAD") return plain(405, "Only GET and HEAD are served here.\n");
   if (request.path == "/healthz") {
     std::string problem = sources.unhealthy();
@@ -48,8 +76,16 @@ AdminReply answer(const http::RequestHead& request, const config::Admin& setting
   }
   if (request.path == "/readyz") return sources.ready() ? plain(200, "ready\n") : plain(503, "draining\n");
   if (!settings.token.empty() && !authorized) return plain(401, "Send the admin token as `Authorization: Bearer TOKEN`.\n");
-  if (request.path == "/metrics") return {200, "text/plain; version=0.0.4; charset=utf-8", sources.metrics()};
-  return plain(404, "Served here: /metrics /healthz /readyz\n");
+  AdminReply reply;
+  if (request.path == "/metrics") {
+    reply.content_type = "text/plain; version=0.0.4; charset=utf-8";
+    reply.body = sources.metrics();
+  } else if (request.path == "/status") {
+    reply.task = Task::status;
+  } else {
+    return plain(404, "Served here: /metrics /healthz /readyz /status, and POST to /reload /drain\n");
+  }
+  return reply;
 }
 
 }  // namespace sluice::admin

@@ -13,7 +13,8 @@
 namespace sluice::admin {
 namespace {
 
-constexpr std::chrono::milliseconds kRequestTime{5000};
+constexpr std::chrono::milliseconds kRequestTime{5000};  // to ask and to take the answer
+constexpr std::chrono::milliseconds kTaskTime{30000};    // for what is to be done, such as resolving names for a reload
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
 std::string response_text(const AdminReply& reply, bool head_only) {
@@ -22,7 +23,7 @@ std::string response_text(const AdminReply& reply, bool head_only) {
   headers.add("Content-Length", std::to_string(reply.body.size()));
   headers.add_view("Cache-Control", "no-store");
   headers.add_view("X-Content-Type-Options", "nosniff");
-  if (reply.status == 405) headers.add_view("Allow", "GET, HEAD");
+  if (reply.status == 405) headers.add_view("Allow", reply.allow);
   if (reply.status == 401) headers.add_view("WWW-Authenticate", "Bearer");
   headers.add_view("Connection", "close");
   std::string text;
@@ -42,8 +43,12 @@ void AdminServer::Connection::close() {
   socket.close(ignored);
 }
 
-AdminServer::AdminServer(IoContext& context, config::Admin settings, AdminSources sources, int descriptor)
-    : context_(context), settings_(std::move(settings)), sources_(std::move(sources)), acceptor_(context) {
+AdminServer::AdminServer(IoContext& context, config::Admin settings, AdminSources sources, AdminTasks tasks, int descriptor)
+    : context_(context),
+      settings_(std::move(settings)),
+      sources_(std::move(sources)),
+      tasks_(std::move(tasks)),
+      acceptor_(context) {
   acceptor_.assign(settings_.address.v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), descriptor);
   acceptor_.non_blocking(true);
   renew_spare();
@@ -83,12 +88,29 @@ void AdminServer::renew_spare() {
   if (!spare_) spare_ = tls::Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
+ControlAwaitable<AdminReply> AdminServer::carry_out(Task task) {
+  struct Outcome {
+    explicit Outcome(IoContext& context) : told(context, Clock::time_point::max()) {}
+    AdminReply reply;
+    Timer told;  // cancelled when it is
+  };
+  const auto outcome = std::make_shared<Outcome>(context_);
+  tasks_(task, [outcome](AdminReply reply) {
+    outcome->reply = std::move(reply);
+    outcome->told.expires_at(Clock::time_point::min());
+  });
+  ErrorCode ignored;
+  co_await outcome->told.async_wait(asio::redirect_error(use_awaitable, ignored));
+  co_return std::move(outcome->reply);
+}
+
 ControlAwaitable<> AdminServer::serve(std::shared_ptr<Connection> connection) {
   AdminSocket& socket = connection->socket;
   Timer deadline(context_, kRequestTime);
-  deadline.async_wait([connection](const ErrorCode& cancelled) {
+  const auto cut = [connection](const ErrorCode& cancelled) {
     if (!cancelled) connection->close();
-  });
+  };
+  deadline.async_wait(cut);
   http1::RequestParser parser({});
   http::RequestHead request;
   http1::HeadResult head;
@@ -103,11 +125,20 @@ ControlAwaitable<> AdminServer::serve(std::shared_ptr<Connection> connection) {
   connection->place.enter(AdminPlaces::Phase::sending);
   std::string text;
   if (head.state == http1::HeadResult::complete) {
-    text = response_text(answer(request, settings_, sources_), request.method == "HEAD");
+    AdminReply reply = answer(request, settings_, sources_);
+    if (reply.task != Task::none) {
+      deadline.expires_after(kTaskTime);
+      deadline.async_wait(cut);
+      reply = co_await carry_out(reply.task);
+      deadline.expires_after(kRequestTime);
+      deadline.async_wait(cut);
+    }
+    text = response_text(reply, request.method == "HEAD");
   } else if (head.state == http1::HeadResult::failed) {
-    text = response_text({http1::status_of(head.error), "text/plain; charset=utf-8",
-                          std::string(http1::describe(head.error)) + "\n"},
-                         false);
+    AdminReply refusal;
+    refusal.status = http1::status_of(head.error);
+    refusal.body = std::string(http1::describe(head.error)) + "\n";
+    text = response_text(refusal, false);
   }
   if (!error) co_await asio::async_write(socket, asio::buffer(text), asio::redirect_error(use_awaitable, error));
   if (!error) socket.shutdown(asio::socket_base::shutdown_send, error);

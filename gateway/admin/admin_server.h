@@ -1,4 +1,4 @@
-// The admin listener: /metrics, /healthz, /readyz. Runs on the control thread, so that a stuck worker can be told of.
+// The admin listener: /metrics, /healthz, /readyz, /status, /reload, /drain. Runs on the control thread, so that a stuck worker can be told of.
 // Small requests, small answers, one per connection; every wait is bounded.
 #pragma once
 
@@ -14,10 +14,13 @@ namespace sluice::admin {
 
 using AdminSocket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 
+// Carries out what requests ask for, on the control thread; `done` is called once, then or later.
+using AdminTasks = std::function<void(Task task, std::function<void(AdminReply)> done)>;
+
 class AdminServer {
  public:
   // Takes over a listening descriptor.
-  AdminServer(IoContext& context, config::Admin settings, AdminSources sources, int descriptor);
+  AdminServer(IoContext& context, config::Admin settings, AdminSources sources, AdminTasks tasks, int descriptor);
   void start();
   // Closes the listening socket; who is connected gets an answer.
   void close();
@@ -34,6 +37,7 @@ class AdminServer {
 
   ControlAwaitable<> accept_loop();
   ControlAwaitable<> serve(std::shared_ptr<Connection> connection);
+  ControlAwaitable<AdminReply> carry_out(Task task);
   AdminSocket accept_with_spare(ErrorCode& error);
   void renew_spare();
 
@@ -41,6 +45,7 @@ class AdminServer {
   IoContext& context_;
   const config::Admin settings_;
   const AdminSources sources_;
+  const AdminTasks tasks_;
   asio::basic_socket_acceptor<asio::ip::tcp, Executor> acceptor_;
   // Given up for a connection when there are no descriptors left: then, above all, one asks what is going on.
   tls::Descriptor spare_;

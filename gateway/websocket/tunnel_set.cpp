@@ -20,6 +20,7 @@ void TunnelSet::add(std::unique_ptr<Tunnel> tunnel) {
   added->next_ = first_;
   if (first_ != nullptr) first_->previous_ = added;
   first_ = added;
+  size_.fetch_add(1, std::memory_order_relaxed);
   added->start(*this);
   if (all_leave_ && first_ == added) added->leave(std::chrono::milliseconds(0));
 }
@@ -31,6 +32,7 @@ void TunnelSet::remove(Tunnel& tunnel) {
     first_ = tunnel.next_;
   }
   if (tunnel.next_ != nullptr) tunnel.next_->previous_ = tunnel.previous_;
+  size_.fetch_sub(1, std::memory_order_relaxed);
   ended_.emplace_back(&tunnel);
   bury_.request();
 }
@@ -51,6 +53,10 @@ void TunnelSet::leave_if(const std::function<bool(const Tunnel&)>& is_orphan) {
     if (is_orphan(*tunnel)) tunnel->leave();
     tunnel = next;
   }
+}
+
+void TunnelSet::for_each(const std::function<void(const Tunnel&)>& visit) const {
+  for (const Tunnel* tunnel = first_; tunnel != nullptr; tunnel = tunnel->next_) visit(*tunnel);
 }
 
 void TunnelSet::cut_all() {

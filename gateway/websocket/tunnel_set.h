@@ -1,6 +1,7 @@
 // Owns the tunnels of one worker. Used by that thread alone.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -32,8 +33,11 @@ class TunnelSet {
   const Farewell& farewell() const noexcept { return farewell_; }
   // Lets those go (Tunnel::leave) that belong to nothing any more.
   void leave_if(const std::function<bool(const Tunnel&)>& is_orphan);
+  void for_each(const std::function<void(const Tunnel&)>& visit) const;
   void cut_all();
   bool empty() const noexcept { return first_ == nullptr; }
+  // Any thread.
+  std::int64_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
 
  private:
   friend class Tunnel;
@@ -43,6 +47,7 @@ class TunnelSet {
   tls::NextTurn bury_;
   std::vector<std::unique_ptr<Tunnel>> ended_;
   Tunnel* first_ = nullptr;
+  std::atomic<std::int64_t> size_{0};
   Farewell farewell_;
   bool all_leave_ = false;
 };

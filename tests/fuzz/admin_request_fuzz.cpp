@@ -43,14 +43,20 @@ void check(const http::RequestHead& request, const std::string& token) {
   settings.token = token;
   const admin::AdminReply reply = admin::answer(request, settings, sources);
   const bool authorized = !token.empty() && shows_token(request);
+  const auto origin = request.headers.find("Origin");
+  const bool same_origin = !origin || http::equals_ignore_case(*origin, "http://" + std::string(request.authority));
+  if (reply.task != admin::Task::none) {
+    FUZZ_CHECK(same_origin && (authorized || (token.empty() && is_local_name(request))));
+    if (reply.task != admin::Task::status) FUZZ_CHECK(request.method == "POST" && (authorized || request.headers.find(admin::kOwnField)));
+    return;
+  }
   FUZZ_CHECK(reply.status >= 200 && reply.status < 600 && !reply.body.empty());
   FUZZ_CHECK(asked == (reply.body == kMetrics));
   if (asked) FUZZ_CHECK(reply.status == 200 && request.path == "/metrics" && (token.empty() || authorized));
   if (reply.status != 200) return;
   FUZZ_CHECK(request.method == "GET" || request.method == "HEAD");
   FUZZ_CHECK(authorized || is_local_name(request));
-  const auto origin = request.headers.find("Origin");
-  FUZZ_CHECK(!origin || http::equals_ignore_case(*origin, "http://" + std::string(request.authority)));
+  FUZZ_CHECK(same_origin);
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ def test_version():
 def test_help_lists_the_commands():
     result = run_sluice("--help")
     assert result.returncode == 0
-    for command in ("serve", "proxy", "check", "explain", "schema", "version"):
+    for command in ("serve", "proxy", "check", "explain", "schema", "plan", "reload", "drain", "status", "version"):
         assert command in result.stdout
 
 
@@ -35,6 +35,10 @@ def test_help_lists_the_commands():
     ("proxy", ["--to", "--http", "--https", "--admin"]),
     ("explain", ["METHOD", "URL", "--config", "--header", "--listener", "--client", "--json"]),
     ("schema", ["yaml-language-server"]),
+    ("plan", ["OLD", "NEW", "--admin"]),
+    ("reload", ["--admin", "SLUICE_ADMIN_TOKEN"]),
+    ("drain", ["--admin"]),
+    ("status", ["--admin", "--json"]),
     ("version", []),
 ])
 def test_help_of_each_command(command, options):
@@ -55,7 +59,7 @@ def test_wrong_usage_exits_2(arguments, tmp_path):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ([], "a command is missing; expected serve, proxy, check, explain, schema or version"),
+    ([], "a command is missing; expected serve, proxy, check, explain, schema, plan, reload, drain, status or version"),
     (["nonsense"], 'unknown command "nonsense"; expected serve,'),
     (["chekc"], 'unknown command "chekc"; did you mean check?'),
     (["check", "sluice.yaml"], "--config FILE"),

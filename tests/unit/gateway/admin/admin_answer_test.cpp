@@ -151,5 +151,43 @@ TEST_F(AdminAnswerTest, AnEmptyTokenIsNoToken) {
   EXPECT_EQ(status_with_host("evil.example"), 403u);
 }
 
+TEST_F(AdminAnswerTest, StatusIsATask) {
+  EXPECT_EQ(get("/status").task, Task::status);
+  settings_.token = "open-sesame";
+  EXPECT_EQ(get("/status").task, Task::none);
+  EXPECT_EQ(get("/status").status, 401u);
+}
+
+TEST_F(AdminAnswerTest, ChangesWantAFieldThatNoPageCanSend) {
+  request_.method = "POST";
+  EXPECT_EQ(get("/reload").status, 403u);
+  EXPECT_EQ(get("/reload").task, Task::none);
+  request_.headers.set(kOwnField, "1");
+  EXPECT_EQ(get("/reload").task, Task::reload);
+  EXPECT_EQ(get("/drain").task, Task::drain);
+  EXPECT_EQ(get("/reload/").status, 405u);
+}
+
+TEST_F(AdminAnswerTest, ChangesWantTheTokenWhereThereIsOne) {
+  settings_.token = "open-sesame";
+  request_.method = "POST";
+  request_.headers.set(kOwnField, "1");
+  EXPECT_EQ(get("/drain").status, 401u);
+  EXPECT_EQ(get("/drain").task, Task::none);
+  request_.headers.set("Authorization", "Bearer open-sesame");
+  EXPECT_EQ(get("/drain").task, Task::drain);
+}
+
+TEST_F(AdminAnswerTest, ChangesArePosted) {
+  request_.headers.set(kOwnField, "1");
+  for (const char* method : {"GET", "HEAD", "PUT"}) {
+    request_.method = method;
+    const AdminReply reply = get("/reload");
+    EXPECT_EQ(reply.status, 405u) << method;
+    EXPECT_EQ(reply.allow, "POST");
+    EXPECT_EQ(reply.task, Task::none);
+  }
+}
+
 }  // namespace
 }  // namespace sluice::admin

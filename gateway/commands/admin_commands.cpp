@@ -1,0 +1,90 @@
+#include "gateway/commands/admin_commands.h"
+
+#include <nlohmann/json.hpp>
+
+#include "gateway/commands/admin_client.h"
+#include "gateway/commands/trial_request.h"
+
+namespace sluice::commands {
+namespace {
+
+constexpr std::chrono::seconds kPatience{10};
+constexpr std::chrono::seconds kReloadPatience{60};  // it may have to resolve names
+
+using Json = nlohmann::json;
+
+AdminResponse ask(const std::string& admin, const char* method, const char* path, std::chrono::seconds patience, unsigned expected) {
+  AdminResponse response = ask_gateway(admin, method, path, patience);
+  if (response.status == expected) return response;
+  throw UnreachableError(admin + " answers " + std::to_string(response.status) + " to " + method + " " + path + ": " + response.body);
+}
+
+std::string padded(std::string text, std::size_t width) {
+  text.resize(std::max(width, text.size() + 2), ' ');
+  return text;
+}
+
+std::string number(const Json& value) { return std::to_string(value.get<std::int64_t>()); }
+
+void add_tunnels(std::string& text, const Json& tunnels) {
+  for (const Json& one : tunnels) {
+    if (one.contains("leaving")) {
+      text += "  " + padded("leaving", 60) + number(one.at("open")) + "\n";
+      continue;
+    }
+    const std::string what = "route " + one.at("route").get<std::string>() + " at " + one.at("upstream").get<std::string>() + " " +
+                             one.at("endpoint").get<std::string>();
+    text += "  " + padded(what, 60) + number(one.at("open")) + "\n";
+  }
+}
+
+std::string as_text(const Json& status) {
+  const Json& config = status.at("config");
+  std::string text = "sluice " + status.at("version").get<std::string>() + ", process " + number(status.at("pid")) + ": " +
+                     status.at("state").get<std::string>() + " since " + status.at("started").get<std::string>() +
+                     "\nconfiguration " + number(config.at("generation")) + " of " + config.at("file").get<std::string>() +
+                     ", loaded " + config.at("loaded").get<std::string>() + "\n\nlisteners\n";
+  for (const Json& one : status.at("listeners")) {
+    text += "  " + padded(one.at("name").get<std::string>(), 20) + one.at("address").get<std::string>() +
+            (one.at("tls").get<bool>() ? "  TLS" : "") + "\n";
+  }
+  for (const Json& upstream : status.at("upstreams")) {
+    text += "\nupstream " + upstream.at("name").get<std::string>() + "\n";
+    for (const Json& one : upstream.at("endpoints")) {
+      text += "  " + padded(one.at("url").get<std::string>(), 40) + number(one.at("in_flight")) + " in flight, " +
+              number(one.at("idle")) + " idle\n";
+    }
+  }
+  text += "\nWebSockets\n";
+  add_tunnels(text, status.at("tunnels"));
+  text += "\nworkers\n";
+  std::size_t index = 0;
+  for (const Json& one : status.at("workers")) {
+    text += "  " + padded(std::to_string(index++), 4) + number(one.at("connections")) + " connections, " +
+            number(one.at("tunnels")) + " WebSockets" + (one.at("answered").get<bool>() ? "" : ", does not answer") + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string reload_command(const std::string& admin) {
+  const AdminResponse response = ask_gateway(admin, "POST", "/reload", kReloadPatience);
+  if (response.status == 422) throw InputError("the configuration was not reloaded, and nothing has changed:\n" + response.body);
+  if (response.status != 200) throw UnreachableError(admin + " answers " + std::to_string(response.status) + ": " + response.body);
+  return response.body;
+}
+
+std::string drain_command(const std::string& admin) { return ask(admin, "POST", "/drain", kPatience, 202).body; }
+
+std::string status_command(const std::string& admin, bool json) {
+  const std::string body = ask(admin, "GET", "/status", kPatience, 200).body;
+  if (json) return body;
+  try {
+    return as_text(Json::parse(body));
+  } catch (const Json::exception&) {
+    throw UnreachableError(admin + " answers to /status with something that is no status; is it a Sluice of this version?");
+  }
+}
+
+}  // namespace sluice::commands
