@@ -25,6 +25,7 @@ struct Config {
   std::optional<Admin> admin;
   AccessLog access_log;
   Log log;
+  bool watch = false;  // reload when it changes, or one of files_of()
   std::shared_ptr<const KeyLines> lines;  // for messages; null: not from a file
 };
 

@@ -34,7 +34,7 @@ const Table<Config>& config_table() {
       map("log", &Config::log, log_table()),
       later<Config>("redis", later_infos({"address"})),
       later<Config>("tracing", later_infos({"propagate", "otlp", "sample"})),
-      later<Config>("watch"),
+      boolean("watch", &Config::watch),
   };
   return table;
 }

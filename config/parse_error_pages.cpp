@@ -30,6 +30,7 @@ void read_page(const Value::Entry& entry, ErrorPages& pages) {
   if (text->rfind(kPrefix, 0) != 0) return entry.value.problem("is " + in_quotes(*text) + "; expected " + kExpected);
   const std::string path = entry.value.report().resolve(text->substr(sizeof kPrefix - 1));
   ErrorPage page;
+  page.file = path;
   page.content_type = content_type_of(path);
   if (page.content_type.empty()) {
     return entry.value.problem(in_quotes(*text) + " has no known ending; expected " + kExpected);

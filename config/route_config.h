@@ -116,6 +116,7 @@ struct WebSocketRules {
 
 // What the gateway's own errors of a status say.
 struct ErrorPage {
+  std::string file;
   std::string body;
   std::string content_type;
   bool operator==(const ErrorPage&) const = default;

@@ -3,6 +3,7 @@
 #include <asio/post.hpp>
 #include <utility>
 
+#include "config/files.h"
 #include "config/load.h"
 #include "gateway/endpoint_names.h"
 #include "gateway/proxy/https_redirect.h"
@@ -35,6 +36,10 @@ LiveConfig::LiveConfig(config::Config first, std::optional<std::string> file, In
       listeners_(static_cast<unsigned>(workers.size()), std::move(inherited)),
       resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
         publish(name, addresses);
+      }),
+      watch_(context, [this] {
+        metrics::log().info("files have changed; the configuration is reloaded");
+        reload({});
       }) {}
 
 void LiveConfig::install() {
@@ -48,6 +53,7 @@ void LiveConfig::install() {
 }
 
 void LiveConfig::in_force() {
+  watch_files();
   metrics_.generation.add(1);
   metrics_.loaded_at.set(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
 }
@@ -126,6 +132,18 @@ void LiveConfig::load_and_take_over() {
   } catch (const std::exception& error) {
     finish({false, {error.what()}});
   }
+}
+
+void LiveConfig::watch_files() {
+  if (!config().watch || !file_) return watch_.stop();
+  std::vector<std::string> files = config::files_of(config());
+  files.push_back(*file_);
+  watch_.watch(files);
+}
+
+void LiveConfig::stop() {
+  watch_.stop();
+  resolver_.stop();
 }
 
 LiveConfig::Loaded LiveConfig::load() {

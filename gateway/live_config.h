@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "gateway/control_io.h"
+#include "gateway/file_watch.h"
 #include "gateway/open_listeners.h"
 #include "gateway/tls_setup.h"
 #include "gateway/worker.h"
@@ -48,8 +49,8 @@ class LiveConfig {
   // Reloads fail from now on, and say why. `at_rest` is called, later, when none is under way.
   void freeze(std::string why, std::function<void()> at_rest = {});
   void thaw() noexcept { frozen_.clear(); }
-  // Names are not resolved any more.
-  void stop() { resolver_.stop(); }
+  // Names are not resolved any more, files not watched.
+  void stop();
 
  private:
   struct Loaded;
@@ -59,6 +60,7 @@ class LiveConfig {
   std::vector<NewConfig> for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot, const TlsSetup& tls,
                                      const UnchangedTls& unchanged, OpenListeners::Next& listeners);
   void all_have_it();
+  void watch_files();
   void finish(const ReloadResult& result);
   upstream::Resolver::Known resolve(const config::Config& config);
   void publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses);
@@ -72,6 +74,7 @@ class LiveConfig {
   OpenListeners listeners_;
   std::map<std::string, std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;  // by route
   upstream::Resolver resolver_;
+  FileWatch watch_;
 
   bool reloading_ = false;
   std::string frozen_;  // why; empty: it is not

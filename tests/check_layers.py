@@ -57,7 +57,7 @@ LIBRARIES = (
             advice='include "metrics/log.h"'),
     Library("OpenSSL", r"^openssl/", denied=("config/", "metrics/"),
             advice="move the code to tls/"),
-    Library("Asio", r"^(boost/)?asio(/|\.hpp)", allowed=("gateway/control_io.h", "gateway/server.", "gateway/live_config.", "gateway/replacement.", "gateway/collect_status.",
+    Library("Asio", r"^(boost/)?asio(/|\.hpp)", allowed=("gateway/control_io.h", "gateway/server.", "gateway/live_config.", "gateway/replacement.", "gateway/collect_status.", "gateway/file_watch.",
                                                         "gateway/admin/"),
             advice="workers wait with tls/event_loop.h; Asio is the control thread's"),
     Library("epoll", r"^sys/epoll\.h$", transitive=True,

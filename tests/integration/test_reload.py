@@ -302,6 +302,28 @@ def test_kept_connections_to_an_unchanged_https_upstream_stay(lab, ca):
     assert len(backend.connections) == 1
 
 
+def test_watched_files_are_taken_over_by_themselves(lab, ca):
+    live = {"certificate": str(lab.folder / "live.pem"), "private_key": str(lab.folder / "live.key")}
+
+    def renew(certificate):
+        for key, source in certificate.as_config().items():
+            shutil.copy(source, live[key])
+
+    renew(ca.issue("localhost"))
+    config = config_for(lab.backend(), watch=True)
+    config["listeners"][0]["tls"] = {"certificates": [live]}
+    gateway = lab.gateway_from(config)
+    shown = lab.client(gateway, tls=blind()).socket.getpeercert(binary_form=True)
+    renew(ca.issue("test.example"))
+    gateway.wait_metric("sluice_config_generation", 2, timeout=10)
+    assert lab.client(gateway, tls=blind()).socket.getpeercert(binary_form=True) != shown
+    gateway.rewrite(text="routes: [")
+    gateway.wait_metric("sluice_config_reloads_total", 1, timeout=10, result="failed")
+    gateway.rewrite({**config, "routes": [{"name": "all", "respond": {"status": 418}}]})
+    gateway.wait_metric("sluice_config_generation", 3, timeout=10)
+    assert lab.client(gateway, tls=blind()).request().status == 418
+
+
 def test_proxy_has_no_file(lab):
     backend = lab.backend()
     gateway = lab.start(arguments=["proxy", "--to", backend.url, "--http", "127.0.0.1:0", "--https", "off", "--admin", "127.0.0.1:0"])

@@ -259,6 +259,7 @@ void write_service(Writer& out, const Config& config) {
 
 std::string config_text(const Config& config, const std::string& folder) {
   Writer out(folder);
+  if (config.watch) out.line("watch", "true");
   out.line("workers", config.workers == 0 ? "auto" : std::to_string(config.workers));
   for (const Listener& listener : config.listeners) write(out, listener);
   write(out, config.limits);
