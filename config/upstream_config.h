@@ -50,6 +50,14 @@ struct Retries {
   bool operator==(const Retries&) const = default;
 };
 
+// When an endpoint that fails is left out for a while.
+struct Outlier {
+  OptionalCount consecutive_failures = 5;
+  Duration eject_for = std::chrono::seconds(30);
+  unsigned max_ejected = 50;  // percent of the endpoints
+  bool operator==(const Outlier&) const = default;
+};
+
 struct Pool {
   std::uint64_t max_idle = 256;  // per endpoint, all workers together
   OptionalDuration idle_timeout = std::chrono::seconds(60);
@@ -65,6 +73,7 @@ struct Upstream {
   UpstreamTls tls;
   Retries retries;
   Pool pool;
+  Outlier outlier;
   bool operator==(const Upstream&) const = default;
 };
 

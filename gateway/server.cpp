@@ -99,6 +99,7 @@ const char* hint_for(const std::error_code& error) {
 class Server {
  public:
   Server(config::Config config, std::optional<std::string> file);
+  ~Server() { health_.stop(); }  // it and the workers tell each other: both must be there until it has ended
   // May throw std::system_error (an address cannot be had), ConfigError (certificates and keys) or TlsLoadError.
   void start();
   ExitCode run();
@@ -110,6 +111,7 @@ class Server {
                        const upstream::Resolver::Known& addresses);
   upstream::Resolver::Known resolve(const config::Config& config);
   void publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses);
+  void watch_health();
   void reload();
   void take_over(std::shared_ptr<const proxy::Snapshot> next, TlsSetup tls, const UnchangedTls& unchanged);
   void reloaded();
@@ -140,6 +142,7 @@ class Server {
   TlsSetup tls_;
   std::uint16_t https_port_ = 443;
   std::map<std::string, std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;  // by route
+  upstream::HealthMonitor health_;
   std::vector<std::unique_ptr<Worker>> workers_;
   upstream::Resolver resolver_;
   std::unique_ptr<admin::AdminServer> admin_;
@@ -157,6 +160,9 @@ Server::Server(config::Config initial, std::optional<std::string> file)
       registry_(worker_count_),
       config_metrics_(registry_),
       held_(config().limits.max_held_bytes),
+      health_(registry_, [this](const std::shared_ptr<upstream::EndpointState>& state, bool out) {
+        for (const std::unique_ptr<Worker>& worker : workers_) worker->set_out(state, out);
+      }),
       resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
         publish(name, addresses);
       }) {}
@@ -180,6 +186,8 @@ void Server::start() {
   if (config().admin) admin_sockets = open_listening_sockets(config().admin->address, 0, 1);
   make_workers(listening);
   for (const auto& [name, addresses] : resolve(config())) publish(name, addresses);  // before anybody asks for one
+  watch_health();
+  health_.start();
   for (const std::unique_ptr<Worker>& worker : workers_) worker->start();
   if (admin_sockets) start_admin(*admin_sockets);
   for (std::size_t i = 0; i < listening.size(); ++i) {
@@ -203,7 +211,7 @@ void Server::make_workers(std::vector<ListeningSockets>& listening) {
   https_port_ = proxy::https_port(config(), ports_of(listening));
   for (unsigned index = 0; index < worker_count_; ++index) {
     auto& worker = workers_.emplace_back(
-        std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, connections_}));
+        std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, health_, connections_}));
     worker->install(for_worker(snapshot_, tls_, {}, {}));
     std::vector<WorkerListener> listeners;
     for (std::size_t i = 0; i < config().listeners.size(); ++i) {
@@ -250,6 +258,16 @@ void Server::publish(const upstream::Resolver::Name& name, const std::shared_ptr
   for (const std::unique_ptr<Worker>& worker : workers_) worker->set_addresses(name, addresses);
 }
 
+// The workers know these endpoints already, or will before anything else that is posted to them.
+void Server::watch_health() {
+  std::vector<upstream::WatchedUpstream> watched;
+  for (const config::Upstream& upstream : config().upstreams) {
+    upstream::WatchedUpstream& one = watched.emplace_back(upstream::WatchedUpstream{upstream, {}});
+    for (const config::Endpoint& endpoint : upstream.endpoints) one.states.push_back(endpoints_.state_of(upstream.name, endpoint));
+  }
+  health_.watch(std::move(watched));
+}
+
 // The new configuration is complete before the first worker hears of it; whatever is wrong with it changes nothing.
 void Server::reload() {
   if (!file_) return metrics::log().warn("there is no configuration file to reload");
@@ -294,6 +312,7 @@ void Server::take_over(std::shared_ptr<const proxy::Snapshot> next, TlsSetup tls
   for (std::size_t index = 0; index < workers_.size(); ++index) {
     workers_[index]->reload(std::move(for_workers[index]), in_force);
   }
+  watch_health();
   // An answer that came meanwhile went to the endpoints of before.
   for (const auto& [name, known] : resolver_.known()) publish(name, known);
 }
@@ -383,6 +402,7 @@ void Server::poll_drain() {
 
 void Server::stop_workers() {
   resolver_.stop();
+  health_.stop();
   if (admin_) admin_->close();
   for (const std::unique_ptr<Worker>& worker : workers_) worker->stop();
   const Clock::time_point patience = Clock::now() + kStopPatience;

@@ -43,7 +43,10 @@ std::shared_ptr<upstream::Cluster> Worker::cluster_for(const config::Upstream& u
     }
   }
   return std::make_shared<upstream::Cluster>(io_, upstream, shared_.endpoints, std::move(tls.context),
-                                             services_.cells.upstream(upstream.name));
+                                             services_.cells.upstream(upstream.name),
+                                             [&health = shared_.health](const auto& state, std::string_view reason) {
+                                               health.failing(state, reason);
+                                             });
 }
 
 void Worker::take_over(NewConfig next) {
@@ -89,6 +92,12 @@ void Worker::set_addresses(const upstream::Resolver::Name& name, std::shared_ptr
     for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) {
       cluster->set_addresses(name.first, name.second, addresses);
     }
+  });
+}
+
+void Worker::set_out(const std::shared_ptr<upstream::EndpointState>& state, bool out) {
+  loop_.post([this, state, out] {
+    for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) cluster->set_out(state.get(), out);
   });
 }
 

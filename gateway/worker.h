@@ -6,6 +6,7 @@
 
 #include "gateway/listener.h"
 #include "upstream/endpoint_registry.h"
+#include "upstream/health_monitor.h"
 #include "upstream/resolver.h"
 
 namespace sluice {
@@ -15,6 +16,7 @@ struct Shared {
   metrics::Registry& registry;
   tls::HeldBytes& held;
   upstream::EndpointRegistry& endpoints;
+  upstream::HealthMonitor& health;
   ConnectionLimits& connections;
 };
 
@@ -60,6 +62,8 @@ class Worker {
   void reload(NewConfig next, std::function<void()> in_force);
   // Any thread; what comes before start() is done first.
   void set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses);
+  // From the health monitor: whether an endpoint is out.
+  void set_out(const std::shared_ptr<upstream::EndpointState>& state, bool out);
   void add_listeners(std::vector<WorkerListener> listeners);
   void start() { thread_ = std::thread([this] { run(); }); }
 

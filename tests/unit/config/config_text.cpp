@@ -154,6 +154,9 @@ void write(Writer& out, const Upstream& upstream) {
   out.line("retries.attempts", std::to_string(upstream.retries.attempts));
   out.line("retries.on_connect", text_of(upstream.retries.on_connect));
   out.line("retries.on_reset", text_of(upstream.retries.on_reset));
+  out.line("outlier.consecutive_failures", text_of(upstream.outlier.consecutive_failures));
+  out.line("outlier.eject_for", duration_text(upstream.outlier.eject_for));
+  out.line("outlier.max_ejected", std::to_string(upstream.outlier.max_ejected) + "%");
   out.line("pool.max_idle", std::to_string(upstream.pool.max_idle));
   out.line("pool.idle_timeout", text_of(upstream.pool.idle_timeout));
   out.line("pool.max_lifetime", text_of(upstream.pool.max_lifetime));
