@@ -9,6 +9,8 @@ constexpr std::uint64_t kHeaviest = 1000;
 constexpr std::uint64_t kMostAttempts = 10;
 constexpr std::uint64_t kMostIdle = 1'000'000;
 constexpr std::uint64_t kMostFailures = 1'000;
+constexpr std::uint64_t kMostChecks = 100;
+constexpr std::uint64_t kShortestInterval = 50;  // ms
 constexpr char kPercentExpected[] = "a share from 1% to 100%";
 
 void read_url(const Value& value, Endpoint& endpoint) {
@@ -104,6 +106,19 @@ const Table<Outlier>& outlier_table() {
   return table;
 }
 
+const Table<HealthCheck>& health_check_table() {
+  static const Table<HealthCheck> table{
+      word("kind", &HealthCheck::kind, {{"http", CheckKind::http}, {"tcp", CheckKind::tcp}}, {"grpc"}),
+      parsed("path", &HealthCheck::path, parse_probe_path, kProbePathExpected),
+      duration("interval", &HealthCheck::interval, kShortestInterval),
+      duration("timeout", &HealthCheck::timeout, 1),
+      integer("healthy_after", &HealthCheck::healthy_after, {1, kMostChecks}),
+      integer("unhealthy_after", &HealthCheck::unhealthy_after, {1, kMostChecks}),
+      parsed("expect", &HealthCheck::expect, parse_status_range, kStatusRangeExpected),
+  };
+  return table;
+}
+
 const Table<Pool>& pool_table() {
   static const Table<Pool> table{
       integer("max_idle", &Pool::max_idle, {0, kMostIdle}),
@@ -130,11 +145,10 @@ const Table<Upstream>& upstream_table() {
       map("tls", &Upstream::tls, tls_table()),
       map("retries", &Upstream::retries, retries_table()),
       map("pool", &Upstream::pool, pool_table()),
+      map("health_check", &Upstream::health_check, health_check_table()),
       map("outlier", &Upstream::outlier, outlier_table()),
       later<Upstream>("sticky", later_infos({"cookie", "ttl"})),
       later<Upstream>("slow_start"),
-      later<Upstream>("health_check", later_infos({"kind", "path", "interval", "timeout", "healthy_after",
-                                                   "unhealthy_after", "expect"})),
       later<Upstream>("on_unhealthy"),
       later<Upstream>("rebalance", later_infos({"over"})),
       later<Upstream>("circuit_breaker", later_infos({"max_connections", "max_pending", "max_retries"})),

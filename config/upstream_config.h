@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,26 @@ struct Retries {
   bool operator==(const Retries&) const = default;
 };
 
+enum class CheckKind { http, tcp };
+
+struct StatusRange {
+  unsigned first = 200;
+  unsigned last = 399;  // it is in
+  bool operator==(const StatusRange&) const = default;
+};
+
+// How each endpoint is asked whether it is well.
+struct HealthCheck {
+  CheckKind kind = CheckKind::http;
+  std::string path;  // of http: with the query, if any
+  Duration interval = std::chrono::seconds(5);
+  Duration timeout = std::chrono::seconds(2);
+  unsigned healthy_after = 2;    // checks in a row
+  unsigned unhealthy_after = 3;
+  StatusRange expect;
+  bool operator==(const HealthCheck&) const = default;
+};
+
 // When an endpoint that fails is left out for a while.
 struct Outlier {
   OptionalCount consecutive_failures = 5;
@@ -74,6 +95,7 @@ struct Upstream {
   Retries retries;
   Pool pool;
   Outlier outlier;
+  std::optional<HealthCheck> health_check;
   bool operator==(const Upstream&) const = default;
 };
 

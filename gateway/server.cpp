@@ -11,6 +11,7 @@
 #include "gateway/admin/admin_server.h"
 #include "gateway/control_io.h"
 #include "gateway/endpoint_names.h"
+#include "gateway/health_probe.h"
 #include "gateway/proxy/https_redirect.h"
 #include "gateway/reload_rules.h"
 #include "config/load.h"
@@ -111,7 +112,8 @@ class Server {
                        const upstream::Resolver::Known& addresses);
   upstream::Resolver::Known resolve(const config::Config& config);
   void publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses);
-  void watch_health();
+  std::vector<upstream::WatchedUpstream> watched(const config::Config& config, const TlsSetup& tls,
+                                                 const UnchangedTls& unchanged_tls);
   void reload();
   void take_over(std::shared_ptr<const proxy::Snapshot> next, TlsSetup tls, const UnchangedTls& unchanged);
   void reloaded();
@@ -160,7 +162,7 @@ Server::Server(config::Config initial, std::optional<std::string> file)
       registry_(worker_count_),
       config_metrics_(registry_),
       held_(config().limits.max_held_bytes),
-      health_(registry_, [this](const std::shared_ptr<upstream::EndpointState>& state, bool out) {
+      health_(registry_, &probe_health, [this](const std::shared_ptr<upstream::EndpointState>& state, bool out) {
         for (const std::unique_ptr<Worker>& worker : workers_) worker->set_out(state, out);
       }),
       resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
@@ -185,8 +187,9 @@ void Server::start() {
   std::optional<ListeningSockets> admin_sockets;
   if (config().admin) admin_sockets = open_listening_sockets(config().admin->address, 0, 1);
   make_workers(listening);
-  for (const auto& [name, addresses] : resolve(config())) publish(name, addresses);  // before anybody asks for one
-  watch_health();
+  const upstream::Resolver::Known known = resolve(config());
+  for (const auto& [name, addresses] : known) publish(name, addresses);  // before anybody asks for one
+  health_.watch(watched(config(), tls_, {}), known);
   health_.start();
   for (const std::unique_ptr<Worker>& worker : workers_) worker->start();
   if (admin_sockets) start_admin(*admin_sockets);
@@ -256,16 +259,21 @@ upstream::Resolver::Known Server::resolve(const config::Config& config) {
 
 void Server::publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
   for (const std::unique_ptr<Worker>& worker : workers_) worker->set_addresses(name, addresses);
+  health_.set_addresses(name, addresses);
 }
 
-// The workers know these endpoints already, or will before anything else that is posted to them.
-void Server::watch_health() {
-  std::vector<upstream::WatchedUpstream> watched;
-  for (const config::Upstream& upstream : config().upstreams) {
-    upstream::WatchedUpstream& one = watched.emplace_back(upstream::WatchedUpstream{upstream, {}});
+// What the health monitor needs of a configuration.
+std::vector<upstream::WatchedUpstream> Server::watched(const config::Config& config, const TlsSetup& tls,
+                                                       const UnchangedTls& unchanged_tls) {
+  std::vector<upstream::WatchedUpstream> upstreams;
+  for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
+    const config::Upstream& upstream = config.upstreams[i];
+    upstream::WatchedUpstream& one = upstreams.emplace_back(upstream::WatchedUpstream{upstream, {}});
     for (const config::Endpoint& endpoint : upstream.endpoints) one.states.push_back(endpoints_.state_of(upstream.name, endpoint));
+    if (upstream.health_check) one.tls_context = make_context(upstream, tls.upstreams[i]);
+    one.tls_unchanged = !unchanged_tls.upstreams.empty() && unchanged_tls.upstreams[i];
   }
-  health_.watch(std::move(watched));
+  return upstreams;
 }
 
 // The new configuration is complete before the first worker hears of it; whatever is wrong with it changes nothing.
@@ -303,6 +311,7 @@ void Server::take_over(std::shared_ptr<const proxy::Snapshot> next, TlsSetup tls
                                unchanged.listeners[i]});
     }
   }
+  std::vector<upstream::WatchedUpstream> watched_upstreams = watched(next->config, tls, unchanged);
   snapshot_ = std::move(next);
   tls_ = std::move(tls);
   const auto waiting = std::make_shared<std::atomic<std::size_t>>(workers_.size());
@@ -312,7 +321,7 @@ void Server::take_over(std::shared_ptr<const proxy::Snapshot> next, TlsSetup tls
   for (std::size_t index = 0; index < workers_.size(); ++index) {
     workers_[index]->reload(std::move(for_workers[index]), in_force);
   }
-  watch_health();
+  health_.watch(std::move(watched_upstreams), addresses);  // the workers know the endpoints before they are told of them
   // An answer that came meanwhile went to the endpoints of before.
   for (const auto& [name, known] : resolver_.known()) publish(name, known);
 }

@@ -13,6 +13,8 @@ class HealthMetrics {
 
   // sluice_upstream_endpoints{upstream,state}: how many are in, fail their checks, or are ejected (and pass their checks).
   Gauge& healthy, & unhealthy, & ejected;
+  // sluice_upstream_health_checks_total{upstream,result}
+  Counter& checks_passed, & checks_failed;
   Gauge& panic;          // sluice_upstream_panic{upstream}: 1 while all endpoints are out and all get requests
   Counter& ejections;    // sluice_upstream_ejections_total{upstream}
 };

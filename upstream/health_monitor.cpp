@@ -8,6 +8,9 @@
 
 namespace sluice::upstream {
 
+HealthMonitor::HealthMonitor(metrics::Registry& registry, HttpProbe http_probe, UpstreamHealth::Told told)
+    : registry_(registry), http_probe_(http_probe), told_(std::move(told)) {}
+
 void HealthMonitor::start() {
   thread_ = std::thread([this] { run(); });
 }
@@ -36,22 +39,30 @@ void HealthMonitor::run() {
   }
 }
 
-void HealthMonitor::watch(std::vector<WatchedUpstream> upstreams) {
-  loop_.post([this, upstreams = std::move(upstreams)] { take_over(upstreams); });
+void HealthMonitor::watch(std::vector<WatchedUpstream> upstreams, Resolver::Known addresses) {
+  loop_.post([this, upstreams = std::move(upstreams), addresses = std::move(addresses)] { take_over(upstreams, addresses); });
 }
 
-void HealthMonitor::take_over(const std::vector<WatchedUpstream>& upstreams) {
+void HealthMonitor::set_addresses(const Resolver::Name& name, const std::shared_ptr<const Addresses>& addresses) {
+  loop_.post([this, name, addresses] {
+    for (const auto& [own, upstream] : upstreams_) upstream->set_addresses(name.first, name.second, addresses);
+  });
+}
+
+void HealthMonitor::take_over(const std::vector<WatchedUpstream>& upstreams, const Resolver::Known& addresses) {
   std::map<std::string, std::unique_ptr<UpstreamHealth>> before = std::move(upstreams_);
   upstreams_.clear();
   for (const WatchedUpstream& watched : upstreams) {
     std::unique_ptr<UpstreamHealth>& known = before[watched.settings.name];
     std::unique_ptr<UpstreamHealth>& now = upstreams_[watched.settings.name];
-    if (known && known->settings() == watched.settings) {
+    if (known && known->settings() == watched.settings && watched.tls_unchanged) {
       now = std::move(known);
     } else {
       const metrics::HealthMetrics metrics(registry_, watched.settings.name);
-      now = std::make_unique<UpstreamHealth>(loop_.wheel(), watched, metrics, told_, known.get());
+      now = std::make_unique<UpstreamHealth>(io_, watched, metrics, told_, known.get());
+      now->start_checks(http_probe_);
     }
+    for (const auto& [name, known_addresses] : addresses) now->set_addresses(name.first, name.second, known_addresses);
   }
   for (const auto& [name, gone] : before) {
     if (gone && !upstreams_.contains(name)) gone->retire();

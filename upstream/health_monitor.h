@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "tls/event_loop.h"
+#include "tls/worker_io.h"
+#include "upstream/resolver.h"
 #include "upstream/upstream_health.h"
 
 namespace sluice::upstream {
@@ -15,7 +17,7 @@ namespace sluice::upstream {
 class HealthMonitor {
  public:
   // `told` is called on the health thread.
-  HealthMonitor(metrics::Registry& registry, UpstreamHealth::Told told) : registry_(registry), told_(std::move(told)) {}
+  HealthMonitor(metrics::Registry& registry, HttpProbe http_probe, UpstreamHealth::Told told);
   HealthMonitor(const HealthMonitor&) = delete;
   HealthMonitor& operator=(const HealthMonitor&) = delete;
   ~HealthMonitor() { stop(); }
@@ -25,17 +27,25 @@ class HealthMonitor {
   void stop();
 
   // The upstreams of the configuration in force, in place of those of before. Whoever is told has to know their endpoints by then.
-  void watch(std::vector<WatchedUpstream> upstreams);
+  void watch(std::vector<WatchedUpstream> upstreams, Resolver::Known addresses);
+  void set_addresses(const Resolver::Name& name, const std::shared_ptr<const Addresses>& addresses);
   // See FailingEndpoint.
   void failing(const std::shared_ptr<EndpointState>& state, std::string_view reason);
 
  private:
+  static constexpr std::uint64_t kMostHeld = 1 << 20;  // bytes of requests that endpoints do not take
   void run();
-  void take_over(const std::vector<WatchedUpstream>& upstreams);
+  void take_over(const std::vector<WatchedUpstream>& upstreams, const Resolver::Known& addresses);
 
   metrics::Registry& registry_;
+  const HttpProbe http_probe_;
   const UpstreamHealth::Told told_;
   tls::EventLoop loop_;
+  // Of the connections that checks make: those metrics are about clients, which have no part in them.
+  metrics::Registry uncounted_{0};
+  metrics::ConnectionMetrics connection_metrics_{uncounted_, 0, {}};
+  tls::HeldBytes held_{kMostHeld};
+  tls::WorkerIo io_{loop_, held_, connection_metrics_};
   std::map<std::string, std::unique_ptr<UpstreamHealth>> upstreams_;  // by name; the health thread's
   std::thread thread_;
 };

@@ -18,10 +18,11 @@ UpstreamHealth::Member::Member(tls::TimerWheel& wheel, config::Endpoint its_endp
           },
           this) {}
 
-UpstreamHealth::UpstreamHealth(tls::TimerWheel& wheel, const WatchedUpstream& watched, const metrics::HealthMetrics& metrics,
+UpstreamHealth::UpstreamHealth(tls::WorkerIo& io, const WatchedUpstream& watched, const metrics::HealthMetrics& metrics,
                                Told told, UpstreamHealth* before)
-    : wheel_(wheel), settings_(watched.settings), metrics_(metrics), told_(std::move(told)) {
+    : io_(io), settings_(watched.settings), tls_context_(watched.tls_context), metrics_(metrics), told_(std::move(told)) {
   adopt(watched, before);
+  drop_what_is_not_asked_for();
   count();
   note_panic();
 }
@@ -37,7 +38,7 @@ void UpstreamHealth::retire() {
   for (metrics::Gauge* gauge : {&metrics_.healthy, &metrics_.unhealthy, &metrics_.ejected, &metrics_.panic}) gauge->set(0);
 }
 
-// What is known of an endpoint goes on with it, as far as the new settings still ask for it.
+// What is known of an endpoint goes on with it.
 void UpstreamHealth::adopt(const WatchedUpstream& watched, UpstreamHealth* before) {
   if (before != nullptr) panic_ = before->panic_;
   for (std::size_t i = 0; i < watched.states.size(); ++i) {
@@ -51,16 +52,64 @@ void UpstreamHealth::adopt(const WatchedUpstream& watched, UpstreamHealth* befor
         before->members_.erase(known);
       }
     }
-    if (!member) member = std::make_unique<Member>(wheel_, watched.settings.endpoints[i], watched.states[i]);
+    if (!member) member = std::make_unique<Member>(io_.wheel, watched.settings.endpoints[i], watched.states[i]);
     member->owner = this;
+    member->check.reset();  // of the settings before
     members_.push_back(std::move(member));
   }
+}
+
+void UpstreamHealth::drop_what_is_not_asked_for() {
+  const bool ejects = settings_.outlier.consecutive_failures && members_.size() > 1;
   for (const std::unique_ptr<Member>& member : members_) {
-    if (!member->ejected || (settings_.outlier.consecutive_failures && members_.size() > 1)) continue;
-    member->ejected = false;
-    member->ejection_ends.clear();
-    changed(*member);
+    if (!ejects && member->ejected) {
+      member->ejected = false;
+      member->ejection_ends.clear();
+      changed(*member);
+    }
+    if (!settings_.health_check && member->checked) {
+      const bool was_unhealthy = std::exchange(member->unhealthy, false);
+      member->checked = false;
+      if (was_unhealthy) changed(*member);
+    }
   }
+}
+
+void UpstreamHealth::start_checks(HttpProbe http_probe) {
+  if (!settings_.health_check) return;
+  for (const std::unique_ptr<Member>& member : members_) {
+    Member& checked = *member;
+    checked.check = std::make_unique<HealthCheck>(
+        CheckTools{io_, http_probe, tls_context_}, *settings_.health_check, checked.endpoint,
+        [this, &checked](const std::string& problem) { check_ended(checked, problem); });
+    checked.check->start(checked.checked);
+  }
+}
+
+void UpstreamHealth::set_addresses(const std::string& host, std::uint16_t port,
+                                   const std::shared_ptr<const Addresses>& addresses) {
+  for (const std::unique_ptr<Member>& member : members_) {
+    if (member->check) member->check->set_addresses(host, port, addresses);
+  }
+}
+
+void UpstreamHealth::check_ended(Member& member, const std::string& problem) {
+  const bool well = problem.empty();
+  (well ? metrics_.checks_passed : metrics_.checks_failed).add();
+  member.passed = well ? member.passed + 1 : 0;
+  member.failed = well ? 0 : member.failed + 1;
+  const bool is_first = !std::exchange(member.checked, true);
+  const config::HealthCheck& rules = *settings_.health_check;
+  if (well == !member.unhealthy) return;
+  if (!is_first && (well ? member.passed < rules.healthy_after : member.failed < rules.unhealthy_after)) return;
+  member.unhealthy = !well;
+  if (well) {
+    metrics::log().info("upstream {}: {} is healthy again", settings_.name, member.endpoint.url);
+  } else {
+    metrics::log().warn("upstream {}: {} is unhealthy: {} in a row failed, the last one: {}", settings_.name,
+                        member.endpoint.url, member.failed == 1 ? "1 check" : std::to_string(member.failed) + " checks", problem);
+  }
+  changed(member);
 }
 
 void UpstreamHealth::failing(const EndpointState* state, std::string_view reason) {
@@ -129,9 +178,11 @@ void UpstreamHealth::note_panic() {
 }
 
 void UpstreamHealth::count() {
+  const auto unhealthy = std::count_if(members_.begin(), members_.end(), [](const auto& member) { return member->unhealthy; });
   const std::size_t out = count_out();
   metrics_.healthy.set(static_cast<std::int64_t>(members_.size() - out));
-  metrics_.ejected.set(static_cast<std::int64_t>(out));
+  metrics_.unhealthy.set(unhealthy);
+  metrics_.ejected.set(static_cast<std::int64_t>(out) - unhealthy);
 }
 
 }  // namespace sluice::upstream

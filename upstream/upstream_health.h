@@ -1,5 +1,5 @@
-// Which endpoints of one upstream are out, and why: ejected because requests to them fail. Decides for all workers. The health
-// thread's alone; it sees the workers only through EndpointState and `told`.
+// Which endpoints of one upstream are out, and why: they fail their health checks, or are ejected because requests to them fail.
+// Decides for all workers. The health thread's alone; it sees the workers only through EndpointState and `told`.
 #pragma once
 
 #include <functional>
@@ -9,14 +9,16 @@
 
 #include "metrics/health_metrics.h"
 #include "tls/deadline.h"
-#include "upstream/endpoint.h"
+#include "upstream/health_check.h"
 
 namespace sluice::upstream {
 
 // What of an upstream is watched.
 struct WatchedUpstream {
   config::Upstream settings;
-  std::vector<std::shared_ptr<EndpointState>> states;  // parallel to its endpoints
+  std::vector<std::shared_ptr<EndpointState>> states;     // parallel to its endpoints
+  std::shared_ptr<const tls::ClientContext> tls_context = nullptr;  // for checks; null where no endpoint is https
+  bool tls_unchanged = false;                             // since the configuration before
 };
 
 class UpstreamHealth {
@@ -25,7 +27,7 @@ class UpstreamHealth {
   using Told = std::function<void(const std::shared_ptr<EndpointState>&, bool out)>;
 
   // `before`: what was known of the upstream under the settings of before; null: it is new. It is emptied.
-  UpstreamHealth(tls::TimerWheel& wheel, const WatchedUpstream& watched, const metrics::HealthMetrics& metrics, Told told,
+  UpstreamHealth(tls::WorkerIo& io, const WatchedUpstream& watched, const metrics::HealthMetrics& metrics, Told told,
                  UpstreamHealth* before);
   UpstreamHealth(const UpstreamHealth&) = delete;
   UpstreamHealth& operator=(const UpstreamHealth&) = delete;
@@ -35,6 +37,9 @@ class UpstreamHealth {
   void retire();
 
   const config::Upstream& settings() const noexcept { return settings_; }
+  // Begins to check the endpoints, if that is configured. Their addresses must be known, or come.
+  void start_checks(HttpProbe http_probe);
+  void set_addresses(const std::string& host, std::uint16_t port, const std::shared_ptr<const Addresses>& addresses);
   // Workers say that requests to it failed as often in a row as `outlier` allows. Unknown endpoints are none of ours.
   void failing(const EndpointState* state, std::string_view reason);
 
@@ -44,13 +49,19 @@ class UpstreamHealth {
     const config::Endpoint endpoint;
     const std::shared_ptr<EndpointState> state;
     UpstreamHealth* owner = nullptr;
+    bool checked = false;     // there was a check: the first one decides at once
+    bool unhealthy = false;
+    unsigned passed = 0, failed = 0;  // checks in a row
+    std::unique_ptr<HealthCheck> check;
     bool ejected = false;
     bool spared = false;      // that it could not be ejected was said
     tls::Deadline ejection_ends;
-    bool is_out() const noexcept { return ejected; }
+    bool is_out() const noexcept { return ejected || unhealthy; }
   };
 
   void adopt(const WatchedUpstream& watched, UpstreamHealth* before);
+  void drop_what_is_not_asked_for();
+  void check_ended(Member& member, const std::string& problem);
   void ejection_ended(Member& member);
   std::size_t count_out() const noexcept;
   std::size_t most_ejected() const noexcept;
@@ -58,8 +69,9 @@ class UpstreamHealth {
   void count();
   void note_panic();
 
-  tls::TimerWheel& wheel_;
+  tls::WorkerIo& io_;
   const config::Upstream settings_;
+  std::shared_ptr<const tls::ClientContext> tls_context_;
   metrics::HealthMetrics metrics_;
   Told told_;
   std::vector<std::unique_ptr<Member>> members_;  // one per address, also where an endpoint is listed twice

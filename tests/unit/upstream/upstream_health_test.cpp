@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/support/io_harness.h"
+#include "upstream/resolver.h"
 
 namespace sluice::upstream {
 namespace {
@@ -20,13 +21,16 @@ class UpstreamHealthTest : public ::testing::Test {
 
   void add_endpoints(std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
-      watched_.settings.endpoints.emplace_back().url = "http://10.0.0." + std::to_string(watched_.states.size() + 1);
+      config::Endpoint& endpoint = watched_.settings.endpoints.emplace_back();
+      endpoint.url = "http://10.0.0." + std::to_string(watched_.states.size() + 1);
+      endpoint.host = "endpoint";
+      endpoint.port = static_cast<std::uint16_t>(watched_.states.size());
       watched_.states.push_back(std::make_shared<EndpointState>());
     }
   }
   std::unique_ptr<UpstreamHealth> make(UpstreamHealth* before = nullptr) {
     return std::make_unique<UpstreamHealth>(
-        harness_.io.wheel, watched_, metrics_,
+        harness_.io, watched_, metrics_,
         [this](const std::shared_ptr<EndpointState>& state, bool out) {
           EXPECT_EQ(state->out, out);
           told_.push_back((out ? "out " : "in ") + std::to_string(number_of(state.get())));
@@ -46,6 +50,23 @@ class UpstreamHealthTest : public ::testing::Test {
   }
   void remember() { known_ = watched_.states; }
 
+  // Endpoints listen, and answer as well_ says.
+  void start_checks(UpstreamHealth& health) {
+    wells = &well_;
+    health.start_checks([](tls::Stream&, const config::HealthCheck&, const config::Endpoint& endpoint) { return answer(endpoint.url); });
+    for (std::size_t i = 0; i < known_.size(); ++i) {
+      const auto addresses = Resolver::parse_literal({"127.0.0.1", listener_.port()});
+      health.set_addresses("endpoint", static_cast<std::uint16_t>(i), std::make_shared<const Addresses>(*addresses));
+    }
+  }
+  static Awaitable<std::string> answer(std::string url) {
+    const std::size_t number = static_cast<std::size_t>(url.back() - '1');
+    co_return wells->at(number) ? "" : "ill";
+  }
+
+  static inline std::vector<bool>* wells = nullptr;
+  std::vector<bool> well_;
+  test::TcpListener listener_{1000};
   test::IoHarness harness_;
   WatchedUpstream watched_;
   metrics::HealthMetrics metrics_{harness_.registry, "app"};
@@ -110,6 +131,45 @@ TEST_F(UpstreamHealthTest, WhenAllAreOutItIsAPanicUntilOneIsBack) {
   EXPECT_EQ(metrics_.panic.value(), 1);
   EXPECT_TRUE(wait_for("in 0"));
   EXPECT_EQ(metrics_.panic.value(), 0);
+}
+
+TEST_F(UpstreamHealthTest, ChecksDecideAtFirstAndThenInRows) {
+  watched_.settings.health_check.emplace();
+  watched_.settings.health_check->interval = 50ms;
+  watched_.settings.health_check->healthy_after = 2;
+  watched_.settings.health_check->unhealthy_after = 3;
+  add_endpoints(2);
+  remember();
+  well_ = {true, false};
+  const auto health = make();
+  start_checks(*health);
+  ASSERT_TRUE(wait_for("out 1"));
+  EXPECT_EQ(metrics_.checks_failed.value(), 1u) << "the first check decides";
+  EXPECT_EQ(metrics_.unhealthy.value(), 1);
+  EXPECT_EQ(metrics_.healthy.value(), 1);
+  well_ = {false, true};
+  ASSERT_TRUE(wait_for("in 1"));
+  ASSERT_TRUE(wait_for("out 0"));
+  EXPECT_GE(metrics_.checks_failed.value(), 4u) << "three of the other one";
+  EXPECT_GE(metrics_.checks_passed.value(), 2u);
+  EXPECT_EQ(metrics_.unhealthy.value(), 1);
+
+  watched_.settings.health_check.reset();
+  make(health.get());
+  EXPECT_EQ(told_.back(), "in 0") << "nobody checks any more";
+}
+
+TEST_F(UpstreamHealthTest, AnEjectionLeavesTheLastHealthyEndpointAlone) {
+  watched_.settings.health_check.emplace();
+  watched_.settings.outlier.max_ejected = 60;
+  add_endpoints(2);
+  remember();
+  well_ = {true, false};
+  const auto health = make();
+  start_checks(*health);
+  ASSERT_TRUE(wait_for("out 1"));
+  health->failing(known_[0].get(), "reset");
+  EXPECT_THAT(told(), ElementsAre("out 1"));
 }
 
 // A URL that is listed twice has one state.
