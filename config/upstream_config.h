@@ -53,6 +53,9 @@ struct Retries {
 
 enum class CheckKind { http, tcp };
 
+// What happens to the tunnels of an endpoint that is out.
+enum class OnUnhealthy { keep, close };
+
 struct StatusRange {
   unsigned first = 200;
   unsigned last = 399;  // it is in
@@ -96,6 +99,7 @@ struct Upstream {
   Pool pool;
   Outlier outlier;
   std::optional<HealthCheck> health_check;
+  OnUnhealthy on_unhealthy = OnUnhealthy::keep;
   bool operator==(const Upstream&) const = default;
 };
 

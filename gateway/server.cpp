@@ -162,8 +162,8 @@ Server::Server(config::Config initial, std::optional<std::string> file)
       registry_(worker_count_),
       config_metrics_(registry_),
       held_(config().limits.max_held_bytes),
-      health_(registry_, &probe_health, [this](const std::shared_ptr<upstream::EndpointState>& state, bool out) {
-        for (const std::unique_ptr<Worker>& worker : workers_) worker->set_out(state, out);
+      health_(registry_, &probe_health, [this](const upstream::HealthChange& change) {
+        for (const std::unique_ptr<Worker>& worker : workers_) worker->health_changed(change);
       }),
       resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
         publish(name, addresses);

@@ -95,9 +95,11 @@ void Worker::set_addresses(const upstream::Resolver::Name& name, std::shared_ptr
   });
 }
 
-void Worker::set_out(const std::shared_ptr<upstream::EndpointState>& state, bool out) {
-  loop_.post([this, state, out] {
-    for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) cluster->set_out(state.get(), out);
+void Worker::health_changed(const upstream::HealthChange& change) {
+  loop_.post([this, change] {
+    for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) cluster->health_changed(change);
+    if (!change.tunnels_leave) return;
+    services_.tunnels.leave_if([&change](const websocket::Tunnel& tunnel) { return tunnel.endpoint() == change.state.get(); });
   });
 }
 

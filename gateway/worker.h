@@ -62,8 +62,8 @@ class Worker {
   void reload(NewConfig next, std::function<void()> in_force);
   // Any thread; what comes before start() is done first.
   void set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses);
-  // From the health monitor: whether an endpoint is out.
-  void set_out(const std::shared_ptr<upstream::EndpointState>& state, bool out);
+  // From the health monitor.
+  void health_changed(const upstream::HealthChange& change);
   void add_listeners(std::vector<WorkerListener> listeners);
   void start() { thread_ = std::thread([this] { run(); }); }
 

@@ -10,7 +10,7 @@ Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRe
     std::shared_ptr<EndpointState> state = registry.state_of(settings_.name, endpoint);
     pools_.push_back(std::make_unique<ConnectionPool>(io, state, settings_.pool, metrics));
     const bool out = state->out.load();
-    endpoints_.push_back({endpoint, std::move(state), nullptr, 0, out});
+    endpoints_.push_back({endpoint, std::move(state), nullptr, 0, out, 0});
   }
   balancer_ = make_load_balancer(settings_.balance, endpoints_);
 }
@@ -30,7 +30,7 @@ std::optional<Picked> Cluster::pick(PickHints hints) {
   }
   if (index == LoadBalancer::kNone) return std::nullopt;
   Endpoint& endpoint = endpoints_[index];
-  return Picked{index, &endpoint, InFlight(endpoint.state)};
+  return Picked{index, &endpoint, InFlight(endpoint.state), endpoint.departures};
 }
 
 Awaitable<Result<Connection>> Cluster::connect(std::size_t endpoint, config::OptionalDuration connect_timeout,
@@ -59,9 +59,11 @@ void Cluster::endpoint_failed(std::size_t endpoint, std::string_view reason) {
   if (in_a_row == *settings_.outlier.consecutive_failures && failing_) failing_(state, reason);
 }
 
-void Cluster::set_out(const EndpointState* state, bool out) {
+void Cluster::health_changed(const HealthChange& change) {
   for (Endpoint& endpoint : endpoints_) {
-    if (endpoint.state.get() == state) endpoint.out = out;
+    if (endpoint.state != change.state) continue;
+    endpoint.out = change.out;
+    if (change.tunnels_leave) ++endpoint.departures;
   }
 }
 

@@ -17,6 +17,9 @@ struct Picked {
   std::size_t index = 0;
   Endpoint* endpoint = nullptr;
   InFlight in_flight;
+  unsigned departures = 0;  // of the endpoint by then
+  // Whether the tunnels of the endpoint were told to leave meanwhile.
+  bool endpoint_left() const noexcept { return endpoint->departures != departures; }
 };
 
 class Cluster {
@@ -38,7 +41,7 @@ class Cluster {
   // `reused`: over a kept connection.
   void attempt_failed(std::size_t endpoint, const Failure& failure, bool reused);
   // From the HealthMonitor, by way of the worker.
-  void set_out(const EndpointState* state, bool out);
+  void health_changed(const HealthChange& change);
 
   // A connection that was kept after an earlier request. Not for a WebSocket, which never shares.
   std::optional<Connection> take_idle(std::size_t endpoint) { return pools_[endpoint]->take(); }

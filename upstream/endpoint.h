@@ -28,6 +28,7 @@ struct Endpoint {
   std::shared_ptr<const Addresses> addresses;  // replaced when the resolver posts new ones; empty: not resolved
   std::size_t next_address = 0;
   bool out = false;  // gets no requests while another one is in; changes between two picks only
+  unsigned departures = 0;  // how often its tunnels were told to leave
 };
 
 // Counts one exchange or tunnel of an endpoint while it lives.

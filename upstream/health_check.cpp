@@ -51,7 +51,7 @@ struct HealthCheck::Probe {
 HealthCheck::HealthCheck(CheckTools tools, const config::HealthCheck& settings, const config::Endpoint& endpoint, Ended ended)
     : tools_(std::move(tools)),
       settings_(settings),
-      endpoint_{endpoint, nullptr, nullptr, 0, false},
+      endpoint_{endpoint, nullptr, nullptr, 0, false, 0},
       ended_(std::move(ended)),
       next_(tools_.io.wheel, [](void* self) { static_cast<HealthCheck*>(self)->probe(); }, this) {}
 

@@ -14,6 +14,13 @@ namespace sluice::upstream {
 // Told by a worker's thread when an endpoint has failed as often in a row as `outlier` says. `reason`: of the last time; static text.
 using FailingEndpoint = std::function<void(const std::shared_ptr<EndpointState>&, std::string_view reason)>;
 
+// What the HealthMonitor found: an endpoint is out now, or in again.
+struct HealthChange {
+  std::shared_ptr<EndpointState> state;
+  bool out = false;
+  bool tunnels_leave = false;  // and those that it has are closed
+};
+
 // Whether a failed attempt says something about the endpoint: no answer came that could be read. Not a kept connection that had
 // ended (backends close those), nor what may lie with the client or with ourselves.
 bool speaks_against_endpoint(FailureCode code, bool reused) noexcept;

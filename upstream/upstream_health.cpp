@@ -30,7 +30,7 @@ UpstreamHealth::UpstreamHealth(tls::WorkerIo& io, const WatchedUpstream& watched
 UpstreamHealth::~UpstreamHealth() {
   for (const std::unique_ptr<Member>& member : members_) {
     member->state->failures.store(0, std::memory_order_relaxed);
-    if (member->state->out.exchange(false)) told_(member->state, false);
+    if (member->state->out.exchange(false)) told_({member->state, false, false});
   }
 }
 
@@ -158,7 +158,8 @@ std::size_t UpstreamHealth::most_ejected() const noexcept {
 void UpstreamHealth::changed(Member& member) {
   for (const std::unique_ptr<Member>& each : members_) each->spared = false;
   const bool out = member.is_out();
-  if (member.state->out.exchange(out) != out) told_(member.state, out);
+  const bool tunnels_leave = out && settings_.on_unhealthy == config::OnUnhealthy::close;
+  if (member.state->out.exchange(out) != out) told_({member.state, out, tunnels_leave});
   count();
   note_panic();
 }

@@ -10,6 +10,7 @@
 #include "metrics/health_metrics.h"
 #include "tls/deadline.h"
 #include "upstream/health_check.h"
+#include "upstream/outlier.h"
 
 namespace sluice::upstream {
 
@@ -24,7 +25,7 @@ struct WatchedUpstream {
 class UpstreamHealth {
  public:
   // Told of every change.
-  using Told = std::function<void(const std::shared_ptr<EndpointState>&, bool out)>;
+  using Told = std::function<void(const HealthChange&)>;
 
   // `before`: what was known of the upstream under the settings of before; null: it is new. It is emptied.
   UpstreamHealth(tls::WorkerIo& io, const WatchedUpstream& watched, const metrics::HealthMetrics& metrics, Told told,

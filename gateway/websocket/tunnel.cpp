@@ -61,6 +61,7 @@ Tunnel::~Tunnel() = default;
 
 void Tunnel::start(TunnelSet& owner) {
   owner_ = &owner;
+  if (limits_.leaves) choose_departure();
   watch_for(limits_.idle_timeout);
   pump(to_client_);
   if (!done_) pump(to_upstream_);
@@ -257,9 +258,13 @@ void Tunnel::watch_for(std::optional<std::chrono::milliseconds> quiet) {
 
 void Tunnel::leave() {
   if (done_ || closing_ || leaves_at_ != Clock::time_point{}) return;
+  choose_departure();
+  on_idle();
+}
+
+void Tunnel::choose_departure() {
   std::uniform_int_distribution<std::int64_t> within(0, limits_.leave_within.count());
   leaves_at_ = Clock::now() + std::chrono::milliseconds(within(random_numbers()));
-  on_idle();
 }
 
 void Tunnel::on_idle() {

@@ -4,8 +4,12 @@ import threading
 
 import pytest
 
+from support import websocket
 from support.http_message import response_bytes
+from support.raw_backend import echo_websocket
+from support.stream import PeerClosed
 from support.waiting import seconds, stays, wait_until
+from support.websocket import open_websocket
 
 CHECK = {"path": "/healthz?full=1", "interval": "50ms", "timeout": "1s", "healthy_after": 2, "unhealthy_after": 2}
 
@@ -178,6 +182,64 @@ def test_checks_follow_a_reload_and_what_is_known_stays(lab):
     wait_until(lambda: lab.request(gateway).status == 200 and ill.asked > asked and new.asked > asked_new, "their turns")
     checks = len(well.checks)
     stays(lambda: len(well.checks) == checks, "no checks any more")
+
+
+@pytest.mark.parametrize("on_unhealthy", ["close", "keep"])
+def test_tunnels_of_an_unhealthy_endpoint(lab, on_unhealthy):
+    """They are closed politely and spread, or live on; those of the other endpoint live on."""
+    ill = threading.Event()
+
+    def script(connection):
+        request = connection.read_request_head()
+        if request.header("Upgrade"):
+            connection.unread(request.head)
+            return echo_websocket(connection)
+        connection.send(response_bytes(503 if ill.is_set() else 200, b"", [("Connection", "close")]))
+
+    def well(connection):
+        request = connection.read_request_head()
+        if request.header("Upgrade"):
+            connection.unread(request.head)
+            return echo_websocket(connection)
+        connection.send(response_bytes(200, b"", [("Connection", "close")]))
+
+    backends = [lab.backend(script), lab.backend(well)]
+    gateway = lab.gateway(*backends, workers=2, timeouts={"drain": "10s"},
+                          route={"websocket": {"drain": {"code": 4321, "over": "1s"}}},
+                          upstream={"health_check": CHECK, "on_unhealthy": on_unhealthy, "balance": "least_connections"})
+    clients = [lab.client(gateway, timeout=10) for _ in range(12)]
+    for client in clients:
+        open_websocket(client)
+        assert carries(client)
+    ill.set()
+    gateway.wait_metric("sluice_upstream_endpoints", 1, upstream="app", state="unhealthy")
+    if on_unhealthy == "keep":
+        stays(lambda: gateway.metric("sluice_websocket_tunnels_open", route="all") == 12, "all tunnels", 1.2)
+        return
+    closed = set()
+    def told():
+        closed.update(client for client in clients if client not in closed and not carries(client))
+        return len(closed) >= 6
+    wait_until(told, "six to be closed", 3)
+    gateway.wait_metric("sluice_websocket_tunnels_open", 6, route="all")
+    assert gateway.metric("sluice_websocket_closes_total", route="all", initiator="gateway", code="4xxx") == 6
+    for _ in range(3):  # who comes back lives at the other one
+        open_websocket(lab.client(gateway))
+    gateway.wait_metric("sluice_websocket_tunnels_open", 9, route="all")
+
+
+def carries(client):
+    """Whether a tunnel echoes; if not, it has had its Close, which is answered."""
+    try:
+        client.send_frame(websocket.TEXT, b"still here?")
+        frame = client.read_frame()
+    except (PeerClosed, OSError):
+        return False
+    if frame.opcode == websocket.TEXT:
+        return True
+    assert (frame.opcode, frame.close_code) == (websocket.CLOSE, 4321)
+    client.send_frame(websocket.CLOSE, websocket.close_payload(4321))
+    return False
 
 
 def test_a_check_that_hangs_does_not_hold_up_the_end(lab):

@@ -89,7 +89,7 @@ TEST_F(ClusterTest, WhatIsOutGetsNothingWhileAnotherOneIsIn) {
   settings_.endpoints = {endpoint(1), endpoint(2), endpoint(3)};
   Cluster cluster = make_cluster();
   const auto set_out = [&](std::size_t index, bool out) {
-    cluster.set_out(registry_.state_of("backend", settings_.endpoints[index]).get(), out);
+    cluster.health_changed({registry_.state_of("backend", settings_.endpoints[index]), out, false});
   };
   set_out(0, true);
   set_out(2, true);
@@ -103,6 +103,18 @@ TEST_F(ClusterTest, WhatIsOutGetsNothingWhileAnotherOneIsIn) {
   EXPECT_NE(cluster.pick({tried, {}})->index, 1u);
   set_out(0, false);
   EXPECT_EQ(cluster.pick({})->index, 0u);
+}
+
+TEST_F(ClusterTest, WhoWasPickedBeforeTheTunnelsLeftIsTold) {
+  settings_.endpoints = {endpoint(1)};
+  Cluster cluster = make_cluster();
+  const std::optional<Picked> before = cluster.pick({});
+  const std::shared_ptr<EndpointState> state = registry_.state_of("backend", settings_.endpoints[0]);
+  cluster.health_changed({state, true, false});
+  EXPECT_FALSE(before->endpoint_left());
+  cluster.health_changed({state, true, true});
+  EXPECT_TRUE(before->endpoint_left());
+  EXPECT_FALSE(cluster.pick({})->endpoint_left()) << "in a panic";
 }
 
 TEST_F(ClusterTest, ANewClusterKnowsWhatIsOut) {

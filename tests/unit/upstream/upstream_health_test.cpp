@@ -31,9 +31,10 @@ class UpstreamHealthTest : public ::testing::Test {
   std::unique_ptr<UpstreamHealth> make(UpstreamHealth* before = nullptr) {
     return std::make_unique<UpstreamHealth>(
         harness_.io, watched_, metrics_,
-        [this](const std::shared_ptr<EndpointState>& state, bool out) {
-          EXPECT_EQ(state->out, out);
-          told_.push_back((out ? "out " : "in ") + std::to_string(number_of(state.get())));
+        [this](const HealthChange& change) {
+          EXPECT_EQ(change.state->out, change.out);
+          told_.push_back((change.out ? "out " : "in ") + std::to_string(number_of(change.state.get())) +
+                          (change.tunnels_leave ? ", tunnels leave" : ""));
         },
         before);
   }
@@ -118,6 +119,16 @@ TEST_F(UpstreamHealthTest, OneOfTwoMayBeEjectedWhateverTheShareAndNeverTheOnlyOn
   health->failing(known_[0].get(), "reset");
   health->failing(known_[1].get(), "reset");
   EXPECT_THAT(told(), ElementsAre("out 0"));
+}
+
+TEST_F(UpstreamHealthTest, TunnelsLeaveWhereThatIsAskedFor) {
+  watched_.settings.on_unhealthy = config::OnUnhealthy::close;
+  add_endpoints(2);
+  remember();
+  const auto health = make();
+  health->failing(known_[0].get(), "reset");
+  EXPECT_THAT(told(), ElementsAre("out 0, tunnels leave"));
+  EXPECT_TRUE(wait_for("in 0"));
 }
 
 TEST_F(UpstreamHealthTest, WhenAllAreOutItIsAPanicUntilOneIsBack) {
