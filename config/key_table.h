@@ -150,11 +150,11 @@ Key<T> integer(std::string name, M T::*member, Range range) {
           }};
 }
 
-// A plain Duration may not be off, but zero.
+// A plain Duration may not be off, but zero unless `least` says otherwise.
 template <class T, class M>
-Key<T> duration(std::string name, M T::*member) {
+Key<T> duration(std::string name, M T::*member, std::uint64_t least = std::is_same_v<M, Duration> ? 0 : 1) {
   constexpr bool kMayBeOff = !std::is_same_v<M, Duration>;
-  return {duration_info(std::move(name), {kMayBeOff ? 1u : 0u, kLongestDuration.count()}, kMayBeOff),
+  return {duration_info(std::move(name), {least, kLongestDuration.count()}, kMayBeOff),
           [member](const Value& value, const KeyInfo& row, T& result) {
             OptionalDuration read;
             if (!read_duration(value, row, read)) return;

@@ -8,6 +8,10 @@ namespace {
 constexpr std::uint64_t kHeaviest = 1000;
 constexpr std::uint64_t kMostAttempts = 10;
 constexpr std::uint64_t kMostIdle = 1'000'000;
+constexpr std::uint64_t kMostFailures = 1'000;
+constexpr std::uint64_t kMostChecks = 100;
+constexpr std::uint64_t kShortestInterval = 50;  // ms
+constexpr char kPercentExpected[] = "a share from 1% to 100%";
 
 void read_url(const Value& value, Endpoint& endpoint) {
   const auto text = value.text("a URL such as http://127.0.0.1:8000");
@@ -86,6 +90,35 @@ const Table<Retries>& retries_table() {
   return table;
 }
 
+Fault parse_share(const std::string& text, unsigned& percent) {
+  const std::optional<unsigned> parsed = parse_percent(text);
+  if (!parsed) return "is " + in_quotes(text) + "; expected " + kPercentExpected;
+  percent = *parsed;
+  return {};
+}
+
+const Table<Outlier>& outlier_table() {
+  static const Table<Outlier> table{
+      integer("consecutive_failures", &Outlier::consecutive_failures, {1, kMostFailures}),
+      duration("eject_for", &Outlier::eject_for, 1),
+      parsed("max_ejected", &Outlier::max_ejected, parse_share, kPercentExpected),
+  };
+  return table;
+}
+
+const Table<HealthCheck>& health_check_table() {
+  static const Table<HealthCheck> table{
+      word("kind", &HealthCheck::kind, {{"http", CheckKind::http}, {"tcp", CheckKind::tcp}}, {"grpc"}),
+      parsed("path", &HealthCheck::path, parse_probe_path, kProbePathExpected),
+      duration("interval", &HealthCheck::interval, kShortestInterval),
+      duration("timeout", &HealthCheck::timeout, 1),
+      integer("healthy_after", &HealthCheck::healthy_after, {1, kMostChecks}),
+      integer("unhealthy_after", &HealthCheck::unhealthy_after, {1, kMostChecks}),
+      parsed("expect", &HealthCheck::expect, parse_status_range, kStatusRangeExpected),
+  };
+  return table;
+}
+
 const Table<Pool>& pool_table() {
   static const Table<Pool> table{
       integer("max_idle", &Pool::max_idle, {0, kMostIdle}),
@@ -112,13 +145,12 @@ const Table<Upstream>& upstream_table() {
       map("tls", &Upstream::tls, tls_table()),
       map("retries", &Upstream::retries, retries_table()),
       map("pool", &Upstream::pool, pool_table()),
+      map("health_check", &Upstream::health_check, health_check_table()),
+      word("on_unhealthy", &Upstream::on_unhealthy, {{"keep", OnUnhealthy::keep}, {"close", OnUnhealthy::close}}),
+      map("outlier", &Upstream::outlier, outlier_table()),
       later<Upstream>("sticky", later_infos({"cookie", "ttl"})),
       later<Upstream>("slow_start"),
-      later<Upstream>("health_check", later_infos({"kind", "path", "interval", "timeout", "healthy_after",
-                                                   "unhealthy_after", "expect"})),
-      later<Upstream>("on_unhealthy"),
       later<Upstream>("rebalance", later_infos({"over"})),
-      later<Upstream>("outlier", later_infos({"consecutive_failures", "eject_for", "max_ejected"})),
       later<Upstream>("circuit_breaker", later_infos({"max_connections", "max_pending", "max_retries"})),
       later<Upstream>("tunnels_per_connection"),
       later<Upstream>("proxy_protocol"),

@@ -34,6 +34,12 @@ Fault parse_method(const std::string& text, std::string& method);
 Fault parse_server_name(const std::string& text, std::string& name);
 // `http://host[:port]`, `https://...` or `unix:path`; leaves the weight alone.
 Fault parse_endpoint_url(const std::string& text, Endpoint& endpoint);
+// What a health check asks for: a path as it is sent, with its query.
+Fault parse_probe_path(const std::string& text, std::string& path);
+inline constexpr char kProbePathExpected[] = "a path such as /healthz";
+// `200-399`, or one status.
+Fault parse_status_range(const std::string& text, StatusRange& range);
+inline constexpr char kStatusRangeExpected[] = "a status or a range of them from 200 to 599, such as 200-399";
 Fault parse_hash_on(const std::string& text, HashOn& hash_on);
 inline constexpr char kHashOnExpected[] = "client_ip, header:NAME, cookie:NAME, query:NAME or path";
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,37 @@ struct Retries {
   bool operator==(const Retries&) const = default;
 };
 
+enum class CheckKind { http, tcp };
+
+// What happens to the tunnels of an endpoint that is out.
+enum class OnUnhealthy { keep, close };
+
+struct StatusRange {
+  unsigned first = 200;
+  unsigned last = 399;  // it is in
+  bool operator==(const StatusRange&) const = default;
+};
+
+// How each endpoint is asked whether it is well.
+struct HealthCheck {
+  CheckKind kind = CheckKind::http;
+  std::string path;  // of http: with the query, if any
+  Duration interval = std::chrono::seconds(5);
+  Duration timeout = std::chrono::seconds(2);
+  unsigned healthy_after = 2;    // checks in a row
+  unsigned unhealthy_after = 3;
+  StatusRange expect;
+  bool operator==(const HealthCheck&) const = default;
+};
+
+// When an endpoint that fails is left out for a while.
+struct Outlier {
+  OptionalCount consecutive_failures = 5;
+  Duration eject_for = std::chrono::seconds(30);
+  unsigned max_ejected = 50;  // percent of the endpoints
+  bool operator==(const Outlier&) const = default;
+};
+
 struct Pool {
   std::uint64_t max_idle = 256;  // per endpoint, all workers together
   OptionalDuration idle_timeout = std::chrono::seconds(60);
@@ -65,6 +97,9 @@ struct Upstream {
   UpstreamTls tls;
   Retries retries;
   Pool pool;
+  Outlier outlier;
+  std::optional<HealthCheck> health_check;
+  OnUnhealthy on_unhealthy = OnUnhealthy::keep;
   bool operator==(const Upstream&) const = default;
 };
 

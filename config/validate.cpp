@@ -4,6 +4,7 @@
 #include <map>
 
 #include "config/address.h"
+#include "config/syntax.h"
 
 namespace sluice::config {
 namespace {
@@ -134,6 +135,16 @@ void validate_endpoints(const Upstream& upstream, const std::string& path, Repor
   }
 }
 
+void validate_health_check(const HealthCheck& check, const std::string& path, Report& report) {
+  if (check.kind == CheckKind::http) {
+    if (!report.mentions(path + ".path")) report.problem(path + ".path", "is missing; expected " + std::string(kProbePathExpected));
+    return;
+  }
+  for (const char* key : {".path", ".expect"}) {
+    if (report.mentions(path + key)) report.warning(path + key, "has no effect with kind: tcp");
+  }
+}
+
 void validate_upstreams(const Config& config, Report& report) {
   validate_names(config.upstreams, "upstreams", report);
   for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
@@ -141,6 +152,7 @@ void validate_upstreams(const Config& config, Report& report) {
     const std::string path = item("upstreams", i);
     validate_endpoints(upstream, path, report);
     validate_upstream_tls(upstream.tls, path + ".tls", report);
+    if (upstream.health_check) validate_health_check(*upstream.health_check, path + ".health_check", report);
     const bool used =
         std::any_of(config.routes.begin(), config.routes.end(),
                     [&upstream](const Route& route) { return route.upstream == upstream.name; });

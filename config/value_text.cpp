@@ -50,6 +50,12 @@ std::optional<std::uint64_t> parse_whole_number(std::string_view text) {
   return split->first;
 }
 
+std::optional<unsigned> parse_percent(std::string_view text) {
+  const auto split = split_number(text);
+  if (!split || split->second != "%" || split->first < 1 || split->first > 100) return std::nullopt;
+  return static_cast<unsigned>(split->first);
+}
+
 std::optional<Duration> parse_duration(std::string_view text) {
   const auto limit = static_cast<std::uint64_t>(kLongestDuration.count());
   std::uint64_t total = 0;

@@ -17,6 +17,9 @@ std::optional<Duration> parse_duration(std::string_view text);
 // `64KiB`, `10MB`, `123`: KiB, MiB, GiB and TiB by 1024, KB, MB, GB and TB by 1000, B or no unit for bytes.
 std::optional<std::uint64_t> parse_size(std::string_view text);
 
+// `50%`: a whole number from 1 to 100.
+std::optional<unsigned> parse_percent(std::string_view text);
+
 // What they look like, as regular expressions for a whole text; the range is not in them.
 std::string duration_pattern();
 std::string size_pattern();

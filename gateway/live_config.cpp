@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kResolvePatience{3000};
 
+bool same(const std::vector<bool>& flags, std::size_t i) { return i < flags.size() && flags[i]; }
+
 }  // namespace
 
 // A configuration of which nothing is wrong, and nothing in force yet.
@@ -27,8 +29,11 @@ struct LiveConfig::Loaded {
 };
 
 LiveConfig::LiveConfig(config::Config first, std::optional<std::string> file, InheritedSockets inherited, IoContext& context,
-                       metrics::Registry& registry, Workers& workers)
+                       metrics::Registry& registry, upstream::EndpointRegistry& endpoints, upstream::HealthMonitor& health,
+                       Workers& workers)
     : context_(context),
+      endpoints_(endpoints),
+      health_(health),
       workers_(workers),
       file_(std::move(file)),
       metrics_(registry),
@@ -46,8 +51,10 @@ void LiveConfig::install() {
   std::vector<std::string> warnings;
   tls_ = load_tls(config(), warnings);
   OpenListeners::Next listeners = listeners_.open(config().listeners);
-  std::vector<NewConfig> parts = for_workers(snapshot_, tls_, {}, listeners);
+  const upstream::Resolver::Known addresses = resolve(config());
+  std::vector<NewConfig> parts = for_workers(snapshot_, tls_, {}, listeners, addresses);
   for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->install(std::move(parts[i]));
+  health_.watch(watched(config(), tls_, {}), addresses);
   listeners_.use(std::move(listeners.listeners), config().timeouts, warnings);
   for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
 }
@@ -58,13 +65,11 @@ void LiveConfig::in_force() {
   metrics_.loaded_at.set(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
 }
 
-// A worker's own contexts, and what all share. Open tunnels are counted on by the name of their route. Names that are new are
-// waited for a little.
+// A worker's own contexts, and what all share. Open tunnels are counted on by the name of their route.
 std::vector<NewConfig> LiveConfig::for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot, const TlsSetup& tls,
-                                               const UnchangedTls& unchanged, OpenListeners::Next& listeners) {
+                                               const UnchangedTls& unchanged, OpenListeners::Next& listeners,
+                                               const upstream::Resolver::Known& addresses) {
   const config::Config& config = snapshot->config;
-  const upstream::Resolver::Known addresses = resolve(config);
-  const auto same = [](const std::vector<bool>& flags, std::size_t i) { return i < flags.size() && flags[i]; };
   std::vector<NewConfig> parts(workers_.size());
   for (std::size_t index = 0; index < parts.size(); ++index) {
     NewConfig& part = parts[index];
@@ -94,7 +99,21 @@ std::vector<NewConfig> LiveConfig::for_workers(const std::shared_ptr<const proxy
   return parts;
 }
 
-// Of all endpoints of `config`.
+// What the health monitor needs of a configuration.
+std::vector<upstream::WatchedUpstream> LiveConfig::watched(const config::Config& config, const TlsSetup& tls,
+                                                           const UnchangedTls& unchanged) {
+  std::vector<upstream::WatchedUpstream> upstreams;
+  for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
+    const config::Upstream& upstream = config.upstreams[i];
+    upstream::WatchedUpstream& one = upstreams.emplace_back(upstream::WatchedUpstream{upstream, {}});
+    for (const config::Endpoint& endpoint : upstream.endpoints) one.states.push_back(endpoints_.state_of(upstream.name, endpoint));
+    if (upstream.health_check) one.tls_context = make_context(upstream, tls.upstreams[i]);
+    one.tls_unchanged = same(unchanged.upstreams, i);
+  }
+  return upstreams;
+}
+
+// Of all endpoints of `config`; names that are new are waited for a little.
 upstream::Resolver::Known LiveConfig::resolve(const config::Config& config) {
   EndpointNames names = endpoint_names(config);
   for (const upstream::Resolver::Name& name : resolver_.use(names.to_resolve, kResolvePatience)) {
@@ -107,6 +126,7 @@ upstream::Resolver::Known LiveConfig::resolve(const config::Config& config) {
 
 void LiveConfig::publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
   for (const std::unique_ptr<Worker>& worker : workers_) worker->set_addresses(name, addresses);
+  health_.set_addresses(name, addresses);
 }
 
 void LiveConfig::reload(Reloaded done) {
@@ -158,7 +178,9 @@ LiveConfig::Loaded LiveConfig::load() {
 }
 
 void LiveConfig::take_over(Loaded loaded) {
-  std::vector<NewConfig> parts = for_workers(loaded.snapshot, loaded.tls, loaded.unchanged, loaded.listeners);
+  const upstream::Resolver::Known addresses = resolve(loaded.snapshot->config);
+  std::vector<NewConfig> parts = for_workers(loaded.snapshot, loaded.tls, loaded.unchanged, loaded.listeners, addresses);
+  std::vector<upstream::WatchedUpstream> watched_upstreams = watched(loaded.snapshot->config, loaded.tls, loaded.unchanged);
   for (std::size_t i = 0; i < loaded.listeners.listeners.size(); ++i) {
     const OpenListener& listener = loaded.listeners.listeners[i];
     if (!loaded.listeners.kept[i]) metrics::log().info("listening on {} (listener {})", listener.address.text(), listener.config.name);
@@ -171,6 +193,7 @@ void LiveConfig::take_over(Loaded loaded) {
     if (missing->fetch_sub(1) == 1) asio::post(context_, [this] { all_have_it(); });
   };
   for (std::size_t index = 0; index < workers_.size(); ++index) workers_[index]->reload(std::move(parts[index]), has_it);
+  health_.watch(std::move(watched_upstreams), addresses);  // the workers know the endpoints before they are told of them
   // An answer that came meanwhile went to the endpoints of before.
   for (const auto& [name, known] : resolver_.known()) publish(name, known);
 }

@@ -30,7 +30,8 @@ class LiveConfig {
 
   // `file`: what `first` was loaded from and the next ones are; none: it stays. Refers to the rest.
   LiveConfig(config::Config first, std::optional<std::string> file, InheritedSockets inherited, IoContext& context,
-             metrics::Registry& registry, Workers& workers);
+             metrics::Registry& registry, upstream::EndpointRegistry& endpoints, upstream::HealthMonitor& health,
+             Workers& workers);
 
   // Opens the listeners and gives every worker its part, before they start. Throws std::system_error (an address cannot be
   // had), ConfigError (certificates and keys) or TlsLoadError.
@@ -58,14 +59,18 @@ class LiveConfig {
   Loaded load();
   void take_over(Loaded loaded);
   std::vector<NewConfig> for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot, const TlsSetup& tls,
-                                     const UnchangedTls& unchanged, OpenListeners::Next& listeners);
+                                     const UnchangedTls& unchanged, OpenListeners::Next& listeners,
+                                     const upstream::Resolver::Known& addresses);
   void all_have_it();
   void watch_files();
   void finish(const ReloadResult& result);
   upstream::Resolver::Known resolve(const config::Config& config);
+  std::vector<upstream::WatchedUpstream> watched(const config::Config& config, const TlsSetup& tls, const UnchangedTls& unchanged);
   void publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses);
 
   IoContext& context_;
+  upstream::EndpointRegistry& endpoints_;
+  upstream::HealthMonitor& health_;
   Workers& workers_;
   const std::optional<std::string> file_;
   metrics::ConfigMetrics metrics_;

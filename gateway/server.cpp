@@ -12,6 +12,7 @@
 #include "gateway/admin/admin_server.h"
 #include "gateway/collect_status.h"
 #include "gateway/control_io.h"
+#include "gateway/health_probe.h"
 #include "gateway/live_config.h"
 #include "gateway/replacement.h"
 #include "gateway/service_manager.h"
@@ -87,6 +88,7 @@ admin::AdminReply reply_to(const ReloadResult& result) {
 class Server {
  public:
   Server(config::Config config, std::optional<std::string> file, Program program);
+  ~Server() { health_.stop(); }  // it and the workers tell each other: both must be there until it has ended
   // May throw std::system_error (an address cannot be had), ConfigError (certificates and keys) or TlsLoadError.
   void start();
   ExitCode run();
@@ -119,6 +121,7 @@ class Server {
   tls::HeldBytes held_;
   upstream::EndpointRegistry endpoints_;
   ConnectionLimits connections_;
+  upstream::HealthMonitor health_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<LiveConfig> live_;
   std::unique_ptr<admin::AdminServer> admin_;
@@ -137,12 +140,15 @@ Server::Server(config::Config config, std::optional<std::string> file, Program p
       registry_(worker_count(config)),
       lifecycle_(registry_),
       held_(config.limits.max_held_bytes),
+      health_(registry_, &probe_health, [this](const upstream::HealthChange& change) {
+        for (const std::unique_ptr<Worker>& worker : workers_) worker->health_changed(change);
+      }),
       replacement_(context_, std::move(program)) {
   for (unsigned index = 0; index < worker_count(config); ++index) {
-    workers_.push_back(std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, connections_}));
+    workers_.push_back(std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, health_, connections_}));
   }
   live_ = std::make_unique<LiveConfig>(std::move(config), std::move(file), InheritedSockets::from_environment(), context_, registry_,
-                                       workers_);
+                                       endpoints_, health_, workers_);
 }
 
 void Server::start() {
@@ -156,6 +162,7 @@ void Server::start() {
   if (const std::optional<config::Admin>& admin = config().admin) {
     admin_sockets = open_listening_sockets(admin->address, 0, 1, live_->listeners().inherited().take("", admin->address));
   }
+  health_.start();
   for (const std::unique_ptr<Worker>& worker : workers_) worker->start();
   if (admin_sockets) start_admin(*admin_sockets);
   for (const OpenListener& listener : live_->listeners().all()) {
@@ -286,16 +293,16 @@ void Server::replace() {
 
 void Server::start_successor() {
   if (draining_) return;
-  const auto missing = std::make_shared<std::atomic<std::size_t>>(workers_.size());
-  for (const std::unique_ptr<Worker>& worker : workers_) {
-    worker->expect_child([this, missing] {
-      if (missing->fetch_sub(1) != 1) return;
-      asio::post(context_, [this] {
-        if (draining_) return;
-        replacement_.start(handover(), [this](int pid, const std::string& failure) { successor_tells(pid, failure); });
-      });
+  const auto missing = std::make_shared<std::atomic<std::size_t>>(workers_.size() + 1);
+  const auto expects_it = [this, missing] {
+    if (missing->fetch_sub(1) != 1) return;
+    asio::post(context_, [this] {
+      if (draining_) return;
+      replacement_.start(handover(), [this](int pid, const std::string& failure) { successor_tells(pid, failure); });
     });
-  }
+  };
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->expect_child(expects_it);
+  health_.expect_child(expects_it);
 }
 
 Handover Server::handover() {
@@ -348,6 +355,7 @@ void Server::poll_drain() {
 
 void Server::stop_workers() {
   live_->stop();
+  health_.stop();
   if (admin_) admin_->close();
   for (const std::unique_ptr<Worker>& worker : workers_) worker->stop();
   const Clock::time_point patience = Clock::now() + kStopPatience;

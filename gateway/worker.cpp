@@ -44,7 +44,10 @@ std::shared_ptr<upstream::Cluster> Worker::cluster_for(const config::Upstream& u
     }
   }
   return std::make_shared<upstream::Cluster>(io_, upstream, shared_.endpoints, std::move(tls.context),
-                                             services_.cells.upstream(upstream.name));
+                                             services_.cells.upstream(upstream.name),
+                                             [&health = shared_.health](const auto& state, std::string_view reason) {
+                                               health.failing(state, reason);
+                                             });
 }
 
 void Worker::take_over(NewConfig next) {
@@ -127,6 +130,14 @@ void Worker::set_addresses(const upstream::Resolver::Name& name, std::shared_ptr
     for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) {
       cluster->set_addresses(name.first, name.second, addresses);
     }
+  });
+}
+
+void Worker::health_changed(const upstream::HealthChange& change) {
+  loop_.post([this, change] {
+    for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) cluster->health_changed(change);
+    if (!change.tunnels_leave) return;
+    services_.tunnels.leave_if([&change](const websocket::Tunnel& tunnel) { return tunnel.endpoint() == change.state.get(); });
   });
 }
 

@@ -8,6 +8,7 @@
 #include "gateway/admin/status.h"
 #include "gateway/listener.h"
 #include "upstream/endpoint_registry.h"
+#include "upstream/health_monitor.h"
 #include "upstream/resolver.h"
 
 namespace sluice {
@@ -17,6 +18,7 @@ struct Shared {
   metrics::Registry& registry;
   tls::HeldBytes& held;
   upstream::EndpointRegistry& endpoints;
+  upstream::HealthMonitor& health;
   ConnectionLimits& connections;
 };
 
@@ -64,6 +66,8 @@ class Worker {
   void settle_listeners();
   // Any thread; what comes before start() is done first.
   void set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses);
+  // From the health monitor.
+  void health_changed(const upstream::HealthChange& change);
 
   // From the control thread, at any time.
   // Stops accepting, ends what is idle, lets tunnels go within `grace`. `successor`: another process goes on with the listeners.

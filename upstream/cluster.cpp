@@ -3,22 +3,34 @@
 namespace sluice::upstream {
 
 Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRegistry& registry,
-                 std::shared_ptr<const tls::ClientContext> tls_context, metrics::UpstreamMetrics& metrics)
-    : io_(io), settings_(settings), tls_context_(std::move(tls_context)), metrics_(metrics) {
+                 std::shared_ptr<const tls::ClientContext> tls_context, metrics::UpstreamMetrics& metrics,
+                 FailingEndpoint failing)
+    : io_(io), settings_(settings), tls_context_(std::move(tls_context)), metrics_(metrics), failing_(std::move(failing)) {
   for (const config::Endpoint& endpoint : settings_.endpoints) {
     std::shared_ptr<EndpointState> state = registry.state_of(settings_.name, endpoint);
     pools_.push_back(std::make_unique<ConnectionPool>(io, state, settings_.pool, metrics));
-    endpoints_.push_back({endpoint, std::move(state), nullptr, 0});
+    const bool out = state->out.load();
+    endpoints_.push_back({endpoint, std::move(state), nullptr, 0, out, 0});
   }
   balancer_ = make_load_balancer(settings_.balance, endpoints_);
 }
 
-std::optional<Picked> Cluster::pick(const PickHints& hints) {
-  std::size_t index = balancer_->pick(endpoints_, hints);
-  if (index == LoadBalancer::kNone) index = balancer_->pick(endpoints_, {{}, hints.hash});
+// Those that are out get nothing while another one is in, not even the repetition of a request that has failed there: most
+// often it was a kept connection that had ended, and a new one is good.
+std::optional<Picked> Cluster::pick(PickHints hints) {
+  const Excluded tried = hints.excluded;
+  std::size_t index = LoadBalancer::kNone;
+  for (const bool panic : {false, true}) {
+    hints.panic = panic;
+    hints.excluded = tried;
+    index = balancer_->pick(endpoints_, hints);
+    hints.excluded = {};
+    if (index == LoadBalancer::kNone && !tried.empty()) index = balancer_->pick(endpoints_, hints);
+    if (index != LoadBalancer::kNone) break;
+  }
   if (index == LoadBalancer::kNone) return std::nullopt;
   Endpoint& endpoint = endpoints_[index];
-  return Picked{index, &endpoint, InFlight(endpoint.state)};
+  return Picked{index, &endpoint, InFlight(endpoint.state), endpoint.departures};
 }
 
 Awaitable<Result<Connection>> Cluster::connect(std::size_t endpoint, config::OptionalDuration connect_timeout,
@@ -34,6 +46,25 @@ Awaitable<Result<Connection>> Cluster::connect(std::size_t endpoint, config::Opt
   connection.stream = std::move(*stream);
   connection.open = metrics::GaugeHold(metrics_.connections_open);
   co_return Result<Connection>(std::move(connection));
+}
+
+void Cluster::attempt_failed(std::size_t endpoint, const Failure& failure, bool reused) {
+  if (speaks_against_endpoint(failure.code, reused)) endpoint_failed(endpoint, name_of(failure.code));
+}
+
+void Cluster::endpoint_failed(std::size_t endpoint, std::string_view reason) {
+  if (!settings_.outlier.consecutive_failures || endpoints_.size() < 2) return;
+  const std::shared_ptr<EndpointState>& state = endpoints_[endpoint].state;
+  const std::uint64_t in_a_row = state->failures.fetch_add(1, std::memory_order_relaxed) + std::uint64_t{1};
+  if (in_a_row == *settings_.outlier.consecutive_failures && failing_) failing_(state, reason);
+}
+
+void Cluster::health_changed(const HealthChange& change) {
+  for (Endpoint& endpoint : endpoints_) {
+    if (endpoint.state != change.state) continue;
+    endpoint.out = change.out;
+    if (change.tunnels_leave) ++endpoint.departures;
+  }
 }
 
 void Cluster::set_addresses(const std::string& host, std::uint16_t port,

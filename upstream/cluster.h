@@ -8,6 +8,7 @@
 #include "upstream/connector.h"
 #include "upstream/endpoint_registry.h"
 #include "upstream/load_balancer.h"
+#include "upstream/outlier.h"
 
 namespace sluice::upstream {
 
@@ -16,16 +17,31 @@ struct Picked {
   std::size_t index = 0;
   Endpoint* endpoint = nullptr;
   InFlight in_flight;
+  unsigned departures = 0;  // of the endpoint by then
+  // Whether the tunnels of the endpoint were told to leave meanwhile.
+  bool endpoint_left() const noexcept { return endpoint->departures != departures; }
 };
 
 class Cluster {
  public:
   Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRegistry& registry,
-          std::shared_ptr<const tls::ClientContext> tls_context, metrics::UpstreamMetrics& metrics);
+          std::shared_ptr<const tls::ClientContext> tls_context, metrics::UpstreamMetrics& metrics,
+          FailingEndpoint failing = nullptr);
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
 
-  std::optional<Picked> pick(const PickHints& hints);
+  // Among the endpoints that are in, or among all when none is. Nothing: there are no endpoints.
+  std::optional<Picked> pick(PickHints hints);
+
+  // How attempts ended, for outlier ejection. An answer, whatever it says, ends a row of failures.
+  void endpoint_answered(std::size_t endpoint) noexcept {
+    std::atomic<std::uint32_t>& failures = endpoints_[endpoint].state->failures;
+    if (failures.load(std::memory_order_relaxed) != 0) failures.store(0, std::memory_order_relaxed);
+  }
+  // `reused`: over a kept connection.
+  void attempt_failed(std::size_t endpoint, const Failure& failure, bool reused);
+  // From the HealthMonitor, by way of the worker.
+  void health_changed(const HealthChange& change);
 
   // A connection that was kept after an earlier request. Not for a WebSocket, which never shares.
   std::optional<Connection> take_idle(std::size_t endpoint) { return pools_[endpoint]->take(); }
@@ -46,6 +62,8 @@ class Cluster {
   metrics::UpstreamMetrics& metrics() noexcept { return metrics_; }
 
  private:
+  void endpoint_failed(std::size_t endpoint, std::string_view reason);
+
   tls::WorkerIo& io_;
   const config::Upstream settings_;
   std::shared_ptr<const tls::ClientContext> tls_context_;
@@ -53,6 +71,7 @@ class Cluster {
   std::vector<Endpoint> endpoints_;
   std::vector<std::unique_ptr<ConnectionPool>> pools_;  // parallel to endpoints_
   std::unique_ptr<LoadBalancer> balancer_;
+  FailingEndpoint failing_;
 };
 
 }  // namespace sluice::upstream

@@ -11,10 +11,14 @@
 
 namespace sluice::upstream {
 
-// Process-wide; counters are relaxed, since balancing needs no exact figure. On a cache line of its own.
+// Process-wide; counters are relaxed, since balancing needs no exact figure. On a cache line of its own, and what seldom changes
+// but is looked at after every attempt on another one.
 struct alignas(64) EndpointState {
   std::atomic<std::uint32_t> in_flight{0};  // exchanges and tunnels
   std::atomic<std::uint32_t> idle{0};       // pooled connections
+
+  alignas(64) std::atomic<std::uint32_t> failures{0};  // in a row, of all workers
+  std::atomic<bool> out{false};  // written by the HealthMonitor, which tells the workers as well
 };
 
 // One worker's view; used by its thread alone.
@@ -23,6 +27,8 @@ struct Endpoint {
   std::shared_ptr<EndpointState> state;
   std::shared_ptr<const Addresses> addresses;  // replaced when the resolver posts new ones; empty: not resolved
   std::size_t next_address = 0;
+  bool out = false;  // gets no requests while another one is in; changes between two picks only
+  unsigned departures = 0;  // how often its tunnels were told to leave
 };
 
 // Counts one exchange or tunnel of an endpoint while it lives.

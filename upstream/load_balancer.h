@@ -21,7 +21,13 @@ inline bool is_excluded(Excluded excluded, std::size_t index) noexcept {
 struct PickHints {
   Excluded excluded;
   std::optional<std::uint64_t> hash;  // of what the upstream's hash_on names; absent: the request has none
+  bool panic = false;                 // endpoints that are out are as good as the others, since all are
 };
+
+// Whether the endpoint may be picked: the one question that every policy asks.
+inline bool is_eligible(std::span<const Endpoint> endpoints, std::size_t index, const PickHints& hints) noexcept {
+  return (hints.panic || !endpoints[index].out) && !is_excluded(hints.excluded, index);
+}
 
 // Whether one more exchange weighs less on `a` than on `b`.
 inline bool is_less_loaded(const Endpoint& a, const Endpoint& b) noexcept {
@@ -33,7 +39,7 @@ inline bool is_less_loaded(const Endpoint& a, const Endpoint& b) noexcept {
 class LoadBalancer {
  public:
   virtual ~LoadBalancer() = default;
-  // The index of one of `endpoints` that is not in `hints.excluded` (few indices), or kNone when all are.
+  // The index of one of `endpoints` that is_eligible(), or kNone when none is. `hints.excluded` are few indices.
   // `endpoints` are the same ones in the same order for the balancer's whole life.
   static constexpr std::size_t kNone = static_cast<std::size_t>(-1);
   virtual std::size_t pick(std::span<const Endpoint> endpoints, const PickHints& hints) = 0;

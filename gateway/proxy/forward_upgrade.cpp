@@ -48,12 +48,14 @@ websocket::TunnelLimits tunnel_limits(const config::WebSocketRules& rules, confi
 std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteContext& route,
                                                UpstreamExchange& attempt, TunnelPlace place) {
   upstream::Picked picked = attempt.take_picked();
+  const bool endpoint_left = picked.endpoint_left();
   const void* endpoint = picked.endpoint->state.get();
   auto log = std::make_unique<TunnelLog>(exchange, std::move(picked), std::move(place));
   upstream::Connection connection = attempt.take_connection();
   log->hold_connection(std::move(connection.open));
   connection.stream->set_write_idle(exchange.generation->config().timeouts.client_write_idle);
-  const websocket::TunnelLimits limits = tunnel_limits(route.route->websocket, exchange.generation->config().timeouts.drain);
+  websocket::TunnelLimits limits = tunnel_limits(route.route->websocket, exchange.generation->config().timeouts.drain);
+  limits.leaves = endpoint_left;
   return std::make_unique<websocket::Tunnel>(exchange.take_stream(), std::move(connection.stream), limits,
                                              route.services->websocket, std::move(log), endpoint);
 }

@@ -86,6 +86,11 @@ Awaitable<Failure> UpstreamExchange::begin(upstream::Picked picked, bool fresh, 
   Failure failure = co_await connect(std::move(picked), fresh);
   if (failure.code == FailureCode::none) failure = send_request(keep_body);
   if (failure.code == FailureCode::none) failure = co_await read_response_head();
+  if (failure.code == FailureCode::none) {
+    cluster_.endpoint_answered(picked_.index);
+  } else if (!client_problem_) {
+    cluster_.attempt_failed(picked_.index, failure, reused());
+  }
   co_return failure;
 }
 

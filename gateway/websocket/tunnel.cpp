@@ -61,6 +61,7 @@ Tunnel::~Tunnel() = default;
 
 void Tunnel::start(TunnelSet& owner) {
   owner_ = &owner;
+  if (limits_.leaves) choose_departure(limits_.leave_within);
   watch_for(limits_.idle_timeout);
   pump(to_client_);
   if (!done_) pump(to_upstream_);
@@ -257,9 +258,13 @@ void Tunnel::watch_for(std::optional<std::chrono::milliseconds> quiet) {
 
 void Tunnel::leave(std::chrono::milliseconds most) {
   if (done_ || closing_ || leaves_at_ != Clock::time_point{}) return;
+  choose_departure(most);
+  on_idle();
+}
+
+void Tunnel::choose_departure(std::chrono::milliseconds most) {
   std::uniform_int_distribution<std::int64_t> within(0, std::min(limits_.leave_within, most).count());
   leaves_at_ = Clock::now() + std::chrono::milliseconds(within(random_numbers()));
-  on_idle();
 }
 
 void Tunnel::on_idle() {

@@ -43,6 +43,7 @@ struct TunnelLimits {
   std::optional<std::chrono::milliseconds> idle_timeout;  // no data frames either way; pings do not count
   std::uint16_t leave_code = 1012;                        // of leave()
   std::chrono::milliseconds leave_within{20000};
+  bool leaves = false;                                    // from the start: its endpoint went as it was opened
 };
 
 class TunnelSet;
@@ -97,6 +98,7 @@ class Tunnel {
   void sender_ended(Direction& direction);
   std::optional<std::chrono::milliseconds> quiet_limit() const noexcept;
   void watch_for(std::optional<std::chrono::milliseconds> quiet);
+  void choose_departure(std::chrono::milliseconds most);
   void note_close(Direction& direction);
   bool finished() const noexcept;
   void finish();

@@ -12,7 +12,7 @@ class Bounds {
  public:
   Bounds(std::span<const Endpoint> endpoints, const PickHints& hints) {
     for (std::size_t i = 0; i < endpoints.size(); ++i) {
-      if (is_excluded(hints.excluded, i)) continue;
+      if (!is_eligible(endpoints, i, hints)) continue;
       in_flight_ += in_flight(endpoints[i]);
       weight_ += endpoints[i].settings.weight;
     }
@@ -53,7 +53,7 @@ std::size_t HashRing::pick(std::span<const Endpoint> endpoints, const PickHints&
   std::size_t own = kNone;
   for (std::size_t step = 0; step < ring_.size(); ++step) {
     const std::size_t index = ring_[(start + step) % ring_.size()].endpoint;
-    if (is_excluded(hints.excluded, index)) continue;
+    if (!is_eligible(endpoints, index, hints)) continue;
     if (bounds.has_room(endpoints[index])) return index;
     if (own == kNone) own = index;
   }

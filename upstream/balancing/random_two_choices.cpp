@@ -4,7 +4,7 @@ namespace sluice::upstream {
 namespace {
 
 std::uint64_t weight_of(std::span<const Endpoint> endpoints, const PickHints& hints, std::size_t index, std::size_t taken) {
-  return index == taken || is_excluded(hints.excluded, index) ? 0 : endpoints[index].settings.weight;
+  return index != taken && is_eligible(endpoints, index, hints) ? endpoints[index].settings.weight : 0;
 }
 
 }  // namespace

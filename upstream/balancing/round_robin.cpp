@@ -13,7 +13,7 @@ std::size_t RoundRobin::pick(std::span<const Endpoint> endpoints, const PickHint
   std::size_t best = kNone;
   std::int64_t total = 0;
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
-    if (is_excluded(hints.excluded, i)) continue;
+    if (!is_eligible(endpoints, i, hints)) continue;
     const auto weight = static_cast<std::int64_t>(endpoints[i].settings.weight);
     credit_[i] += weight;
     total += weight;

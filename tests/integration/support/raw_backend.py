@@ -80,8 +80,8 @@ def echo_websocket(connection):
 class RawBackend:
     """Accepts until closed. What a script raises (but the peer's leaving) is kept and raised by check()."""
 
-    def __init__(self, script=answer_ok, tls=None, host="127.0.0.1", record=True, receive_buffer=None, backlog=512):
-        """`host` with a slash is the path of a unix socket."""
+    def __init__(self, script=answer_ok, tls=None, host="127.0.0.1", record=True, receive_buffer=None, backlog=512, port=0):
+        """`host` with a slash is the path of a unix socket. `port`: that of a backend that was closed, which comes back."""
         self.script = script
         self.connections = []
         self.requests = []  # those that scripts have read, in the order in which they were whole
@@ -96,7 +96,7 @@ class RawBackend:
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if receive_buffer:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        self._listener.bind(host if self.is_unix else (host, 0))
+        self._listener.bind(host if self.is_unix else (host, port))
         self._listener.listen(backlog)
         self.host = host
         self.port = 0 if self.is_unix else self._listener.getsockname()[1]

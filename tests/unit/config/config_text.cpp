@@ -154,6 +154,20 @@ void write(Writer& out, const Upstream& upstream) {
   out.line("retries.attempts", std::to_string(upstream.retries.attempts));
   out.line("retries.on_connect", text_of(upstream.retries.on_connect));
   out.line("retries.on_reset", text_of(upstream.retries.on_reset));
+  if (upstream.health_check) {
+    const HealthCheck& check = *upstream.health_check;
+    out.line("health_check.kind", check.kind == CheckKind::http ? "http" : "tcp");
+    out.line("health_check.path", check.path);
+    out.line("health_check.interval", duration_text(check.interval));
+    out.line("health_check.timeout", duration_text(check.timeout));
+    out.line("health_check.healthy_after", std::to_string(check.healthy_after));
+    out.line("health_check.unhealthy_after", std::to_string(check.unhealthy_after));
+    out.line("health_check.expect", std::to_string(check.expect.first) + "-" + std::to_string(check.expect.last));
+  }
+  if (upstream.on_unhealthy == OnUnhealthy::close) out.line("on_unhealthy", "close");
+  out.line("outlier.consecutive_failures", text_of(upstream.outlier.consecutive_failures));
+  out.line("outlier.eject_for", duration_text(upstream.outlier.eject_for));
+  out.line("outlier.max_ejected", std::to_string(upstream.outlier.max_ejected) + "%");
   out.line("pool.max_idle", std::to_string(upstream.pool.max_idle));
   out.line("pool.idle_timeout", text_of(upstream.pool.idle_timeout));
   out.line("pool.max_lifetime", text_of(upstream.pool.max_lifetime));

@@ -26,6 +26,14 @@ TEST(ParseDuration, RefusesEverythingElse) {
   }
 }
 
+TEST(ParsePercent, TakesWholeNumbersFromOneToHundred) {
+  EXPECT_EQ(parse_percent("1%"), 1u);
+  EXPECT_EQ(parse_percent("100%"), 100u);
+  for (const char* text : {"", "%", "50", "0%", "101%", "50 %", " 50%", "50%%", "1.5%", "-1%", "off"}) {
+    EXPECT_EQ(parse_percent(text), std::nullopt) << text;
+  }
+}
+
 TEST(ParseSize, TakesBinaryAndDecimalUnits) {
   EXPECT_EQ(parse_size("123"), 123u);
   EXPECT_EQ(parse_size("123B"), 123u);

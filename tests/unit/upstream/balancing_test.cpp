@@ -21,6 +21,7 @@ using ::testing::UnorderedElementsAre;
 std::vector<Endpoint> endpoints_with(const std::vector<unsigned>& weights) {
   std::vector<Endpoint> endpoints(weights.size());
   for (std::size_t i = 0; i < weights.size(); ++i) {
+    endpoints[i].settings.url = "http://10.0.0." + std::to_string(i + 1);
     endpoints[i].settings.weight = weights[i];
     endpoints[i].state = std::make_shared<EndpointState>();
   }
@@ -38,6 +39,27 @@ std::map<std::size_t, int> shares(const std::vector<std::size_t>& picked) {
   std::map<std::size_t, int> counted;
   for (const std::size_t index : picked) ++counted[index];
   return counted;
+}
+
+// ---- all policies
+
+TEST(BalancingTest, WhatIsOutIsNotPickedUnlessInPanic) {
+  for (const auto policy : {config::Balance::round_robin, config::Balance::least_connections,
+                            config::Balance::random_two_choices, config::Balance::hash}) {
+    std::vector<Endpoint> endpoints = endpoints_with({1, 1, 1});
+    const std::unique_ptr<LoadBalancer> balancer = make_load_balancer(policy, endpoints);
+    endpoints[1].out = true;
+    std::map<std::size_t, int> counted;
+    for (std::uint64_t hash = 0; hash < 60; ++hash) ++counted[balancer->pick(endpoints, {{}, stable_hash(std::to_string(hash))})];
+    EXPECT_THAT(counted, ElementsAre(Pair(0, ::testing::Gt(5)), Pair(2, ::testing::Gt(5))));
+    const std::vector<std::size_t> tried{0};
+    EXPECT_EQ(balancer->pick(endpoints, {tried, 7}), 2u);
+    endpoints[0].out = endpoints[2].out = true;
+    EXPECT_EQ(balancer->pick(endpoints, {{}, 7}), LoadBalancer::kNone);
+    counted.clear();
+    for (std::uint64_t hash = 0; hash < 60; ++hash) ++counted[balancer->pick(endpoints, {{}, stable_hash(std::to_string(hash)), true})];
+    EXPECT_EQ(counted.size(), 3u);
+  }
 }
 
 // ---- round robin
@@ -195,12 +217,6 @@ TEST(RandomTwoChoicesTest, ExcludedEndpointsAreNotPicked) {
 // ---- hash
 // --------------------------------------------------------------------------------------------------------
 
-std::vector<Endpoint> named_endpoints(const std::vector<unsigned>& weights) {
-  std::vector<Endpoint> endpoints = endpoints_with(weights);
-  for (std::size_t i = 0; i < endpoints.size(); ++i) endpoints[i].settings.url = "http://10.0.0." + std::to_string(i + 1);
-  return endpoints;
-}
-
 std::size_t pick_for(HashRing& ring, const std::vector<Endpoint>& endpoints, const std::string& key,
                      Excluded excluded = {}) {
   return ring.pick(endpoints, {excluded, stable_hash(key)});
@@ -220,7 +236,7 @@ TEST(StableHashTest, IsTheSameForEver) {
 }
 
 TEST(HashRingTest, AKeyHasItsEndpointOnEveryWorker) {
-  const std::vector<Endpoint> endpoints = named_endpoints({1, 1, 1, 1, 1});
+  const std::vector<Endpoint> endpoints = endpoints_with({1, 1, 1, 1, 1});
   HashRing one(endpoints), other(endpoints);
   for (int key = 0; key < 1000; ++key) {
     const std::string name = std::to_string(key);
@@ -229,14 +245,14 @@ TEST(HashRingTest, AKeyHasItsEndpointOnEveryWorker) {
 }
 
 TEST(HashRingTest, KeysFollowTheWeights) {
-  EXPECT_THAT(shares_of_keys(named_endpoints({1, 1, 1, 1}), 8000), Each(Pair(::testing::_, ::testing::AllOf(::testing::Gt(1600), ::testing::Lt(2400)))));
-  const std::map<std::size_t, int> uneven = shares_of_keys(named_endpoints({1, 3}), 8000);
+  EXPECT_THAT(shares_of_keys(endpoints_with({1, 1, 1, 1}), 8000), Each(Pair(::testing::_, ::testing::AllOf(::testing::Gt(1600), ::testing::Lt(2400)))));
+  const std::map<std::size_t, int> uneven = shares_of_keys(endpoints_with({1, 3}), 8000);
   EXPECT_NEAR(uneven.at(0), 2000, 400);
-  EXPECT_GT(shares_of_keys(named_endpoints({1, 1000, 1000}), 20000)[0], 0) << "a light one has its keys, too";
+  EXPECT_GT(shares_of_keys(endpoints_with({1, 1000, 1000}), 20000)[0], 0) << "a light one has its keys, too";
 }
 
 TEST(HashRingTest, OnlyTheKeysOfAnEndpointThatLeavesMove) {
-  const std::vector<Endpoint> all = named_endpoints({1, 1, 1, 1, 1});
+  const std::vector<Endpoint> all = endpoints_with({1, 1, 1, 1, 1});
   const std::vector<Endpoint> fewer(all.begin(), all.end() - 1);
   HashRing before(all), after(fewer);
   int moved = 0;
@@ -252,7 +268,7 @@ TEST(HashRingTest, OnlyTheKeysOfAnEndpointThatLeavesMove) {
 }
 
 TEST(HashRingTest, AKeyOfAnExcludedEndpointHasAnotherOneForItself) {
-  const std::vector<Endpoint> endpoints = named_endpoints({1, 1, 1});
+  const std::vector<Endpoint> endpoints = endpoints_with({1, 1, 1});
   HashRing ring(endpoints);
   const std::size_t first = pick_for(ring, endpoints, "room-7");
   const std::size_t second = pick_for(ring, endpoints, "room-7", std::vector<std::size_t>{first});
@@ -263,7 +279,7 @@ TEST(HashRingTest, AKeyOfAnExcludedEndpointHasAnotherOneForItself) {
 
 // One key for all: no endpoint gets more than a quarter over its share.
 TEST(HashRingTest, APopularKeyIsSpreadOverItsNeighboursWhenItsEndpointHasEnough) {
-  const std::vector<Endpoint> endpoints = named_endpoints({1, 1, 2});
+  const std::vector<Endpoint> endpoints = endpoints_with({1, 1, 2});
   HashRing ring(endpoints);
   std::vector<InFlight> held;
   for (int i = 0; i < 400; ++i) held.emplace_back(endpoints[pick_for(ring, endpoints, "everybody")].state);
@@ -273,7 +289,7 @@ TEST(HashRingTest, APopularKeyIsSpreadOverItsNeighboursWhenItsEndpointHasEnough)
 }
 
 TEST(HashRingTest, RequestsWithoutTheKeyAreSpread) {
-  const std::vector<Endpoint> endpoints = named_endpoints({1, 1});
+  const std::vector<Endpoint> endpoints = endpoints_with({1, 1});
   HashRing ring(endpoints);
   EXPECT_THAT(shares(picks(ring, endpoints, 10)), ElementsAre(Pair(0, 5), Pair(1, 5)));
 }
@@ -285,7 +301,7 @@ TEST(HashRingTest, NoEndpointsIsNone) {
 }
 
 TEST(LoadBalancerTest, EachPolicyHasItsOwn) {
-  const std::vector<Endpoint> two = named_endpoints({1, 1});
+  const std::vector<Endpoint> two = endpoints_with({1, 1});
   const auto is = [&two]<class Policy>(config::Balance balance, Policy*) {
     return dynamic_cast<Policy*>(make_load_balancer(balance, two).get()) != nullptr;
   };

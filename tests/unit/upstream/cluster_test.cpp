@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "tests/support/io_harness.h"
 
 namespace sluice::upstream {
@@ -81,6 +83,79 @@ TEST_F(ClusterTest, ExcludedEndpointsAreAvoidedUnlessAllAre) {
     const std::vector<std::size_t> all{0, 1, 2};
     EXPECT_TRUE(cluster.pick({all, {}}));
   }
+}
+
+TEST_F(ClusterTest, WhatIsOutGetsNothingWhileAnotherOneIsIn) {
+  settings_.endpoints = {endpoint(1), endpoint(2), endpoint(3)};
+  Cluster cluster = make_cluster();
+  const auto set_out = [&](std::size_t index, bool out) {
+    cluster.health_changed({registry_.state_of("backend", settings_.endpoints[index]), out, false});
+  };
+  set_out(0, true);
+  set_out(2, true);
+  const std::vector<std::size_t> tried{1};
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(cluster.pick({})->index, 1u);
+  EXPECT_EQ(cluster.pick({tried, {}})->index, 1u) << "not even another attempt";
+  set_out(1, true);
+  std::set<std::size_t> picked;
+  for (int i = 0; i < 9; ++i) picked.insert(cluster.pick({})->index);
+  EXPECT_EQ(picked.size(), 3u) << "all are out: all are tried";
+  EXPECT_NE(cluster.pick({tried, {}})->index, 1u);
+  set_out(0, false);
+  EXPECT_EQ(cluster.pick({})->index, 0u);
+}
+
+TEST_F(ClusterTest, WhoWasPickedBeforeTheTunnelsLeftIsTold) {
+  settings_.endpoints = {endpoint(1)};
+  Cluster cluster = make_cluster();
+  const std::optional<Picked> before = cluster.pick({});
+  const std::shared_ptr<EndpointState> state = registry_.state_of("backend", settings_.endpoints[0]);
+  cluster.health_changed({state, true, false});
+  EXPECT_FALSE(before->endpoint_left());
+  cluster.health_changed({state, true, true});
+  EXPECT_TRUE(before->endpoint_left());
+  EXPECT_FALSE(cluster.pick({})->endpoint_left()) << "in a panic";
+}
+
+TEST_F(ClusterTest, ANewClusterKnowsWhatIsOut) {
+  settings_.endpoints = {endpoint(1), endpoint(2)};
+  const std::shared_ptr<EndpointState> state = registry_.state_of("backend", settings_.endpoints[0]);
+  state->out = true;
+  Cluster cluster = make_cluster();
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(cluster.pick({})->index, 1u);
+}
+
+TEST_F(ClusterTest, FailuresInARowAreToldOnceOverAllWorkers) {
+  settings_.endpoints = {endpoint(1), endpoint(2)};
+  settings_.outlier.consecutive_failures = 3;
+  std::vector<std::string> told;
+  const auto failing = [&](const std::shared_ptr<EndpointState>& state, std::string_view reason) {
+    EXPECT_EQ(state, registry_.state_of("backend", settings_.endpoints[0]));
+    told.emplace_back(reason);
+  };
+  Cluster one(harness_.io, settings_, registry_, nullptr, metrics_, failing);
+  Cluster two(harness_.io, settings_, registry_, nullptr, metrics_, failing);
+  const Failure refused{FailureCode::connect_refused, Retryable::always, {}};
+  one.attempt_failed(0, refused, false);
+  two.attempt_failed(0, refused, false);
+  one.attempt_failed(1, refused, false);
+  two.endpoint_answered(0);
+  one.attempt_failed(0, refused, false);
+  two.attempt_failed(0, {FailureCode::reset, Retryable::if_idempotent, {}}, true);  // a kept connection: no failure of the endpoint
+  two.attempt_failed(0, {FailureCode::client_left, Retryable::no, {}}, false);
+  two.attempt_failed(0, refused, false);
+  EXPECT_THAT(told, ::testing::IsEmpty());
+  one.attempt_failed(0, {FailureCode::reset, Retryable::if_idempotent, {}}, false);
+  EXPECT_THAT(told, ::testing::ElementsAre("reset"));
+  one.attempt_failed(0, refused, false);
+  EXPECT_EQ(told.size(), 1u);
+}
+
+TEST_F(ClusterTest, ASingleEndpointIsNotToldOf) {
+  settings_.endpoints = {endpoint(1)};
+  settings_.outlier.consecutive_failures = 1;
+  Cluster cluster(harness_.io, settings_, registry_, nullptr, metrics_, [](const auto&, std::string_view) { FAIL(); });
+  cluster.attempt_failed(0, {FailureCode::connect_refused, Retryable::always, {}}, false);
 }
 
 // Two workers, or two configurations, see the same endpoint's state; another upstream's is its own.

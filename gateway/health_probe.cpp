@@ -1,0 +1,62 @@
+#include "gateway/health_probe.h"
+
+#include "gateway/http1/response_parser.h"
+#include "gateway/http1/serializer.h"
+#include "tls/stream_error.h"
+
+namespace sluice {
+namespace {
+
+using tls::StreamError;
+
+// Informational responses before the answer; a backend that sends more is broken.
+constexpr unsigned kMaxInterim = 32;
+
+std::string request_for(const config::HealthCheck& check, const config::Endpoint& endpoint) {
+  const std::string host = endpoint.unix_socket ? "localhost" : endpoint.authority();
+  http::Headers headers;
+  headers.add_view("Host", host);
+  headers.add_view("User-Agent", "sluice-health-check");
+  headers.add_view("Accept", "*/*");
+  headers.add_view("Connection", "close");
+  std::string request;
+  http1::append_request_head(request, "GET", check.path, headers);
+  return request;
+}
+
+std::string problem_of(unsigned status, const config::HealthCheck& check) {
+  if (status >= check.expect.first && status <= check.expect.last) return {};
+  return "status " + std::to_string(status);
+}
+
+}  // namespace
+
+Awaitable<std::string> probe_health(tls::Stream& stream, const config::HealthCheck& check, const config::Endpoint& endpoint) {
+  if (const ErrorCode error = stream.write({request_for(check, endpoint)})) co_return error.message();
+  http1::ResponseParser parser{http1::HeadLimits{}};
+  http::ResponseHead response;
+  std::string bytes;
+  unsigned interim = 0;
+  for (;;) {
+    const http1::HeadResult head = parser.parse(bytes, "GET", response);
+    if (head.state == http1::HeadResult::failed) co_return "no valid answer: " + std::string(http1::name_of(head.error));
+    if (head.state == http1::HeadResult::complete) {
+      if (response.status >= 200) co_return problem_of(response.status, check);
+      if (++interim > kMaxInterim) co_return std::string("too many 1xx");
+      bytes.erase(0, head.consumed);
+      parser.reset();
+      response.clear();
+      continue;
+    }
+    const tls::ReadResult read = stream.read_some(stream.io().scratch(), tls::kHeadRead);
+    if (read.error == StreamError::would_block) {
+      co_await stream.wait_readable();
+    } else if (read.error) {
+      co_return "closed without an answer (" + read.error.message() + ")";
+    } else {
+      bytes.append(stream.io().scratch(), read.size);
+    }
+  }
+}
+
+}  // namespace sluice

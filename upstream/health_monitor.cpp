@@ -1,0 +1,85 @@
+#include "upstream/health_monitor.h"
+
+#include <pthread.h>
+
+#include <csignal>
+
+#include "metrics/log.h"
+
+namespace sluice::upstream {
+
+HealthMonitor::HealthMonitor(metrics::Registry& registry, HttpProbe http_probe, UpstreamHealth::Told told)
+    : registry_(registry), http_probe_(http_probe), told_(std::move(told)) {}
+
+void HealthMonitor::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void HealthMonitor::stop() {
+  if (!thread_.joinable()) return;
+  loop_.post([this] {
+    upstreams_.clear();  // now: they tell
+    loop_.wheel().stop();
+    loop_.finish();
+  });
+  thread_.join();
+}
+
+void HealthMonitor::run() {
+  ::pthread_setname_np(::pthread_self(), "health");
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the control thread's
+  while (!loop_.finished()) {
+    try {
+      loop_.run();
+    } catch (const std::exception& error) {  // memory ran out for one of them; the others are watched on
+      metrics::log().error("health: {}", error.what());
+    }
+  }
+}
+
+void HealthMonitor::watch(std::vector<WatchedUpstream> upstreams, Resolver::Known addresses) {
+  loop_.post([this, upstreams = std::move(upstreams), addresses = std::move(addresses)] { take_over(upstreams, addresses); });
+}
+
+void HealthMonitor::set_addresses(const Resolver::Name& name, const std::shared_ptr<const Addresses>& addresses) {
+  loop_.post([this, name, addresses] {
+    for (const auto& [own, upstream] : upstreams_) upstream->set_addresses(name.first, name.second, addresses);
+  });
+}
+
+void HealthMonitor::take_over(const std::vector<WatchedUpstream>& upstreams, const Resolver::Known& addresses) {
+  std::map<std::string, std::unique_ptr<UpstreamHealth>> before = std::move(upstreams_);
+  upstreams_.clear();
+  for (const WatchedUpstream& watched : upstreams) {
+    std::unique_ptr<UpstreamHealth>& known = before[watched.settings.name];
+    std::unique_ptr<UpstreamHealth>& now = upstreams_[watched.settings.name];
+    if (known && known->settings() == watched.settings && watched.tls_unchanged) {
+      now = std::move(known);
+    } else {
+      const metrics::HealthMetrics metrics(registry_, watched.settings.name);
+      now = std::make_unique<UpstreamHealth>(io_, watched, metrics, told_, known.get());
+      now->start_checks(http_probe_);
+    }
+    for (const auto& [name, known_addresses] : addresses) now->set_addresses(name.first, name.second, known_addresses);
+  }
+  for (const auto& [name, gone] : before) {
+    if (gone && !upstreams_.contains(name)) gone->retire();
+  }
+}
+
+void HealthMonitor::expect_child(std::function<void()> ready) {
+  loop_.post([this, ready = std::move(ready)] {
+    loop_.expect_shared_descriptors();
+    ready();
+  });
+}
+
+void HealthMonitor::failing(const std::shared_ptr<EndpointState>& state, std::string_view reason) {
+  loop_.post([this, state, reason] {
+    for (const auto& [name, upstream] : upstreams_) upstream->failing(state.get(), reason);
+  });
+}
+
+}  // namespace sluice::upstream
