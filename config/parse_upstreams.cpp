@@ -69,25 +69,16 @@ const Table<UpstreamTls>& tls_table() {
 
 // `on` replaces the default as a whole.
 Key<Retries> retry_on_key() {
-  KeyInfo info = list_info("on", "connect or reset", 0);
-  info.words = {"connect", "reset"};
-  info.later_words = {"502", "503", "504"};
+  static constexpr bool Retries::*kMembers[] = {&Retries::on_connect, &Retries::on_reset, &Retries::on_502, &Retries::on_503,
+                                                &Retries::on_504};
+  KeyInfo info = list_info("on", "connect, reset, 502, 503 or 504", 0);
+  info.words = {"connect", "reset", "502", "503", "504"};
   return {std::move(info), [](const Value& value, const KeyInfo& row, Retries& retries) {
-            retries.on_connect = retries.on_reset = false;
+            for (bool Retries::*member : kMembers) retries.*member = false;
             for (const Value& element : read_list(value, row)) {
-              const auto index = read_word(element, row);
-              if (index) (row.words[*index] == "connect" ? retries.on_connect : retries.on_reset) = true;
+              if (const auto index = read_word(element, row)) retries.*kMembers[*index] = true;
             }
           }};
-}
-
-const Table<Retries>& retries_table() {
-  static const Table<Retries> table{
-      integer("attempts", &Retries::attempts, {1, kMostAttempts}),
-      retry_on_key(),
-      later<Retries>("budget"),
-  };
-  return table;
 }
 
 Fault parse_share(const std::string& text, unsigned& percent) {
@@ -95,6 +86,21 @@ Fault parse_share(const std::string& text, unsigned& percent) {
   if (!parsed) return "is " + in_quotes(text) + "; expected " + kPercentExpected;
   percent = *parsed;
   return {};
+}
+
+Fault parse_budget(const std::string& text, std::optional<unsigned>& percent) {
+  percent = parse_percent(text);
+  if (!percent && text != "off") return "is " + in_quotes(text) + "; expected off or " + kPercentExpected;
+  return {};
+}
+
+const Table<Retries>& retries_table() {
+  static const Table<Retries> table{
+      integer("attempts", &Retries::attempts, {1, kMostAttempts}),
+      retry_on_key(),
+      parsed("budget", &Retries::budget, parse_budget, std::string("off or ") + kPercentExpected),
+  };
+  return table;
 }
 
 const Table<Outlier>& outlier_table() {

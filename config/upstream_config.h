@@ -48,6 +48,12 @@ struct Retries {
   unsigned attempts = 2;    // tries in all, the first one included
   bool on_connect = true;   // any method
   bool on_reset = false;    // idempotent methods, before the first response byte
+  // Idempotent methods: the answer is thrown away.
+  bool on_502 = false, on_503 = false, on_504 = false;
+  std::optional<unsigned> budget = 20;  // retries in percent of the requests; absent: off
+  bool repeats(unsigned status) const noexcept {
+    return (on_502 && status == 502) || (on_503 && status == 503) || (on_504 && status == 504);
+  }
   bool operator==(const Retries&) const = default;
 };
 

@@ -18,6 +18,7 @@ class UpstreamMetrics {
   Gauge& connections_open;       // sluice_upstream_connections_open{upstream}
   Gauge& connections_idle;       // sluice_upstream_connections_idle{upstream}
   Counter& retries;              // sluice_upstream_retries_total{upstream}
+  Counter& retries_refused;      // sluice_upstream_retries_refused_total{upstream} : retries.budget was used up
   Counter& bytes_sent;           // sluice_upstream_sent_bytes_total{upstream}
   Counter& bytes_received;       // sluice_upstream_received_bytes_total{upstream}
   // sluice_upstream_failures_total{upstream,reason}; `reason` is the index of the failure code.

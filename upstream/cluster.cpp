@@ -5,7 +5,7 @@ namespace sluice::upstream {
 Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRegistry& registry,
                  std::shared_ptr<const tls::ClientContext> tls_context, metrics::UpstreamMetrics& metrics,
                  FailingEndpoint failing)
-    : io_(io), settings_(settings), tls_context_(std::move(tls_context)), metrics_(metrics), failing_(std::move(failing)) {
+    : io_(io), settings_(settings), tls_context_(std::move(tls_context)), metrics_(metrics), failing_(std::move(failing)), retries_(settings_.retries.budget) {
   for (const config::Endpoint& endpoint : settings_.endpoints) {
     std::shared_ptr<EndpointState> state = registry.state_of(settings_.name, endpoint);
     pools_.push_back(std::make_unique<ConnectionPool>(io, state, settings_.pool, metrics));
@@ -19,6 +19,7 @@ Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRe
 // often it was a kept connection that had ended, and a new one is good.
 std::optional<Picked> Cluster::pick(PickHints hints) {
   const Excluded tried = hints.excluded;
+  if (tried.empty()) retries_.note_request();
   std::size_t index = LoadBalancer::kNone;
   for (const bool panic : {false, true}) {
     hints.panic = panic;
@@ -46,6 +47,18 @@ Awaitable<Result<Connection>> Cluster::connect(std::size_t endpoint, config::Opt
   connection.stream = std::move(*stream);
   connection.open = metrics::GaugeHold(metrics_.connections_open);
   co_return Result<Connection>(std::move(connection));
+}
+
+bool Cluster::take_retry() {
+  std::uint64_t under_way = 0;
+  for (const Endpoint& endpoint : endpoints_) under_way += endpoint.state->in_flight.load(std::memory_order_relaxed);
+  if (retries_.take(under_way, Clock::now())) return true;
+  metrics_.retries_refused.add();
+  return false;
+}
+
+std::string_view Cluster::text_of(unsigned status) noexcept {
+  return status == 502 ? "status 502" : status == 503 ? "status 503" : "status 504";
 }
 
 void Cluster::attempt_failed(std::size_t endpoint, const Failure& failure, bool reused) {

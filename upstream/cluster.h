@@ -9,6 +9,7 @@
 #include "upstream/endpoint_registry.h"
 #include "upstream/load_balancer.h"
 #include "upstream/outlier.h"
+#include "upstream/retry_budget.h"
 
 namespace sluice::upstream {
 
@@ -33,8 +34,12 @@ class Cluster {
   // Among the endpoints that are in, or among all when none is. Nothing: there are no endpoints.
   std::optional<Picked> pick(PickHints hints);
 
-  // How attempts ended, for outlier ejection. An answer, whatever it says, ends a row of failures.
-  void endpoint_answered(std::size_t endpoint) noexcept {
+  // Whether retries.budget has room for another attempt, which is taken. Counts a refusal.
+  bool take_retry();
+
+  // How attempts ended, for outlier ejection. An answer ends a row of failures, unless retries.on names its status.
+  void endpoint_answered(std::size_t endpoint, unsigned status) {
+    if (settings_.retries.repeats(status)) return endpoint_failed(endpoint, text_of(status));
     std::atomic<std::uint32_t>& failures = endpoints_[endpoint].state->failures;
     if (failures.load(std::memory_order_relaxed) != 0) failures.store(0, std::memory_order_relaxed);
   }
@@ -62,6 +67,7 @@ class Cluster {
   metrics::UpstreamMetrics& metrics() noexcept { return metrics_; }
 
  private:
+  static std::string_view text_of(unsigned status) noexcept;
   void endpoint_failed(std::size_t endpoint, std::string_view reason);
 
   tls::WorkerIo& io_;
@@ -72,6 +78,7 @@ class Cluster {
   std::vector<std::unique_ptr<ConnectionPool>> pools_;  // parallel to endpoints_
   std::unique_ptr<LoadBalancer> balancer_;
   FailingEndpoint failing_;
+  RetryBudget retries_;
 };
 
 }  // namespace sluice::upstream

@@ -9,4 +9,8 @@ bool may_retry(const config::Retries& rules, const Failure& failure, const Attem
   return rules.on_reset || (facts.reused && rules.on_connect);
 }
 
+bool may_repeat(const config::Retries& rules, unsigned status, const AttemptFacts& facts) noexcept {
+  return rules.repeats(status) && facts.attempt < rules.attempts && facts.idempotent && facts.body_at_hand;
+}
+
 }  // namespace sluice::upstream

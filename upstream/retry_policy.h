@@ -1,4 +1,4 @@
-// Whether a failed attempt may be followed by another: one pure function for all callers. See `retries` in the configuration.
+// Whether an attempt may be followed by another: pure functions for all callers. See `retries` in the configuration.
 #pragma once
 
 #include "config/upstream_config.h"
@@ -17,5 +17,7 @@ struct AttemptFacts {
 // byte: most likely it was closed as the request was sent, so it counts as a failed connect if the method is idempotent.
 // Anything else only before the first response byte, idempotent, with the body at hand.
 bool may_retry(const config::Retries& rules, const Failure& failure, const AttemptFacts& facts) noexcept;
+// Whether an answer of this status may be thrown away for another attempt.
+bool may_repeat(const config::Retries& rules, unsigned status, const AttemptFacts& facts) noexcept;
 
 }  // namespace sluice::upstream

@@ -52,7 +52,8 @@ void reply_to_no_endpoint(ClientExchange& exchange, RouteContext& route) {
 }
 
 Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteContext& route) {
-  const config::Retries& retries = route.services->cluster->settings().retries;
+  upstream::Cluster& cluster = *route.services->cluster;
+  const config::Retries& retries = cluster.settings().retries;
   upstream::AttemptFacts facts;
   facts.idempotent = http::is_idempotent(exchange.request.method);
   HeldBody held(services.io);
@@ -63,24 +64,34 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
     UpstreamExchange attempt(exchange, services, route, held);
     Failure failure;
     bool answered = false;
+    bool repeat = false;  // the answer is thrown away for another attempt
     std::exception_ptr exception;
     try {
       const bool keep_body = facts.idempotent && facts.attempt < retries.attempts;
       failure = co_await attempt.begin(std::move(*picked), facts.attempt > 1, keep_body);
       if (failure.code == FailureCode::none) failure = check_unasked_switch(attempt.response());
       answered = failure.code == FailureCode::none;
-      if (answered) failure = co_await attempt.relay_response();
+      facts.body_at_hand = held.whole;
+      repeat = answered && !attempt.client_problem() &&
+               upstream::may_repeat(retries, attempt.response().status, facts) && cluster.take_retry();
+      if (answered && !repeat) {
+        held.drop();
+        failure = co_await attempt.relay_response();
+      }
     } catch (...) {
       exception = std::current_exception();  // the upload must be joined first
     }
     if (attempt.uploading()) co_await attempt.finish_upload();
     if (exception) std::rethrow_exception(exception);
-    if (failure.code == FailureCode::none) co_return;
-    count_failure(route, &attempt, failure);
-    facts.body_at_hand = held.whole;
-    facts.reused = attempt.reused();
-    const bool again = !answered && !attempt.client_problem() && upstream::may_retry(retries, failure, facts);
-    if (!again) co_return reply_to_failure(exchange, &attempt, failure);
+    if (failure.code == FailureCode::none && !repeat) co_return;
+    if (!repeat) {
+      count_failure(route, &attempt, failure);
+      facts.body_at_hand = held.whole;
+      facts.reused = attempt.reused();
+      const bool again = !answered && !attempt.client_problem() &&
+                         upstream::may_retry(retries, failure, facts) && cluster.take_retry();
+      if (!again) co_return reply_to_failure(exchange, &attempt, failure);
+    }
     tried.push_back(attempt.endpoint());
   }
 }

@@ -60,6 +60,14 @@ std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteCo
                                              route.services->websocket, std::move(log), endpoint);
 }
 
+// A handshake that was refused has done nothing.
+bool may_repeat_handshake(const ClientExchange& exchange, RouteContext& route, upstream::AttemptFacts facts, unsigned status) {
+  facts.idempotent = true;
+  facts.body_at_hand = exchange.request.body.kind == http::BodyKind::none;
+  upstream::Cluster& cluster = *route.services->cluster;
+  return upstream::may_repeat(cluster.settings().retries, status, facts) && cluster.take_retry();
+}
+
 UpgradeResult result_of(const UpstreamExchange& attempt) {
   return attempt.client_problem() ? UpgradeResult::client_left : UpgradeResult::failed_upstream;
 }
@@ -91,6 +99,10 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     const bool answered = failure.code == FailureCode::none;
     const bool switched = answered && attempt.response().status == 101;
     if (switched) failure = check_switch(exchange, attempt.response());
+    if (answered && !switched && may_repeat_handshake(exchange, route, facts, attempt.response().status)) {
+      tried.push_back(attempt.endpoint());
+      continue;
+    }
     if (answered && !switched) {
       metrics.count_upgrade(UpgradeResult::refused_upstream);
       failure = co_await attempt.relay_response();
@@ -110,7 +122,8 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     }
     count_failure(route, &attempt, failure);
     const bool again = !attempt.client_problem() &&
-                       upstream::may_retry(route.services->cluster->settings().retries, failure, facts);
+                       upstream::may_retry(route.services->cluster->settings().retries, failure, facts) &&
+                       route.services->cluster->take_retry();
     if (again) {
       tried.push_back(attempt.endpoint());
       continue;

@@ -87,7 +87,7 @@ Awaitable<Failure> UpstreamExchange::begin(upstream::Picked picked, bool fresh, 
   if (failure.code == FailureCode::none) failure = send_request(keep_body);
   if (failure.code == FailureCode::none) failure = co_await read_response_head();
   if (failure.code == FailureCode::none) {
-    cluster_.endpoint_answered(picked_.index);
+    cluster_.endpoint_answered(picked_.index, response_->status);
   } else if (!client_problem_) {
     cluster_.attempt_failed(picked_.index, failure, reused());
   }
@@ -311,7 +311,7 @@ Awaitable<Failure> UpstreamExchange::read_response_head() {
     response_->clear();
   }
   answered_ = true;
-  held_.drop();  // the response may take its time
+  if (!cluster_.settings().retries.repeats(response_->status)) held_.drop();  // the response may take its time
   upstream_deadline_.clear();
   StageTimes& stages = client_.record.stages;
   stages.answered = Clock::now();

@@ -154,6 +154,10 @@ void write(Writer& out, const Upstream& upstream) {
   out.line("retries.attempts", std::to_string(upstream.retries.attempts));
   out.line("retries.on_connect", text_of(upstream.retries.on_connect));
   out.line("retries.on_reset", text_of(upstream.retries.on_reset));
+  for (const unsigned status : {502, 503, 504}) {
+    if (upstream.retries.repeats(status)) out.line("retries.on", std::to_string(status));
+  }
+  out.line("retries.budget", upstream.retries.budget ? std::to_string(*upstream.retries.budget) + "%" : "off");
   if (upstream.health_check) {
     const HealthCheck& check = *upstream.health_check;
     out.line("health_check.kind", check.kind == CheckKind::http ? "http" : "tcp");

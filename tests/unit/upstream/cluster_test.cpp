@@ -139,7 +139,7 @@ TEST_F(ClusterTest, FailuresInARowAreToldOnceOverAllWorkers) {
   one.attempt_failed(0, refused, false);
   two.attempt_failed(0, refused, false);
   one.attempt_failed(1, refused, false);
-  two.endpoint_answered(0);
+  two.endpoint_answered(0, 503);
   one.attempt_failed(0, refused, false);
   two.attempt_failed(0, {FailureCode::reset, Retryable::if_idempotent, {}}, true);  // a kept connection: no failure of the endpoint
   two.attempt_failed(0, {FailureCode::client_left, Retryable::no, {}}, false);
@@ -149,6 +149,36 @@ TEST_F(ClusterTest, FailuresInARowAreToldOnceOverAllWorkers) {
   EXPECT_THAT(told, ::testing::ElementsAre("reset"));
   one.attempt_failed(0, refused, false);
   EXPECT_EQ(told.size(), 1u);
+}
+
+TEST_F(ClusterTest, AStatusThatIsRepeatedCountsAsAFailure) {
+  settings_.endpoints = {endpoint(1), endpoint(2)};
+  settings_.outlier.consecutive_failures = 2;
+  settings_.retries.on_503 = true;
+  std::vector<std::string> told;
+  Cluster cluster(harness_.io, settings_, registry_, nullptr, metrics_,
+                  [&](const auto&, std::string_view reason) { told.emplace_back(reason); });
+  for (const unsigned status : {503, 502, 503, 200, 503}) cluster.endpoint_answered(0, status);
+  EXPECT_THAT(told, ::testing::IsEmpty());
+  cluster.endpoint_answered(0, 503);
+  EXPECT_THAT(told, ::testing::ElementsAre("status 503"));
+}
+
+TEST_F(ClusterTest, RetriesAreAShareOfTheRequests) {
+  settings_.endpoints = {endpoint(1), endpoint(2)};
+  Cluster cluster = make_cluster();
+  unsigned allowed = 0;
+  while (cluster.take_retry()) ++allowed;
+  EXPECT_GE(allowed, RetryBudget::kFloor);
+  EXPECT_LE(allowed, RetryBudget::kFloor + 2 * RetryBudget::kPerSecond);
+  EXPECT_EQ(metrics_.retries_refused.value(), 1u);
+  const std::vector<std::size_t> tried{0};
+  for (int i = 0; i < 10; ++i) {
+    cluster.pick({});
+    cluster.pick({tried, {}});
+  }
+  EXPECT_TRUE(cluster.take_retry());
+  EXPECT_TRUE(cluster.take_retry()) << "20% of 10";
 }
 
 TEST_F(ClusterTest, ASingleEndpointIsNotToldOf) {

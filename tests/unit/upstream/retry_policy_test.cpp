@@ -64,6 +64,21 @@ TEST(RetryPolicyTest, Table) {
   }
 }
 
+TEST(RetryPolicyTest, AnAnswerIsRepeatedWhereItsStatusIsNamedAndNothingWasDone) {
+  config::Retries rules;
+  const AttemptFacts good{1, true, true, false};
+  EXPECT_FALSE(may_repeat(rules, 503, good)) << "nothing is asked for";
+  rules.on_503 = true;
+  EXPECT_TRUE(may_repeat(rules, 503, good));
+  for (const unsigned status : {200, 404, 500, 502, 504, 505}) EXPECT_FALSE(may_repeat(rules, status, good)) << status;
+  EXPECT_FALSE(may_repeat(rules, 503, {2, true, true, false})) << "the last attempt";
+  EXPECT_FALSE(may_repeat(rules, 503, {1, false, true, false})) << "a POST";
+  EXPECT_FALSE(may_repeat(rules, 503, {1, true, false, false})) << "the body is gone";
+  rules.on_502 = rules.on_504 = true;
+  EXPECT_TRUE(may_repeat(rules, 502, good));
+  EXPECT_TRUE(may_repeat(rules, 504, good));
+}
+
 TEST(FailureTest, EveryCodeHasANameAndASentenceOfItsOwn) {
   std::vector<std::string_view> names;
   for (std::size_t i = 0; i < static_cast<std::size_t>(FailureCode::count_); ++i) {
