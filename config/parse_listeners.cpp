@@ -96,7 +96,8 @@ const Table<Listener>& listener_table() {
       protocols_key(),
       map("tls", &Listener::tls, tls_table()),
       trusted_proxies_key(),
-      later<Listener>("proxy_protocol"),
+      word("proxy_protocol", &Listener::proxy_protocol,
+           {{"off", ProxyProtocol::off}, {"accept", ProxyProtocol::accept}, {"require", ProxyProtocol::require}}),
       boolean("redirect_to_https", &Listener::redirect_to_https),
       later<Listener>("acme_challenge_directory"),
   };

@@ -57,6 +57,9 @@ struct Pool {
   bool operator==(const Pool&) const = default;
 };
 
+// The version of the PROXY header that begins each connection to an endpoint.
+enum class SendProxyProtocol { off, v1, v2 };
+
 struct Upstream {
   std::string name;
   std::vector<Endpoint> endpoints;
@@ -65,6 +68,7 @@ struct Upstream {
   UpstreamTls tls;
   Retries retries;
   Pool pool;
+  SendProxyProtocol proxy_protocol = SendProxyProtocol::off;
   bool operator==(const Upstream&) const = default;
 };
 
