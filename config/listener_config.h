@@ -70,6 +70,7 @@ struct Listener {
   ProxyProtocol proxy_protocol = ProxyProtocol::off;
   bool trusts_unix = false;        // `unix` among trusted_proxies: the peers of a unix socket
   bool redirect_to_https = false;  // of a plain listener: nothing else is served there
+  std::string acme_challenge_directory;  // empty: none
 };
 
 }  // namespace sluice::config

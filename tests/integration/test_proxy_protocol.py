@@ -12,6 +12,7 @@ from support.http_message import read_response, request_bytes
 from support.raw_backend import RawBackend, echo_websocket
 from support.raw_client import blind
 from support.stream import PeerClosed
+from support.waiting import wait_until
 from support.websocket import TEXT, open_websocket
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -142,7 +143,7 @@ def test_require_closes_connections_without_a_header(lab):
     client.send(request_bytes())
     assert is_closed(client)
     gateway.wait_metric("sluice_proxy_header_rejections_total", 1, reason="missing")
-    assert "it began without a PROXY header" in gateway.stderr()
+    wait_until(lambda: "it began without a PROXY header" in gateway.stderr(), "the reason in the log")
     # A check that only connects is no offence.
     lab.client(gateway).close()
     told(lab, gateway, v1())

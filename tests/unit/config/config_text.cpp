@@ -90,6 +90,7 @@ void write(Writer& out, const Listener& listener) {
   if (listener.proxy_protocol != ProxyProtocol::off)
     out.line("proxy_protocol", listener.proxy_protocol == ProxyProtocol::accept ? "accept" : "require");
   if (listener.trusts_unix) out.line("trusted_proxy", "unix");
+  if (!listener.acme_challenge_directory.empty()) out.path("acme_challenge_directory", listener.acme_challenge_directory);
   if (listener.redirect_to_https) out.line("redirect_to_https", "true");
   if (listener.tls) {
     out.open("tls");
