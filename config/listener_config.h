@@ -59,6 +59,9 @@ struct ListenerTls {
   bool operator==(const ListenerTls&) const = default;
 };
 
+// accept: a header is read if there is one. require: nothing is served without. Of trusted_proxies only.
+enum class ProxyProtocol { off, accept, require };
+
 struct Listener {
   std::string name;
   Address address;
@@ -66,8 +69,10 @@ struct Listener {
   std::vector<std::string> protocols = {"http/1.1"};  // ALPN order
   std::optional<ListenerTls> tls;
   std::vector<Cidr> trusted_proxies;
+  ProxyProtocol proxy_protocol = ProxyProtocol::off;
   bool trusts_unix = false;        // `unix` among trusted_proxies: the peers of a unix socket
   bool redirect_to_https = false;  // of a plain listener: nothing else is served there
+  std::string acme_challenge_directory;  // empty: none
   bool operator==(const Listener&) const = default;
 };
 

@@ -1,4 +1,6 @@
 // `listeners`.
+#include <filesystem>
+
 #include "config/address.h"
 #include "config/sections.h"
 
@@ -86,6 +88,23 @@ Key<Listener> trusted_proxies_key() {
           }};
 }
 
+// A folder that an ACME client may make later.
+Key<Listener> acme_directory_key() {
+  return {{.name = "acme_challenge_directory", .expected = "a folder"},
+          [](const Value& value, const KeyInfo&, Listener& listener) {
+            auto path = read_path(value, false);
+            if (!path) return;
+            std::error_code error;
+            const std::filesystem::file_status status = std::filesystem::status(*path, error);
+            if (!std::filesystem::exists(status)) {
+              value.report().warning(value.path(), in_quotes(*path) + " is not there yet; challenges are answered 404 until it is");
+            } else if (!std::filesystem::is_directory(status)) {
+              return value.problem(in_quotes(*path) + " is no folder; expected the one that the ACME client writes to");
+            }
+            listener.acme_challenge_directory = std::move(*path);
+          }};
+}
+
 }  // namespace
 
 const Table<Listener>& listener_table() {
@@ -96,9 +115,10 @@ const Table<Listener>& listener_table() {
       protocols_key(),
       map("tls", &Listener::tls, tls_table()),
       trusted_proxies_key(),
-      later<Listener>("proxy_protocol"),
+      word("proxy_protocol", &Listener::proxy_protocol,
+           {{"off", ProxyProtocol::off}, {"accept", ProxyProtocol::accept}, {"require", ProxyProtocol::require}}),
       boolean("redirect_to_https", &Listener::redirect_to_https),
-      later<Listener>("acme_challenge_directory"),
+      acme_directory_key(),
   };
   return table;
 }

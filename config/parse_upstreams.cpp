@@ -159,7 +159,8 @@ const Table<Upstream>& upstream_table() {
       later<Upstream>("rebalance", later_infos({"over"})),
       later<Upstream>("circuit_breaker", later_infos({"max_connections", "max_pending", "max_retries"})),
       later<Upstream>("tunnels_per_connection"),
-      later<Upstream>("proxy_protocol"),
+      word("proxy_protocol", &Upstream::proxy_protocol,
+           {{"off", SendProxyProtocol::off}, {"v1", SendProxyProtocol::v1}, {"v2", SendProxyProtocol::v2}}),
   };
   return table;
 }

@@ -95,6 +95,9 @@ struct Pool {
   bool operator==(const Pool&) const = default;
 };
 
+// The version of the PROXY header that begins each connection to an endpoint.
+enum class SendProxyProtocol { off, v1, v2 };
+
 struct Upstream {
   std::string name;
   std::vector<Endpoint> endpoints;
@@ -106,6 +109,7 @@ struct Upstream {
   Outlier outlier;
   std::optional<HealthCheck> health_check;
   OnUnhealthy on_unhealthy = OnUnhealthy::keep;
+  SendProxyProtocol proxy_protocol = SendProxyProtocol::off;
   bool operator==(const Upstream&) const = default;
 };
 

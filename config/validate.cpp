@@ -83,6 +83,12 @@ void validate_listeners(const Config& config, Report& report) {
                        "names unix, which has no effect: the address is no unix socket");
       }
     }
+    const bool trusts_any = !listener.trusted_proxies.empty() || listener.trusts_unix ||
+                            report.is_wrong(path + ".trusted_proxies") || report.is_wrong(path + ".trusted_proxies[0]");
+    if (listener.proxy_protocol != ProxyProtocol::off && !trusts_any) {
+      report.problem(path + ".proxy_protocol",
+                     "has nobody to believe, trusted_proxies is empty; expected the load balancers' addresses there");
+    }
     const auto anyone = std::find_if(listener.trusted_proxies.begin(), listener.trusted_proxies.end(),
                                      [](const Cidr& block) { return block.prefix_length == 0; });
     if (anyone != listener.trusted_proxies.end()) {

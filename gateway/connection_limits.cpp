@@ -42,6 +42,13 @@ ConnectionLimits::Place& ConnectionLimits::Place::operator=(Place&& other) noexc
   return *this;
 }
 
+bool ConnectionLimits::Place::count_for(const ClientKey& client) {
+  if (!limits_->per_client_) return true;
+  if (!limits_->count(client)) return false;
+  client_ = client;
+  return true;
+}
+
 void ConnectionLimits::Place::release() noexcept {
   ConnectionLimits* limits = std::exchange(limits_, nullptr);
   if (limits == nullptr) return;

@@ -35,6 +35,8 @@ class ConnectionLimits {
     Place(Place&& other) noexcept;
     Place& operator=(Place&& other) noexcept;
     ~Place() { release(); }
+    // Counts a place that counts for no client yet for this one from now on; false: it has too many.
+    bool count_for(const ClientKey& client);
 
    private:
     friend class ConnectionLimits;

@@ -24,6 +24,7 @@ constexpr std::chrono::seconds kQuietAfterWarning{10};
 // The peer's IP address as bytes and as text; of a unix socket's peer the text alone.
 struct PeerAddress {
   std::uint8_t bytes[16] = {};
+  std::uint16_t port = 0;
   bool v6 = false;
   bool is_unix = false;
   std::string text;
@@ -40,10 +41,12 @@ PeerAddress peer_of(const sockaddr_storage& storage) {
   if (storage.ss_family == AF_INET6) {
     peer.v6 = true;
     const in6_addr& address = reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr;
+    peer.port = ntohs(reinterpret_cast<const sockaddr_in6&>(storage).sin6_port);
     std::memcpy(peer.bytes, &address, 16);
     ::inet_ntop(AF_INET6, &address, text, sizeof text);
   } else {
     const in_addr& address = reinterpret_cast<const sockaddr_in&>(storage).sin_addr;
+    peer.port = ntohs(reinterpret_cast<const sockaddr_in&>(storage).sin_port);
     std::memcpy(peer.bytes, &address, 4);
     ::inet_ntop(AF_INET, &address, text, sizeof text);
   }
@@ -56,8 +59,9 @@ bool is_trusted(const PeerAddress& peer, const config::Listener& listener) {
 }
 
 // A connection's place within the limits, and its count in the worker's gauge.
-struct Slot final : tls::Stream::Attachment {
+struct Slot final : sessions::ConnectionPlace {
   Slot(ConnectionLimits::Place taken, metrics::Gauge& gauge) : place(std::move(taken)), open(gauge) {}
+  bool count_for(const std::uint8_t* address, bool v6) override { return place.count_for(ClientKey::of(address, v6)); }
   ConnectionLimits::Place place;
   metrics::GaugeHold open;
 };
@@ -127,7 +131,8 @@ bool Listener::accept_some(int most) {
 
 void Listener::accepted(tls::Descriptor socket, const sockaddr_storage& peer) {
   const PeerAddress address = peer_of(peer);
-  Admitted admitted{std::move(socket), address.text, is_trusted(address, *config_), {}};
+  Admitted admitted{std::move(socket), address.text, address.port, is_trusted(address, *config_), {}};
+  if (!admitted.peer_trusted && config_->proxy_protocol == config::ProxyProtocol::require) return refuse_untrusted(address.text);
   // A trusted proxy speaks for many clients, so the limit for one does not hold for it. A unix socket's peers have no address.
   std::optional<ClientKey> client;
   if (!admitted.peer_trusted && !address.is_unix) client = ClientKey::of(address.bytes, address.v6);
@@ -138,6 +143,15 @@ void Listener::accepted(tls::Descriptor socket, const sockaddr_storage& peer) {
   if (!socket_.shared) return serve(std::move(admitted));
   SharedSocket& shared = *socket_.shared;
   hand_over(*shared.listeners[shared.next++ % shared.listeners.size()], std::move(admitted));
+}
+
+// Whatever it says of a client would not be believed, so nothing of it is read.
+void Listener::refuse_untrusted(const std::string& peer) {
+  services_.io.metrics.accepted.add();
+  services_.io.metrics.proxy_header_untrusted.add();
+  if (!services_.log_limit.admit("proxy_header")) return;
+  metrics::log().warn("listener {}: a connection of {} was closed: proxy_protocol: require serves trusted_proxies alone",
+                      config_->name, peer);
 }
 
 void Listener::hand_over(Listener& listener, Admitted admitted) {
@@ -154,6 +168,7 @@ void Listener::serve(Admitted admitted) {
                               config_,
                               tls_context_,
                               std::move(admitted.peer_address),
+                              admitted.peer_port,
                               admitted.peer_trusted,
                               std::make_unique<Slot>(std::move(admitted.place), metrics.open)};
   services_.io.loop.spawn(sessions::serve_connection(services_, sessions_, std::move(accepted)));

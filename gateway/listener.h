@@ -44,10 +44,12 @@ class Listener final : private tls::EventSource {
   struct Admitted {
     tls::Descriptor socket;
     std::string peer_address;
+    std::uint16_t peer_port = 0;
     bool peer_trusted = false;
     ConnectionLimits::Place place;
   };
   void accepted(tls::Descriptor socket, const struct sockaddr_storage& peer);
+  void refuse_untrusted(const std::string& peer);
   void hand_over(Listener& listener, Admitted admitted);
   void serve(Admitted admitted);
   // A place for the connection; false: it met a limit.

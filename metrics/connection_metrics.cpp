@@ -16,6 +16,12 @@ Counter& client_timeout(Registry& registry, unsigned worker, std::string_view ph
                           {{"phase", std::string(phase)}});
 }
 
+Counter& proxy_header(Registry& registry, unsigned worker, std::string_view reason) {
+  return registry.counter(worker, "sluice_proxy_header_rejections_total",
+                          "Connections closed for their PROXY header, or for the lack of one, by reason.",
+                          {{"reason", std::string(reason)}});
+}
+
 Counter& tls_violation(Registry& registry, unsigned worker, std::string_view reason) {
   return registry.counter(worker, "sluice_tls_violations_total",
                           "Client connections ended for what their TLS carried after the handshake, by reason.",
@@ -46,6 +52,10 @@ ConnectionMetrics::ConnectionMetrics(Registry& registry, unsigned worker,
       timeout_request_body(client_timeout(registry, worker, "request_body")),
       timeout_keepalive(client_timeout(registry, worker, "keepalive")),
       timeout_client_write(client_timeout(registry, worker, "client_write")),
+      timeout_proxy_header(client_timeout(registry, worker, "proxy_header")),
+      proxy_header_missing(proxy_header(registry, worker, "missing")),
+      proxy_header_malformed(proxy_header(registry, worker, "malformed")),
+      proxy_header_untrusted(proxy_header(registry, worker, "untrusted")),
       tls_renegotiation(tls_violation(registry, worker, "renegotiation")),
       tls_key_updates(tls_violation(registry, worker, "key_updates")),
       tls_protocol(tls_violation(registry, worker, "protocol")),

@@ -19,8 +19,11 @@ class ConnectionMetrics {
   Counter& refused_limit;        // sluice_connections_refused_total{reason="max_connections"}
   Counter& refused_client;       // the same, {reason="max_connections_per_client"}
   Counter& accept_paused;        // sluice_accept_pauses_total : descriptors ran out
-  Counter& timeout_tls_handshake, & timeout_request_head, & timeout_request_body, & timeout_keepalive, & timeout_client_write;
+  Counter& timeout_tls_handshake, & timeout_request_head, & timeout_request_body, & timeout_keepalive, & timeout_client_write,
+      & timeout_proxy_header;
                                  // sluice_client_timeouts_total{phase=...}
+  Counter& proxy_header_missing, & proxy_header_malformed, & proxy_header_untrusted;
+                                 // sluice_proxy_header_rejections_total{reason=...}
   Counter& tls_renegotiation, & tls_key_updates, & tls_protocol;
                                  // sluice_tls_violations_total{reason=...} : after the handshake
   Counter& held_rejected;        // sluice_held_bytes_rejections_total : slow peers cut because max_held_bytes was reached

@@ -46,6 +46,7 @@ REFUSED = re.compile(r"^all_keys\.yaml:(\d+): .*not supported yet", re.M)
 TICKET_KEY = re.compile(r"[\w-]+\.key\b")
 PEM = re.compile(r"(?:\$\{SLUICE_CERTIFICATES[^}]*\}/)?([\w./-]+\.pem)")
 
+ACME_FOLDER = re.compile(r"(acme_challenge_directory: )\S+")
 PAGE = re.compile(r"file:([\w-]+\.(?:html|json|txt))\b")
 
 
@@ -243,7 +244,8 @@ class Checker:
         for path in self.documents:
             for body in self.blocks(path):
                 file = self.scratch / "sluice.yaml"
-                file.write_text(body, encoding="utf-8")
+                # A folder that is there on the machine of whoever follows the page.
+                file.write_text(ACME_FOLDER.sub(rf"\g<1>{self.scratch}", body), encoding="utf-8")
                 self.check_config(path, file)
                 same = SAME_AS.match(body)
                 if same:

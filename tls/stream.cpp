@@ -22,16 +22,23 @@ constexpr std::size_t kMaxDiscarded = kBytesPerTurn;
 
 void StreamClose::operator()(Stream* stream) const noexcept { delete stream; }
 
-StreamPtr Stream::plain(WorkerIo& io, Descriptor socket) { return StreamPtr(new Stream(io, std::move(socket), nullptr)); }
+StreamPtr Stream::plain(WorkerIo& io, Descriptor socket) { return StreamPtr(new Stream(io, std::move(socket))); }
 
 StreamPtr Stream::secure(WorkerIo& io, Descriptor socket, SslPtr ssl) {
-  assert(ssl && "without a session the stream would be plain");
-  return StreamPtr(new Stream(io, std::move(socket), std::move(ssl)));
+  StreamPtr stream(new Stream(io, std::move(socket)));
+  stream->start_tls(std::move(ssl));
+  return stream;
 }
 
-Stream::Stream(WorkerIo& io, Descriptor socket, SslPtr ssl)
-    : io_(io), socket_(std::move(socket)), ssl_(std::move(ssl)), next_turn_(io.loop, &Stream::on_next_turn, this) {
-  if (ssl_) StreamBio::attach(*this);
+void Stream::start_tls(SslPtr ssl) {
+  assert(ssl && "without a session the stream would stay plain");
+  assert(!ssl_ && unread_.empty());
+  ssl_ = std::move(ssl);
+  StreamBio::attach(*this);
+}
+
+Stream::Stream(WorkerIo& io, Descriptor socket)
+    : io_(io), socket_(std::move(socket)), next_turn_(io.loop, &Stream::on_next_turn, this) {
   error_ = write_error_ = io_.loop.add(socket_.get(), kReadEvents, *this);
 }
 

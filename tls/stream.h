@@ -46,6 +46,8 @@ class Stream final : private EventSource {
 
   // Returns when the connect() that is under way has ended, and how.
   Awaitable<ErrorCode> connected();
+  // A plain stream speaks TLS from here on. Nothing is put back in it; what it keeps to be sent leaves before TLS.
+  void start_tls(SslPtr ssl);
   // Completes the TLS handshake in the direction that the session was set up for. Nothing to do on a plain stream.
   Awaitable<ErrorCode> handshake();
   // After a handshake that failed: waits for the peer to leave, so that it can read why. What it sends is not looked at.
@@ -84,8 +86,10 @@ class Stream final : private EventSource {
   // From socket to socket, past this process's memory. Whether that is possible now: both are plain, nothing was put back here and
   // nothing is kept there.
   bool can_splice_to(const Stream& to) const noexcept;
-  // What read_some() would return, without taking it. Only where can_splice_to() says yes.
+  // What read_some() would return, without taking it. Only of a plain stream with nothing put back.
   ReadResult peek(char* data, std::size_t size);
+  // After a peek() that showed too little: returns when there is more to see. False: no more will come.
+  Awaitable<bool> wait_for_more();
   // read_some() and to.write() of the same bytes, which nobody sees; at most kMostSpliced of them. An error is of the reading;
   // what became of the writing tells to.write_error(). Nothing: read_some() knows what is there. Only where can_splice_to() says yes.
   std::optional<ReadResult> splice_to(Stream& to, std::size_t size);
@@ -136,7 +140,7 @@ class Stream final : private EventSource {
   // piece would hold on to a whole buffer of the network card.
   static constexpr std::size_t kDrip = 4096;
 
-  Stream(WorkerIo& io, Descriptor socket, SslPtr ssl);
+  Stream(WorkerIo& io, Descriptor socket);
   ~Stream();
   void on_events(std::uint32_t events) override;
   void on_connected();

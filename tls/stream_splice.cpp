@@ -40,6 +40,14 @@ ReadResult Stream::peek(char* data, std::size_t size) {
   return {static_cast<std::size_t>(got), {}};
 }
 
+// The socket's queue was seen to its end, so what comes next is an event, except for a FIN that came before.
+Awaitable<bool> Stream::wait_for_more() {
+  if (error_ || hung_up_) co_return false;
+  ready_ = false;
+  co_await wait_readable();
+  co_return !error_;
+}
+
 std::optional<ReadResult> Stream::splice_to(Stream& to, std::size_t size) {
   if (error_) return ReadResult{0, error_};
   if (const ErrorCode unable = cannot_receive()) return ReadResult{0, unable};

@@ -35,17 +35,18 @@ std::optional<Picked> Cluster::pick(PickHints hints) {
 }
 
 Awaitable<Result<Connection>> Cluster::connect(std::size_t endpoint, config::OptionalDuration connect_timeout,
-                                               tls::Cancellation& cancellation) {
+                                               tls::Cancellation& cancellation, std::string opening) {
   metrics_.pool_misses.add();
   const Clock::time_point start = Clock::now();
   Result<tls::StreamPtr> stream =
-      co_await upstream::connect(io_, endpoints_[endpoint], tls_context_.get(), connect_timeout, cancellation);
+      co_await upstream::connect(io_, endpoints_[endpoint], tls_context_.get(), connect_timeout, cancellation, opening);
   if (!stream) co_return std::move(stream.failure());
   Connection connection;
   connection.created = Clock::now();
   metrics_.connect_seconds.observe(std::chrono::duration<double>(connection.created - start).count());
   connection.stream = std::move(*stream);
   connection.open = metrics::GaugeHold(metrics_.connections_open);
+  connection.opening = std::move(opening);
   co_return Result<Connection>(std::move(connection));
 }
 

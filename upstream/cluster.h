@@ -49,10 +49,12 @@ class Cluster {
   void health_changed(const HealthChange& change);
 
   // A connection that was kept after an earlier request. Not for a WebSocket, which never shares.
-  std::optional<Connection> take_idle(std::size_t endpoint) { return pools_[endpoint]->take(); }
-  // A new one.
+  std::optional<Connection> take_idle(std::size_t endpoint, std::string_view opening = {}) {
+    return pools_[endpoint]->take(opening);
+  }
+  // A new one, which begins with `opening`.
   Awaitable<Result<Connection>> connect(std::size_t endpoint, config::OptionalDuration connect_timeout,
-                                        tls::Cancellation& cancellation);
+                                        tls::Cancellation& cancellation, std::string opening = {});
   void release(std::size_t endpoint, Connection connection) { pools_[endpoint]->put(std::move(connection)); }
 
   // From the resolver: new addresses for every endpoint of that host and port.

@@ -17,15 +17,22 @@ ConnectionPool::ConnectionPool(tls::WorkerIo& io, std::shared_ptr<EndpointState>
 
 ConnectionPool::~ConnectionPool() { close(); }
 
-std::optional<Connection> ConnectionPool::take() {
-  while (!idle_.empty() && idle_.front().connection.stream->readable_now()) drop(idle_.front());
-  if (idle_.empty()) return std::nullopt;
-  metrics_.pool_hits.add();
-  Connection connection = std::move(idle_.front().connection);
-  drop(idle_.front());
-  connection.stream->stop_watching();
-  connection.reused = true;
-  return connection;
+std::optional<Connection> ConnectionPool::take(std::string_view opening) {
+  for (auto next = idle_.begin(); next != idle_.end();) {
+    Idle& idle = *next++;
+    if (idle.connection.opening != opening) continue;
+    if (idle.connection.stream->readable_now()) {
+      drop(idle);
+      continue;
+    }
+    metrics_.pool_hits.add();
+    Connection connection = std::move(idle.connection);
+    drop(idle);
+    connection.stream->stop_watching();
+    connection.reused = true;
+    return connection;
+  }
+  return std::nullopt;
 }
 
 void ConnectionPool::put(Connection connection) {
@@ -39,8 +46,11 @@ void ConnectionPool::put(Connection connection) {
   char byte;  // anything that is there already would be taken for the next request's answer
   if (connection.stream->read_some(&byte, 1).error != tls::StreamError::would_block) return;
   if (state_->idle.fetch_add(1, std::memory_order_relaxed) >= settings_.max_idle) {
-    state_->idle.fetch_sub(1, std::memory_order_relaxed);
-    return;
+    if (connection.opening.empty() || idle_.empty()) {
+      state_->idle.fetch_sub(1, std::memory_order_relaxed);
+      return;
+    }
+    drop(idle_.back());
   }
   Idle& idle = idle_.emplace_front(*this, std::move(connection));
   idle.self = idle_.begin();

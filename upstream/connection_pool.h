@@ -18,6 +18,7 @@ struct Connection {
   Clock::time_point created = Clock::now();
   bool reused = false;
   metrics::GaugeHold open;
+  std::string opening = {};  // what it began with; empty: nothing
 };
 
 class ConnectionPool {
@@ -28,9 +29,10 @@ class ConnectionPool {
   ConnectionPool(const ConnectionPool&) = delete;
   ConnectionPool& operator=(const ConnectionPool&) = delete;
 
-  // An idle connection, or nothing. Counts a hit.
-  std::optional<Connection> take();
-  // Keeps it if there is room, it is not too old, and nothing is left to read.
+  // An idle connection that began with `opening`, or nothing: one that tells of a client serves that client alone. Counts a hit.
+  std::optional<Connection> take(std::string_view opening);
+  // Keeps it if there is room, it is not too old, and nothing is left to read. One that tells of a client takes the oldest's place
+  // when there is no room: clients leave, and theirs would stay.
   void put(Connection connection);
   // Closes what is idle; nothing is kept any more.
   void close();

@@ -89,7 +89,8 @@ Awaitable<> pause(tls::WorkerIo& io, Attempt& attempt) {
 }
 
 // Leaves the connected stream in `attempt`; its TLS handshake has not begun.
-Awaitable<ErrorCode> connect_any(tls::WorkerIo& io, Endpoint& endpoint, const tls::ClientContext* tls_context, Attempt& attempt) {
+Awaitable<ErrorCode> connect_any(tls::WorkerIo& io, Endpoint& endpoint, const tls::ClientContext* tls_context,
+                                 std::string_view opening, Attempt& attempt) {
   const std::shared_ptr<const Addresses> addresses = endpoint.addresses;  // a resolver's update may replace it meanwhile
   const std::size_t first = endpoint.next_address++;
   ErrorCode error;
@@ -104,9 +105,11 @@ Awaitable<ErrorCode> connect_any(tls::WorkerIo& io, Endpoint& endpoint, const tl
     if (error && !under_way) continue;
     tls::SslPtr ssl = endpoint.settings.https ? tls_context->new_session(endpoint.settings.host) : nullptr;
     if (endpoint.settings.https && !ssl) co_return StreamError::tls_failed;
-    attempt.stream = ssl ? tls::Stream::secure(io, std::move(socket), std::move(ssl)) : tls::Stream::plain(io, std::move(socket));
+    attempt.stream = tls::Stream::plain(io, std::move(socket));
     error = attempt.stream->error();
     if (under_way && !error) error = co_await attempt.stream->connected();
+    if (!error && !opening.empty()) error = attempt.stream->write({opening});
+    if (!error && ssl) attempt.stream->start_tls(std::move(ssl));
     if (!error) break;
     attempt.stream.reset();
   }
@@ -116,7 +119,8 @@ Awaitable<ErrorCode> connect_any(tls::WorkerIo& io, Endpoint& endpoint, const tl
 }  // namespace
 
 Awaitable<Result<tls::StreamPtr>> connect(tls::WorkerIo& io, Endpoint& endpoint, const tls::ClientContext* tls_context,
-                                          config::OptionalDuration timeout, tls::Cancellation& cancellation) {
+                                          config::OptionalDuration timeout, tls::Cancellation& cancellation,
+                                          std::string_view opening) {
   if (!endpoint.addresses || endpoint.addresses->empty()) {
     co_return Failure{FailureCode::resolve_failed, Retryable::always, endpoint.settings.host + " has no address"};
   }
@@ -127,7 +131,7 @@ Awaitable<Result<tls::StreamPtr>> connect(tls::WorkerIo& io, Endpoint& endpoint,
   const tls::Cancellation::Registration registration(
       cancellation, [](void* context, ErrorCode reason) { static_cast<Attempt*>(context)->stop(reason); }, &attempt);
 
-  const ErrorCode error = co_await connect_any(io, endpoint, tls_context, attempt);
+  const ErrorCode error = co_await connect_any(io, endpoint, tls_context, opening, attempt);
   if (error == StreamError::tls_failed) co_return Failure{FailureCode::tls_failed, Retryable::no, "no TLS session could be made"};
   if (error) co_return failure_of(error);
   const ErrorCode handshake_error = co_await attempt.stream->handshake();

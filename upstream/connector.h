@@ -10,8 +10,9 @@
 
 namespace sluice::upstream {
 
-// `tls_context` is used for https endpoints only. Calling `cancellation` off ends it early with client_left.
+// `tls_context` is used for https endpoints only. `opening` is what is sent first, before TLS; it outlives the call. Calling `cancellation` off ends it early with client_left.
 Awaitable<Result<tls::StreamPtr>> connect(tls::WorkerIo& io, Endpoint& endpoint, const tls::ClientContext* tls_context,
-                                          config::OptionalDuration timeout, tls::Cancellation& cancellation);
+                                          config::OptionalDuration timeout, tls::Cancellation& cancellation,
+                                          std::string_view opening = {});
 
 }  // namespace sluice::upstream

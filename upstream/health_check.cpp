@@ -100,7 +100,8 @@ Awaitable<> HealthCheck::run(std::shared_ptr<Probe> probe) {
 
 Awaitable<std::string> HealthCheck::ask(std::shared_ptr<Probe> probe) {
   Result<tls::StreamPtr> stream =
-      co_await connect(probe->tools.io, probe->endpoint, probe->tools.tls_context.get(), std::nullopt, probe->cancellation);
+      co_await connect(probe->tools.io, probe->endpoint, probe->tools.tls_context.get(), std::nullopt, probe->cancellation,
+                       probe->tools.opening);
   if (!stream) co_return text_of(stream.failure());
   probe->stream = std::move(*stream);
   if (probe->settings.kind == config::CheckKind::tcp) co_return std::string();

@@ -22,6 +22,7 @@ struct CheckTools {
   tls::WorkerIo& io;
   HttpProbe http_probe;
   std::shared_ptr<const tls::ClientContext> tls_context;  // null where no endpoint is https
+  std::string opening = {};  // what connections begin with: the PROXY header of one that is for no client, or nothing
 };
 
 class HealthCheck {

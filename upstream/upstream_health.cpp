@@ -4,6 +4,7 @@
 
 #include "config/value_text.h"
 #include "metrics/log.h"
+#include "upstream/proxy_header.h"
 
 namespace sluice::upstream {
 
@@ -80,7 +81,7 @@ void UpstreamHealth::start_checks(HttpProbe http_probe) {
   for (const std::unique_ptr<Member>& member : members_) {
     Member& checked = *member;
     checked.check = std::make_unique<HealthCheck>(
-        CheckTools{io_, http_probe, tls_context_}, *settings_.health_check, checked.endpoint,
+        CheckTools{io_, http_probe, tls_context_, proxy_header(settings_.proxy_protocol, std::nullopt, std::nullopt)}, *settings_.health_check, checked.endpoint,
         [this, &checked](const std::string& problem) { check_ended(checked, problem); });
     checked.check->start(checked.checked);
   }

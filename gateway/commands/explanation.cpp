@@ -151,6 +151,9 @@ void answer(const config::Config& config, TrialExchange& exchange, const proxy::
   const std::uint16_t port = https_port_of(config);
   answer_locally(exchange, decision, route, port);
   explanation.answer = answer_of(exchange, decision.reply.sentence);
+  if (decision.action == proxy::Action::acme_challenge) {
+    explanation.notes.push_back("acme_challenge_directory of the listener answers this path, before all routes");
+  }
   if (decision.action == proxy::Action::redirect_to_https && port == 0) {
     explanation.notes.push_back(
         "the listener with TLS takes any free port; it stands in Location when the gateway runs");
@@ -172,7 +175,8 @@ void explain_decision(const proxy::Snapshot& snapshot, TrialExchange& exchange, 
   explanation.client.scheme = route.origin.scheme;
   explanation.path = route.path;
   explanation.websocket = route.websocket;
-  const bool routes_are_asked = !route.path.empty() && decision.action != proxy::Action::redirect_to_https;
+  const bool routes_are_asked = !route.path.empty() && decision.action != proxy::Action::redirect_to_https &&
+                                decision.action != proxy::Action::acme_challenge;
   // Before the fields are made ready for the backend.
   if (routes_are_asked) explain_routes(snapshot, route_input(exchange, route), explanation);
   if (route.route != nullptr) explanation.route = route.route->name;

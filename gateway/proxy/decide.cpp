@@ -1,6 +1,7 @@
 #include "gateway/proxy/decide.h"
 
 #include "gateway/http/uri.h"
+#include "gateway/proxy/acme_challenge.h"
 #include "gateway/proxy/forward_headers.h"
 #include "gateway/proxy/https_redirect.h"
 #include "gateway/proxy/path_rewrite.h"
@@ -112,6 +113,7 @@ Decision decide(ClientExchange& exchange, const Snapshot& snapshot, std::uint64_
   exchange.record.request_id = route.origin.request_id;
   if (const Refused refused = check_method(exchange)) return *refused;
   if (const Refused refused = normalize(exchange, route)) return *refused;
+  if (is_acme_challenge(exchange, route.path)) return {.action = Action::acme_challenge};
   if (must_use_https(exchange, route)) return {.action = Action::redirect_to_https};
   route.websocket = websocket::upgrade_kind(exchange.request) == websocket::UpgradeKind::websocket;
   if (const Refused refused = match(exchange, snapshot, route)) return *refused;

@@ -16,6 +16,7 @@ namespace sluice::proxy {
 
 enum class Action : std::uint8_t {
   refuse,             // with `reply`
+  acme_challenge,     // a file of the listener's
   redirect_to_https,  // the listener's
   respond,            // the route's redirect or fixed answer
   forward,            // to the route's upstream, as an upgrade when RouteContext::websocket

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "gateway/proxy/acme_challenge.h"
 #include "gateway/proxy/header_rules.h"
 #include "gateway/proxy/https_redirect.h"
 #include "gateway/proxy/reply.h"
@@ -50,6 +51,9 @@ void answer_locally(ClientExchange& exchange, const Decision& decision, const Ro
   switch (decision.action) {
     case Action::refuse:
       send_reply(exchange, decision.reply);
+      break;
+    case Action::acme_challenge:
+      answer_acme_challenge(exchange, route.path);
       break;
     case Action::redirect_to_https:
       redirect_to_https(exchange, route, https_port);

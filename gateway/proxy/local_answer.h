@@ -1,4 +1,4 @@
-// Answers for which no upstream is asked: refusals, redirects and fixed answers. The exchange's own thread.
+// Answers for which no upstream is asked: refusals, redirects, fixed answers and ACME challenges. The exchange's own thread.
 #pragma once
 
 #include <cstdint>

@@ -7,6 +7,7 @@ namespace sluice::proxy {
 Reply reply_for(Refusal refusal) noexcept {
   switch (refusal) {
     case Refusal::no_route: return {404, "no_route", "No route matches this request."};
+    case Refusal::no_challenge: return {404, "no_acme_challenge", "There is no ACME challenge of this name."};
     case Refusal::no_host: return {400, "no_host", "The request names no host, which a redirect to https needs."};
     case Refusal::method_not_allowed: return {405, "method_not_allowed", "CONNECT and TRACE are not served here."};
     case Refusal::upgrades_disabled: return {403, "upgrades_disabled", "WebSocket is not enabled here."};

@@ -15,6 +15,7 @@ namespace sluice::proxy {
 // Refusals that have no enum of their own elsewhere.
 enum class Refusal : std::uint8_t {
   no_route,             // 404
+  no_challenge,         // 404: no file of that name in acme_challenge_directory
   no_host,              // 400: redirect_to_https needs one, HTTP/1.0 may come without
   method_not_allowed,   // 405: CONNECT and TRACE
   upgrades_disabled,    // 403: websocket.enabled is false

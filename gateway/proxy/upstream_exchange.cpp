@@ -3,6 +3,7 @@
 #include "gateway/http/hop_by_hop.h"
 #include "gateway/http1/response_parser.h"
 #include "gateway/http1/serializer.h"
+#include "gateway/proxy/connection_opening.h"
 #include "gateway/proxy/forward_headers.h"
 #include "tls/openssl_error.h"
 #include "tls/stream_error.h"
@@ -97,12 +98,13 @@ Awaitable<Failure> UpstreamExchange::begin(upstream::Picked picked, bool fresh, 
 Awaitable<Failure> UpstreamExchange::connect(upstream::Picked picked, bool fresh) {
   picked_ = std::move(picked);
   client_.watch_client(&UpstreamExchange::on_client_left, this);
-  std::optional<upstream::Connection> idle = fresh ? std::nullopt : cluster_.take_idle(picked_.index);
+  std::string opening = connection_opening(client_, cluster_.settings().proxy_protocol);
+  std::optional<upstream::Connection> idle = fresh ? std::nullopt : cluster_.take_idle(picked_.index, opening);
   if (idle) {
     connection_ = std::move(*idle);
   } else {
     upstream::Result<upstream::Connection> connection =
-        co_await cluster_.connect(picked_.index, client_.generation->config().timeouts.connect, cancellation_);
+        co_await cluster_.connect(picked_.index, client_.generation->config().timeouts.connect, cancellation_, std::move(opening));
     if (!connection) co_return std::move(connection.failure());
     connection_ = std::move(*connection);
   }

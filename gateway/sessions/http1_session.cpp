@@ -127,7 +127,7 @@ Awaitable<Http1Session::HeadState> Http1Session::read_request_head() {
 config::OptionalDuration Http1Session::wait_for_head() const {
   const config::Timeouts& timeouts = services_.generation->config().timeouts;
   if (services_.draining) return kFirstRequestWhileDraining;
-  return first_ ? timeouts.request_head : timeouts.keepalive_idle;
+  return first_ ? left_of(timeouts.request_head, exchange_.connection.opening_took) : timeouts.keepalive_idle;
 }
 
 Http1Session::HeadState Http1Session::head_timed_out(bool begun) {

@@ -4,6 +4,7 @@
 
 #include "gateway/http/uri.h"
 #include "gateway/sessions/http1_session.h"
+#include "gateway/sessions/read_proxy_header.h"
 #include "metrics/log.h"
 #include "tls/client_certificates.h"
 #include "tls/openssl_error.h"
@@ -64,13 +65,14 @@ Awaitable<bool> tls_handshake(proxy::Services& services, SessionSet& sessions, t
   tls::Deadline deadline(
       services.io.wheel, [](void* context) { static_cast<tls::Stream*>(context)->abort(tls::StreamError::timed_out); },
       &stream);
-  deadline.set_after(services.generation->config().timeouts.tls_handshake);
+  deadline.set_after(left_of(services.generation->config().timeouts.tls_handshake, info.opening_took));
   const Clock::time_point start = Clock::now();
   const ErrorCode error = co_await stream.handshake();
   if (!error) {
     metrics::TlsMetrics& metrics = services.tls_metrics;
     metrics.handshake_seconds.observe(std::chrono::duration<double>(Clock::now() - start).count());
     note_tls(stream, info, metrics);
+    info.opening_took = {};
     co_return true;
   }
   if (note_failure(error, stream, info, services)) {
@@ -84,16 +86,20 @@ Awaitable<> serve(proxy::Services& services, SessionSet& sessions, Accepted acce
   proxy::ConnectionInfo info;
   info.listener = std::move(accepted.listener);
   info.peer_address = std::move(accepted.peer_address);
+  info.peer_port = accepted.peer_port;
   info.peer_trusted = accepted.peer_trusted;
-  tls::StreamPtr stream;
+  tls::StreamPtr stream = tls::Stream::plain(services.io, std::move(accepted.socket));
+  info.descriptor = stream->descriptor();
+  ConnectionPlace& place = *accepted.place;
+  stream->attach(std::move(accepted.place));
+  if (info.peer_trusted && info.listener->proxy_protocol != config::ProxyProtocol::off) {
+    if (!co_await read_proxy_header(services, sessions, *stream, info, place)) co_return;
+  }
   if (accepted.tls_context != nullptr) {
     tls::SslPtr ssl = accepted.tls_context->new_session();
     if (!ssl) co_return;  // out of memory
-    stream = tls::Stream::secure(services.io, std::move(accepted.socket), std::move(ssl));
-  } else {
-    stream = tls::Stream::plain(services.io, std::move(accepted.socket));
+    stream->start_tls(std::move(ssl));
   }
-  stream->attach(std::move(accepted.slot));
   if (!co_await tls_handshake(services, sessions, *stream, info)) co_return;
   std::unique_ptr<websocket::Tunnel> tunnel;
   {

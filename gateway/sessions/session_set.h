@@ -1,6 +1,9 @@
 // The HTTP sessions that are open on one worker, for draining. Used by that thread alone.
 #pragma once
 
+#include <algorithm>
+
+#include "config/values.h"
 #include "tls/stream.h"
 
 namespace sluice::sessions {
@@ -9,6 +12,12 @@ class SessionSet;
 
 // A connection that was accepted as the drain began may have a request under way.
 inline constexpr std::chrono::milliseconds kFirstRequestWhileDraining{1000};
+
+// What is left of a time limit after `used`; never nothing, so that the limit still ends what it is for.
+inline config::OptionalDuration left_of(config::OptionalDuration limit, config::Duration used) {
+  if (limit) limit = std::max(*limit - used, config::Duration(1));
+  return limit;
+}
 
 // A session's entry: lives in its coroutine, from its first request to its end.
 class SessionEntry {

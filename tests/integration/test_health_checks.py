@@ -250,3 +250,17 @@ def test_a_check_that_hangs_does_not_hold_up_the_end(lab):
     lab.backends[0].connection()
     gateway.signal()
     gateway.wait_exit(seconds(3))
+
+
+@pytest.mark.parametrize("version, opening", [("v1", b"PROXY UNKNOWN\r\n"), ("v2", b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0")])
+def test_checks_begin_with_a_proxy_header_for_no_client(lab, version, opening):
+    seen = []
+
+    def script(connection):
+        seen.append(connection.read_exactly(len(opening)))
+        connection.read_request()
+        connection.send(response_bytes(200, b"", [("Connection", "close")]))
+
+    gateway = lab.gateway(lab.backend(script), upstream={"health_check": CHECK, "proxy_protocol": version})
+    wait_until(lambda: gateway.metric("sluice_upstream_health_checks_total", upstream="app", result="passed") >= 1, "a check")
+    assert set(seen) == {opening}

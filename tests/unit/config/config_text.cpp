@@ -87,7 +87,10 @@ void write(Writer& out, const Listener& listener) {
   }
   out.line("protocols", text_of(listener.protocols));
   for (const Cidr& block : listener.trusted_proxies) out.line("trusted_proxy", text_of(block));
+  if (listener.proxy_protocol != ProxyProtocol::off)
+    out.line("proxy_protocol", listener.proxy_protocol == ProxyProtocol::accept ? "accept" : "require");
   if (listener.trusts_unix) out.line("trusted_proxy", "unix");
+  if (!listener.acme_challenge_directory.empty()) out.path("acme_challenge_directory", listener.acme_challenge_directory);
   if (listener.redirect_to_https) out.line("redirect_to_https", "true");
   if (listener.tls) {
     out.open("tls");
@@ -175,6 +178,8 @@ void write(Writer& out, const Upstream& upstream) {
   out.line("pool.max_idle", std::to_string(upstream.pool.max_idle));
   out.line("pool.idle_timeout", text_of(upstream.pool.idle_timeout));
   out.line("pool.max_lifetime", text_of(upstream.pool.max_lifetime));
+  if (upstream.proxy_protocol != SendProxyProtocol::off)
+    out.line("proxy_protocol", upstream.proxy_protocol == SendProxyProtocol::v1 ? "v1" : "v2");
   out.close();
 }
 

@@ -76,6 +76,20 @@ TEST_F(LimitsTest, WhoHasNoAddressCountsAgainstTheWholeAlone) {
   EXPECT_EQ(limits.admit(std::nullopt, places_of_nobody[2]), Verdict::max_connections);
 }
 
+TEST_F(LimitsTest, APlaceMayBeCountedForAClientLater) {
+  limits.set(10, 1);
+  Place first, second;
+  ASSERT_EQ(limits.admit(std::nullopt, first), Verdict::admitted);
+  ASSERT_EQ(limits.admit(std::nullopt, second), Verdict::admitted);
+  EXPECT_TRUE(first.count_for(key("192.0.2.1")));
+  EXPECT_FALSE(second.count_for(key("192.0.2.1")));
+  EXPECT_EQ(admit("192.0.2.1"), Verdict::max_connections_per_client);
+  first = Place();
+  second = Place();
+  EXPECT_EQ(limits.open(), 0);
+  EXPECT_EQ(limits.clients(), 0u);
+}
+
 TEST_F(LimitsTest, APlaceCanBeMoved) {
   limits.set(10, 1);
   admit("192.0.2.1");

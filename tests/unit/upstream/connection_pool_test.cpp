@@ -32,7 +32,7 @@ class ConnectionPoolTest : public ::testing::Test {
 
 TEST_F(ConnectionPoolTest, GivesBackWhatWasPutIn) {
   ConnectionPool pool = make_pool();
-  EXPECT_FALSE(pool.take());
+  EXPECT_FALSE(pool.take({}));
   Peer peer;
   Connection connection = connect(peer);
   const tls::Stream* stream = connection.stream.get();
@@ -42,7 +42,7 @@ TEST_F(ConnectionPoolTest, GivesBackWhatWasPutIn) {
   harness_.settle();
   EXPECT_EQ(state_->idle, 1u);
   EXPECT_EQ(idle(), 1);
-  std::optional<Connection> taken = pool.take();
+  std::optional<Connection> taken = pool.take({});
   ASSERT_TRUE(taken);
   EXPECT_EQ(taken->stream.get(), stream);
   EXPECT_EQ(taken->created, created);
@@ -51,7 +51,45 @@ TEST_F(ConnectionPoolTest, GivesBackWhatWasPutIn) {
   EXPECT_EQ(state_->idle, 0u);
   EXPECT_EQ(idle(), 0);
   EXPECT_EQ(open(), 1);
-  EXPECT_FALSE(pool.take());
+  EXPECT_FALSE(pool.take({}));
+}
+
+TEST_F(ConnectionPoolTest, AConnectionThatTellsOfAClientServesThatClientAlone) {
+  ConnectionPool pool = make_pool();
+  std::vector<Peer> peers(3);
+  std::vector<const tls::Stream*> streams;
+  for (const char* opening : {"a", "b", "a"}) {
+    Connection connection = connect(peers[streams.size()]);
+    connection.opening = opening;
+    streams.push_back(connection.stream.get());
+    pool.put(std::move(connection));
+  }
+  EXPECT_FALSE(pool.take({}));
+  EXPECT_FALSE(pool.take("c"));
+  const auto taken = [&pool](std::string_view opening) {
+    std::optional<Connection> connection = pool.take(opening);
+    return connection ? connection->stream.get() : nullptr;
+  };
+  EXPECT_EQ(taken("a"), streams[2]);
+  EXPECT_EQ(taken("a"), streams[0]);
+  EXPECT_EQ(taken("a"), nullptr);
+  EXPECT_EQ(taken("b"), streams[1]);
+  EXPECT_EQ(state_->idle, 0u);
+}
+
+TEST_F(ConnectionPoolTest, AConnectionThatTellsOfAClientTakesTheOldestsPlace) {
+  settings_.max_idle = 2;
+  ConnectionPool pool = make_pool();
+  std::vector<Peer> peers(3);
+  for (std::size_t i = 0; i < peers.size(); ++i) {
+    Connection connection = connect(peers[i]);
+    connection.opening = std::string(1, static_cast<char>('a' + i));
+    pool.put(std::move(connection));
+  }
+  EXPECT_EQ(state_->idle, 2u);
+  EXPECT_FALSE(pool.take("a"));
+  EXPECT_TRUE(pool.take("b"));
+  EXPECT_TRUE(pool.take("c"));
 }
 
 TEST_F(ConnectionPoolTest, ATakenConnectionCarriesBytesBothWays) {
@@ -59,7 +97,7 @@ TEST_F(ConnectionPoolTest, ATakenConnectionCarriesBytesBothWays) {
   Peer peer;
   pool.put(connect(peer));
   harness_.settle();  // the watch has a read pending
-  std::optional<Connection> taken = pool.take();
+  std::optional<Connection> taken = pool.take({});
   ASSERT_TRUE(taken);
   ASSERT_FALSE(taken->stream->write({"request"}));
   EXPECT_EQ(peer.receive(), "request");
@@ -77,7 +115,7 @@ TEST_F(ConnectionPoolTest, TheNewestIsUsedFirst) {
     pool.put(std::move(connection));
   }
   for (std::size_t i = 3; i-- > 0;) {
-    std::optional<Connection> taken = pool.take();
+    std::optional<Connection> taken = pool.take({});
     ASSERT_TRUE(taken);
     EXPECT_EQ(taken->stream.get(), streams[i]);
   }
@@ -96,7 +134,7 @@ TEST_F(ConnectionPoolTest, AFinTakesAnIdleConnectionOut) {
   ASSERT_TRUE(harness_.run_until([&] { return state_->idle == 1; }));
   EXPECT_EQ(open(), 1);
   EXPECT_TRUE(harness_.run_until([&] { return leaves.ended(); })) << "and closes it";
-  std::optional<Connection> taken = pool.take();
+  std::optional<Connection> taken = pool.take({});
   ASSERT_TRUE(taken);
   EXPECT_EQ(taken->stream.get(), stream);
 }
@@ -108,7 +146,7 @@ TEST_F(ConnectionPoolTest, AResetTakesAnIdleConnectionOut) {
   harness_.settle();
   peer.reset();
   ASSERT_TRUE(harness_.run_until([&] { return state_->idle == 0; }));
-  EXPECT_FALSE(pool.take());
+  EXPECT_FALSE(pool.take({}));
   EXPECT_EQ(open(), 0);
 }
 
@@ -121,7 +159,7 @@ TEST_F(ConnectionPoolTest, BytesThatNobodyAskedForTakeAnIdleConnectionOut) {
   harness_.settle();
   peer.send("HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n");
   ASSERT_TRUE(harness_.run_until([&] { return state_->idle == 0; }));
-  EXPECT_FALSE(pool.take());
+  EXPECT_FALSE(pool.take({}));
 }
 
 // They may have come before: in the socket, where nobody has looked yet.
@@ -149,7 +187,7 @@ TEST_F(ConnectionPoolTest, WhatIsNotCleanIsNotKept) {
   ASSERT_TRUE(harness_.run_until([&] { return test::drain(*ended.stream).error == tls::StreamError::eof; }));
   pool.put(std::move(ended));
   EXPECT_EQ(state_->idle, 0u);
-  EXPECT_FALSE(pool.take());
+  EXPECT_FALSE(pool.take({}));
   EXPECT_EQ(open(), 0);
 }
 
@@ -164,7 +202,7 @@ TEST_F(ConnectionPoolTest, MaxIdleHoldsForAllWorkersTogether) {
   EXPECT_EQ(state_->idle, 2u);
   EXPECT_EQ(open(), 2);
   EXPECT_TRUE(peers[2].ended());
-  ASSERT_TRUE(other.take());  // makes room, in the other pool as well
+  ASSERT_TRUE(other.take({}));  // makes room, in the other pool as well
   one.put(connect(peers[3]));
   EXPECT_EQ(state_->idle, 2u);
   EXPECT_FALSE(peers[3].ended());
@@ -175,7 +213,7 @@ TEST_F(ConnectionPoolTest, NoneIsKeptWhenMaxIdleIsZero) {
   ConnectionPool pool = make_pool();
   Peer peer;
   pool.put(connect(peer));
-  EXPECT_FALSE(pool.take());
+  EXPECT_FALSE(pool.take({}));
   EXPECT_EQ(state_->idle, 0u);
 }
 
@@ -188,7 +226,7 @@ TEST_F(ConnectionPoolTest, IdleTimeoutClosesIt) {
   ASSERT_TRUE(harness_.run_until([&] { return state_->idle == 0; }));
   EXPECT_GE(Clock::now() - start, 60ms);
   EXPECT_TRUE(harness_.run_until([&] { return peer.ended(); }));
-  EXPECT_FALSE(pool.take());
+  EXPECT_FALSE(pool.take({}));
 }
 
 TEST_F(ConnectionPoolTest, WithoutIdleTimeoutItStays) {
@@ -197,7 +235,7 @@ TEST_F(ConnectionPoolTest, WithoutIdleTimeoutItStays) {
   Peer peer;
   pool.put(connect(peer));
   harness_.run_for(100ms);
-  EXPECT_TRUE(pool.take());
+  EXPECT_TRUE(pool.take({}));
 }
 
 TEST_F(ConnectionPoolTest, ATakenConnectionIsNotClosedByTheIdleTimeout) {
@@ -205,7 +243,7 @@ TEST_F(ConnectionPoolTest, ATakenConnectionIsNotClosedByTheIdleTimeout) {
   ConnectionPool pool = make_pool();
   Peer peer;
   pool.put(connect(peer));
-  std::optional<Connection> taken = pool.take();
+  std::optional<Connection> taken = pool.take({});
   ASSERT_TRUE(taken);
   harness_.run_for(150ms);
   EXPECT_FALSE(taken->stream->error());
@@ -232,7 +270,7 @@ TEST_F(ConnectionPoolTest, MaxLifetimePassesWhileItIsIdleToo) {
   Peer peer;
   pool.put(connect(peer));
   harness_.run_for(200ms);
-  EXPECT_FALSE(pool.take()) << "it is older than max_lifetime by now";
+  EXPECT_FALSE(pool.take({})) << "it is older than max_lifetime by now";
 }
 
 TEST_F(ConnectionPoolTest, ClosingClosesWhatIsIdleAndWhatComesBackLater) {
@@ -240,7 +278,7 @@ TEST_F(ConnectionPoolTest, ClosingClosesWhatIsIdleAndWhatComesBackLater) {
   ConnectionPool pool = make_pool();
   pool.put(connect(peers[0]));
   pool.put(connect(peers[1]));
-  std::optional<Connection> used = pool.take();
+  std::optional<Connection> used = pool.take({});
   ASSERT_TRUE(used);
   harness_.settle();
   pool.close();
