@@ -16,6 +16,7 @@
 #include "config/load.h"
 #include "gateway/tls_setup.h"
 #include "gateway/worker.h"
+#include "metrics/certificate_metrics.h"
 #include "metrics/config_metrics.h"
 #include "metrics/log.h"
 #include "metrics/process_metrics.h"
@@ -134,6 +135,7 @@ class Server {
   Timer drain_timer_;
   metrics::Registry registry_;
   metrics::ConfigMetrics config_metrics_;
+  metrics::CertificateMetrics certificate_metrics_;
   tls::HeldBytes held_;
   upstream::EndpointRegistry endpoints_;
   ConnectionLimits connections_;
@@ -156,6 +158,7 @@ Server::Server(config::Config initial, std::optional<std::string> file)
       drain_timer_(context_),
       registry_(worker_count_),
       config_metrics_(registry_),
+      certificate_metrics_(registry_),
       held_(config().limits.max_held_bytes),
       resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
         publish(name, addresses);
@@ -312,6 +315,7 @@ void Server::reload_failed(const std::vector<std::string>& reasons) {
 }
 
 void Server::config_in_force() {
+  certificate_metrics_.set(certificate_expiries(config(), tls_));
   config_metrics_.generation.add(1);
   config_metrics_.loaded_at.set(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
 }

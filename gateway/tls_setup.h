@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "metrics/certificate_metrics.h"
 #include "tls/client_context.h"
 #include "tls/server_context.h"
 
@@ -44,6 +45,8 @@ struct UnchangedTls {
 // Takes over from the running setup what is the same, and what was made by chance at start: ticket keys, self-signed certificates.
 UnchangedTls keep_unchanged(const config::Config& running, const TlsSetup& running_setup, const config::Config& next,
                             TlsSetup& next_setup);
+// Of all listeners.
+std::vector<metrics::CertificateExpiry> certificate_expiries(const config::Config& config, const TlsSetup& setup);
 // For one worker; null: plain. Throw TlsLoadError when memory is out; what is wrong with the files was found by load_tls().
 std::unique_ptr<tls::ServerContext> make_context(const config::Listener& listener,
                                                  const ListenerTlsSetup& setup);
