@@ -1,6 +1,7 @@
 #include "gateway/server.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <asio/post.hpp>
 #include <asio/signal_set.hpp>
@@ -11,6 +12,7 @@
 #include "gateway/admin/admin_server.h"
 #include "gateway/control_io.h"
 #include "gateway/endpoint_names.h"
+#include "gateway/privileges.h"
 #include "gateway/proxy/https_redirect.h"
 #include "gateway/reload_rules.h"
 #include "config/load.h"
@@ -190,6 +192,7 @@ void Server::start() {
     metrics::log().info("listening on {} (listener {}, {}) -> {}", listening[i].address.text(), listener.name,
                         listener.tls ? "https and wss" : "http and ws", destinations(config(), listener));
   }
+  if (const std::string warning = needless_root(config(), ::geteuid()); !warning.empty()) metrics::log().warn("{}", warning);
   config_in_force();
   metrics::log().info("{} workers serve {}", worker_count_, file_.value_or("without a configuration file"));
   wait_for_signal();
