@@ -8,7 +8,7 @@ std::vector<std::string> files_of(const Config& config) {
   std::vector<std::string> files;
   for (const Listener& listener : config.listeners) {
     if (!listener.tls) continue;
-    for (const Certificate& one : listener.tls->certificates) files.insert(files.end(), {one.certificate, one.private_key});
+    for (const Certificate& one : listener.tls->certificates) files.insert(files.end(), {one.certificate, one.private_key, one.ocsp});
     files.insert(files.end(), listener.tls->ticket_keys.begin(), listener.tls->ticket_keys.end());
     files.push_back(listener.tls->client_auth.ca);
   }

@@ -36,6 +36,7 @@ bool parse_ip(const std::string& text, std::uint8_t (&bytes)[16], bool& v6);
 struct Certificate {
   std::string certificate;  // PEM file: the leaf, then its chain
   std::string private_key;  // PEM file
+  std::string ocsp = {};    // DER file with the response that is stapled; empty: none
   bool operator==(const Certificate&) const = default;
 };
 

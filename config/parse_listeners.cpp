@@ -11,7 +11,7 @@ const Table<Certificate>& certificate_table() {
   static const Table<Certificate> table{
       required(file_path("certificate", &Certificate::certificate, true)),
       required(file_path("private_key", &Certificate::private_key, true)),
-      later<Certificate>("ocsp"),
+      file_path("ocsp", &Certificate::ocsp, true),
   };
   return table;
 }

@@ -14,6 +14,7 @@
 #include "gateway/open_listeners.h"
 #include "gateway/tls_setup.h"
 #include "gateway/worker.h"
+#include "metrics/certificate_metrics.h"
 #include "metrics/config_metrics.h"
 
 namespace sluice {
@@ -74,6 +75,7 @@ class LiveConfig {
   Workers& workers_;
   const std::optional<std::string> file_;
   metrics::ConfigMetrics metrics_;
+  metrics::CertificateMetrics certificate_metrics_;
   std::shared_ptr<const proxy::Snapshot> snapshot_;
   TlsSetup tls_;
   OpenListeners listeners_;

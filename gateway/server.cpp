@@ -14,6 +14,7 @@
 #include "gateway/control_io.h"
 #include "gateway/health_probe.h"
 #include "gateway/live_config.h"
+#include "gateway/privileges.h"
 #include "gateway/replacement.h"
 #include "gateway/service_manager.h"
 #include "metrics/lifecycle_metrics.h"
@@ -169,6 +170,7 @@ void Server::start() {
     metrics::log().info("listening on {} (listener {}, {}) -> {}", listener.address.text(), listener.config.name,
                         listener.config.tls ? "https and wss" : "http and ws", destinations(config(), listener.config));
   }
+  if (const std::string warning = needless_root(config(), ::geteuid()); !warning.empty()) metrics::log().warn("{}", warning);
   live_->in_force();
   metrics::log().info("{} workers serve {}", workers_.size(), live_->source());
   live_->listeners().inherited().ready();

@@ -47,6 +47,7 @@ std::string fingerprint_of(const config::ListenerTls& tls) {
   for (const config::Certificate& files : tls.certificates) {
     fingerprint.add_file(files.certificate);
     fingerprint.add_file(files.private_key);
+    fingerprint.add_file(files.ocsp);
   }
   for (const std::string& file : tls.ticket_keys) fingerprint.add_file(file);
   fingerprint.add_file(tls.client_auth.ca);
@@ -145,6 +146,17 @@ UnchangedTls keep_unchanged(const config::Config& running, const TlsSetup& runni
                                   next_setup.upstreams[i].fingerprint == running_setup.upstreams[j].fingerprint);
   }
   return unchanged;
+}
+
+std::vector<metrics::CertificateExpiry> certificate_expiries(const config::Config& config, const TlsSetup& setup) {
+  std::vector<metrics::CertificateExpiry> expiries;
+  for (std::size_t i = 0; i < setup.listeners.size(); ++i) {
+    if (!setup.listeners[i].certificates) continue;
+    for (const tls::LoadedCertificate& one : setup.listeners[i].certificates->certificates()) {
+      expiries.push_back({config.listeners[i].name, one.source, tls::expiry_of(one), one.staple ? one.staple->valid_until : 0});
+    }
+  }
+  return expiries;
 }
 
 TlsSetup load_tls(const config::Config& config, std::vector<std::string>& warnings) {

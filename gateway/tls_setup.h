@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "config/config.h"
+#include "metrics/certificate_metrics.h"
 #include "tls/client_context.h"
 #include "tls/server_context.h"
 
@@ -46,6 +47,8 @@ struct UnchangedTls {
 // `kept`: for each of the next listeners the running one, see kept_listeners(); upstreams go by name.
 UnchangedTls keep_unchanged(const config::Config& running, const TlsSetup& running_setup, const config::Config& next,
                             TlsSetup& next_setup, const std::vector<std::optional<std::size_t>>& kept);
+// Of all listeners.
+std::vector<metrics::CertificateExpiry> certificate_expiries(const config::Config& config, const TlsSetup& setup);
 // For one worker; null: plain. Throw TlsLoadError when memory is out; what is wrong with the files was found by load_tls().
 std::unique_ptr<tls::ServerContext> make_context(const config::Listener& listener,
                                                  const ListenerTlsSetup& setup);

@@ -47,6 +47,7 @@ TICKET_KEY = re.compile(r"[\w-]+\.key\b")
 PEM = re.compile(r"(?:\$\{SLUICE_CERTIFICATES[^}]*\}/)?([\w./-]+\.pem)")
 
 ACME_FOLDER = re.compile(r"(acme_challenge_directory: )\S+")
+STAPLE = re.compile(r"[\w-]+\.der\b")
 PAGE = re.compile(r"file:([\w-]+\.(?:html|json|txt))\b")
 
 
@@ -222,6 +223,18 @@ class Checker:
             key.write_bytes(os.urandom(80))
             key.chmod(0o600)
 
+    def place_staples(self, text):
+        """Whatever OCSP responses it names: all speak of the certificate in the scratch folder, which is its own issuer."""
+        for name in STAPLE.findall(text):
+            certificate, key = self.make_certificate("localhost")
+            serial = subprocess.run(["openssl", "x509", "-in", certificate, "-noout", "-serial"], check=True, capture_output=True,
+                                    text=True, timeout=TIME_LIMIT).stdout.strip().partition("=")[2]
+            index = self.scratch / "index.txt"
+            index.write_text(f"V\t491231235959Z\t\t{serial}\tunknown\t/CN=localhost\n", encoding="utf-8")
+            subprocess.run(["openssl", "ocsp", "-index", index, "-CA", certificate, "-issuer", certificate, "-cert", certificate,
+                            "-rsigner", certificate, "-rkey", key, "-ndays", "1", "-noverify", "-respout", self.scratch / name],
+                           check=True, capture_output=True, timeout=TIME_LIMIT)
+
     def place_pages(self, text):
         """Whatever error pages it names."""
         for name in PAGE.findall(text):
@@ -230,6 +243,7 @@ class Checker:
     def check_config(self, path, file):
         self.place_certificates(read(file))
         self.place_pages(read(file))
+        self.place_staples(read(file))
         self.place_ticket_keys(read(file))
         environment = {**os.environ, "SLUICE_CERTIFICATES": str(self.scratch)}
         done = subprocess.run([self.binary, "check", "--config", file], capture_output=True, text=True, env=environment,

@@ -184,6 +184,19 @@ std::string validity_problem(const X509* certificate) {
   return {};
 }
 
+std::time_t expiry_of(const LoadedCertificate& certificate) {
+  std::time_t first = 0;
+  const auto look_at = [&first](const X509* one) {
+    std::tm parts{};
+    if (ASN1_TIME_to_tm(X509_get0_notAfter(one), &parts) != 1) return;
+    const std::time_t end = ::timegm(&parts);
+    if (first == 0 || end < first) first = end;
+  };
+  look_at(certificate.leaf.get());
+  for (int i = 0; i < sk_X509_num(certificate.chain.get()); ++i) look_at(sk_X509_value(certificate.chain.get(), i));
+  return first;
+}
+
 std::string subject_text(const X509* certificate) {
   const BioPtr bio(BIO_new(BIO_s_mem()));
   constexpr unsigned long kFormat = XN_FLAG_ONELINE & ~ASN1_STRFLGS_ESC_MSB & ~XN_FLAG_SPC_EQ;
@@ -243,6 +256,13 @@ LoadedCertificate load_certificate(const config::Certificate& files, std::vector
   faults.throw_if_any();
   warn_of_dates_and_usage(path, all, use, warnings);
   loaded.leaf.reset(sk_X509_shift(all));
+  if (!files.ocsp.empty()) {
+    loaded.staple = faults.attempt("ocsp", [&] { return read_ocsp_staple(files.ocsp, loaded.leaf.get(), all, warnings); });
+    faults.throw_if_any();
+  }
+  if (!loaded.staple && use == CertificateUse::server && must_staple(loaded.leaf.get())) {
+    warnings.push_back(path + " asks clients to insist on an OCSP staple, and there is none; set ocsp beside it");
+  }
   if (use == CertificateUse::server) loaded.names = dns_names(loaded.leaf.get(), path, warnings);
   return loaded;
 }

@@ -7,6 +7,7 @@
 
 #include "config/listener_config.h"
 #include "tls/load_error.h"
+#include "tls/ocsp_staple.h"
 #include "tls/openssl_handles.h"
 
 namespace sluice::tls {
@@ -16,6 +17,7 @@ struct LoadedCertificate {
   CertificatePtr leaf;
   CertificateStackPtr chain;  // without the leaf; never null
   PrivateKeyPtr key;
+  std::optional<OcspStaple> staple;
   std::vector<std::string> names;  // DNS names in lower case, "*." first for a wildcard
 
   // Certificates of different key types serve the same name side by side (an EVP_PKEY_* id).
@@ -31,6 +33,9 @@ LoadedCertificate load_certificate(const config::Certificate& files, std::vector
 
 // "expired on DATE" or "not valid before DATE"; empty when the certificate is within its dates.
 std::string validity_problem(const X509* certificate);
+
+// When the first of the certificate and its chain expires; 0: that cannot be read.
+std::time_t expiry_of(const LoadedCertificate& certificate);
 
 // The subject on one line, for messages.
 std::string subject_text(const X509* certificate);

@@ -1,6 +1,8 @@
 #include "tls/server_context.h"
 
+#include <algorithm>
 #include <cstring>
+#include <ctime>
 #include <string_view>
 #include <utility>
 
@@ -21,6 +23,15 @@ struct CallbackState {
   std::vector<PrivateKeyPtr> keys;  // this worker's copies, in the order of certificates
   std::shared_ptr<TicketKeys> ticket_keys;
   std::vector<std::string> protocols;
+  // The staple of the certificate that was chosen; null: it has none that still holds.
+  const OcspStaple* staple_for(const X509* leaf) const {
+    for (const LoadedCertificate& certificate : certificates->certificates()) {
+      if (certificate.leaf.get() != leaf || !certificate.staple) continue;
+      const OcspStaple& staple = *certificate.staple;
+      return staple.valid_until == 0 || staple.valid_until > std::time(nullptr) ? &staple : nullptr;
+    }
+    return nullptr;
+  }
 };
 
 void free_state(void*, void* state, CRYPTO_EX_DATA*, int, long, void*) {
@@ -85,6 +96,16 @@ int choose_protocol(SSL* ssl, const unsigned char** chosen, unsigned char* lengt
     }
   }
   return find_offered(kHttp11, offered, size) ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+// For a client that asked, after the certificate was chosen.
+int staple_response(SSL* ssl, void*) {
+  const OcspStaple* staple = state_of(SSL_get_SSL_CTX(ssl)).staple_for(SSL_get_certificate(ssl));
+  if (staple == nullptr) return SSL_TLSEXT_ERR_NOACK;
+  void* copy = OPENSSL_memdup(staple->der.data(), staple->der.size());
+  if (copy == nullptr) return SSL_TLSEXT_ERR_NOACK;
+  SSL_set_tlsext_status_ocsp_resp(ssl, copy, static_cast<int>(staple->der.size()));  // frees it
+  return SSL_TLSEXT_ERR_OK;
 }
 
 int apply_ticket_key(SSL* ssl, unsigned char* name, unsigned char* iv, EVP_CIPHER_CTX* cipher,
@@ -152,6 +173,9 @@ ServerContext::ServerContext(const config::ListenerTls& tls, const std::vector<s
                                      certificate.chain.get(), 1) == 1,
             certificate.source + " cannot be used");
   }
+  const std::vector<LoadedCertificate>& all = certificates->certificates();
+  const bool any_staple = std::any_of(all.begin(), all.end(), [](const LoadedCertificate& one) { return one.staple.has_value(); });
+  if (any_staple) SSL_CTX_set_tlsext_status_cb(context, staple_response);
   state->certificates = std::move(certificates);
   state->ticket_keys = std::move(ticket_keys);
   state->protocols = protocols;

@@ -1,5 +1,9 @@
 """What is promised from the first connection on."""
 
+import os
+
+import pytest
+
 from support import freeze
 from support.config_text import config_for
 from support.waiting import wait_until
@@ -20,3 +24,9 @@ def test_names_are_known_before_the_first_request_is_read(lab):
     gateway.ports["web"], gateway.hosts["web"] = port, "127.0.0.1"
     assert "listening" not in gateway.stderr(), "the start was to take longer"
     assert lab.request(gateway, timeout=10).status == 200
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the tests do not run as root")
+def test_root_without_need_is_warned_of(lab):
+    gateway = lab.gateway(lab.backend())
+    assert "runs as root, which no address here needs" in gateway.stderr()

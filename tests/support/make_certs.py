@@ -95,6 +95,12 @@ class CertificateFactory:
             with (self.folder / f"{name}.pem").open("a") as file:
                 file.write((self.folder / f"{issuer}.pem").read_text())
 
+    def ocsp_response(self, certificate, issuer):
+        response = certificate.with_suffix(".der")
+        self._openssl("ocsp", "-index", "index.txt", "-CA", f"{issuer}.pem", "-rsigner", f"{issuer}.pem", "-rkey", f"{issuer}.key",
+                      "-issuer", f"{issuer}.pem", "-cert", str(certificate), "-ndays", "1", "-respout", str(response), "-noverify")
+        return response
+
     def encrypt_key(self, name, to):
         self._openssl("pkey", "-in", f"{name}.key", "-aes256", "-passout", "pass:secret", "-out", to)
 

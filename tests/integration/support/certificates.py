@@ -48,6 +48,16 @@ class Authority:
             self._issued[names, key] = Certificate(folder / f"{stem}.pem", folder / f"{stem}.key")
         return self._issued[names, key]
 
+    def with_chain(self, certificate):
+        """The same certificate in a file that has its issuer as well."""
+        file = certificate.certificate.with_suffix(".chain.pem")
+        file.write_text(certificate.certificate.read_text() + self.certificate.read_text())
+        return Certificate(file, certificate.private_key)
+
+    def staple(self, certificate):
+        """A file with the CA's OCSP response for it, good for a day."""
+        return self._factory.ocsp_response(certificate.certificate, "ca")
+
     def issue_client(self, name, days=(-2, 30)):
         """A certificate for a client with that common name."""
         if name not in self._issued:

@@ -97,6 +97,7 @@ void write(Writer& out, const Listener& listener) {
     for (const Certificate& pair : listener.tls->certificates) {
       out.path("certificate", pair.certificate);
       out.path("private_key", pair.private_key);
+      if (!pair.ocsp.empty()) out.path("ocsp", pair.ocsp);
     }
     out.line("self_signed", text_of(listener.tls->self_signed));
     out.line("min_version", listener.tls->min_version == TlsVersion::v1_2 ? "1.2" : "1.3");
