@@ -158,6 +158,7 @@ TEST_F(UpstreamHealthTest, ChecksDecideAtFirstAndThenInRows) {
   EXPECT_EQ(metrics_.checks_failed.value(), 1u) << "the first check decides";
   EXPECT_EQ(metrics_.unhealthy.value(), 1);
   EXPECT_EQ(metrics_.healthy.value(), 1);
+  ASSERT_TRUE(harness_.run_until([&] { return metrics_.checks_passed.value() > 0; }));  // the other one's first
   well_ = {false, true};
   ASSERT_TRUE(wait_for("in 1"));
   ASSERT_TRUE(wait_for("out 0"));
@@ -179,6 +180,7 @@ TEST_F(UpstreamHealthTest, AnEjectionLeavesTheLastHealthyEndpointAlone) {
   const auto health = make();
   start_checks(*health);
   ASSERT_TRUE(wait_for("out 1"));
+  ASSERT_TRUE(harness_.run_until([&] { return metrics_.checks_passed.value() > 0; }));
   health->failing(known_[0].get(), "reset");
   EXPECT_THAT(told(), ElementsAre("out 1"));
 }
