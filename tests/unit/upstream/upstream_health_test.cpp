@@ -156,6 +156,7 @@ TEST_F(UpstreamHealthTest, ChecksDecideAtFirstAndThenInRows) {
   start_checks(*health);
   ASSERT_TRUE(wait_for("out 1"));
   EXPECT_EQ(metrics_.checks_failed.value(), 1u) << "the first check decides";
+  ASSERT_TRUE(harness_.run_until([&] { return metrics_.checks_passed.value() >= 1; })) << "and of the other one as well";
   EXPECT_EQ(metrics_.unhealthy.value(), 1);
   EXPECT_EQ(metrics_.healthy.value(), 1);
   ASSERT_TRUE(harness_.run_until([&] { return metrics_.checks_passed.value() > 0; }));  // the other one's first
