@@ -61,21 +61,27 @@ std::string destinations(const config::Config& config, const config::Listener& l
     if (!only.empty() && std::find(only.begin(), only.end(), listener.name) == only.end()) continue;
     if (!text.empty()) text += ", ";
     text += route.name;
-    if (route.upstream) {
-      text += " (";
-      for (const config::Upstream& upstream : config.upstreams) {
-        if (upstream.name != *route.upstream) continue;
-        for (const config::Endpoint& endpoint : upstream.endpoints) {
-          if (&endpoint != &upstream.endpoints.front()) text += " ";
-          text += endpoint.url;
-        }
+    std::string endpoints;
+    for (const config::Upstream& upstream : config.upstreams) {
+      if (!route.leads_to(upstream.name)) continue;
+      for (const config::Endpoint& endpoint : upstream.endpoints) {
+        if (!endpoints.empty()) endpoints += " ";
+        endpoints += endpoint.url;
       }
-      text += ")";
     }
+    if (!endpoints.empty()) text += " (" + endpoints + ")";
     if (route.redirect) text += " (redirect)";
     if (route.respond) text += " (fixed answer)";
   }
   return text.empty() ? "no route" : text;
+}
+
+// What the key of the gateway's cookies is made of: the files that gateways side by side share already.
+std::vector<std::string> cookie_secrets(const config::Config& config) {
+  for (const config::Listener& listener : config.listeners) {
+    if (listener.tls && !listener.tls->ticket_keys.empty()) return {listener.tls->ticket_keys.front()};
+  }
+  return {};
 }
 
 std::vector<std::uint16_t> ports_of(const std::vector<ListeningSockets>& listening) {
@@ -137,6 +143,7 @@ class Server {
   tls::HeldBytes held_;
   upstream::EndpointRegistry endpoints_;
   ConnectionLimits connections_;
+  const tls::CookieKey cookies_;
   TlsSetup tls_;
   std::uint16_t https_port_ = 443;
   std::map<std::string, std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;  // by route
@@ -157,6 +164,7 @@ Server::Server(config::Config initial, std::optional<std::string> file)
       registry_(worker_count_),
       config_metrics_(registry_),
       held_(config().limits.max_held_bytes),
+      cookies_(cookie_secrets(config())),
       resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
         publish(name, addresses);
       }) {}
@@ -203,7 +211,7 @@ void Server::make_workers(std::vector<ListeningSockets>& listening) {
   https_port_ = proxy::https_port(config(), ports_of(listening));
   for (unsigned index = 0; index < worker_count_; ++index) {
     auto& worker = workers_.emplace_back(
-        std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, connections_}));
+        std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, connections_, cookies_}));
     worker->install(for_worker(snapshot_, tls_, {}, {}));
     std::vector<WorkerListener> listeners;
     for (std::size_t i = 0; i < config().listeners.size(); ++i) {

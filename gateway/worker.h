@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "gateway/listener.h"
+#include "tls/cookie_key.h"
 #include "upstream/endpoint_registry.h"
 #include "upstream/resolver.h"
 
@@ -16,6 +17,7 @@ struct Shared {
   tls::HeldBytes& held;
   upstream::EndpointRegistry& endpoints;
   ConnectionLimits& connections;
+  const tls::CookieKey& cookies;
 };
 
 // A listener's part for one worker.
@@ -78,6 +80,8 @@ class Worker {
  private:
   void run();
   void take_over(NewConfig next);
+  void add_sides(const config::Route& route, const std::vector<std::shared_ptr<upstream::Cluster>>& clusters,
+                 proxy::RouteServices& added) const;
   std::shared_ptr<upstream::Cluster> cluster_for(const config::Upstream& upstream, NewConfig::ClientTls tls);
 
   const unsigned index_;

@@ -108,7 +108,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     }
     count_failure(route, &attempt, failure);
     const bool again = !attempt.client_problem() &&
-                       upstream::may_retry(route.services->cluster->settings().retries, failure, facts);
+                       upstream::may_retry(route.cluster->settings().retries, failure, facts);
     if (again) {
       tried.push_back(attempt.endpoint());
       continue;
