@@ -6,6 +6,7 @@ namespace sluice::config {
 namespace {
 
 constexpr std::uint64_t kLargestBody = 1ull << 50;
+constexpr std::uint64_t kHeaviestSide = 1'000'000;  // so that one in a million can be asked for
 
 Fault parse_header_name(const std::string& text, std::string& name) {
   if (!is_token(text)) return in_quotes(text) + " is not the name of a header; expected one such as X-Beta";
@@ -111,6 +112,22 @@ const Table<Respond>& respond_table() {
   return table;
 }
 
+const Table<SplitSide>& split_side_table() {
+  static const Table<SplitSide> table{
+      required(parsed("upstream", &SplitSide::upstream, parse_name, "the name of an upstream")),
+      integer("weight", &SplitSide::weight, {0, kHeaviestSide}),
+  };
+  return table;
+}
+
+const Table<Split>& split_table() {
+  static const Table<Split> table{
+      required(map_list("to", &Split::to, split_side_table(), "maps with upstream and weight", 1)),
+      boolean("sticky", &Split::sticky),
+  };
+  return table;
+}
+
 Table<HeaderOperations> make_header_table(HeaderDirection direction) {
   return {
       set_headers_key("set", &HeaderOperations::set, direction),
@@ -144,7 +161,7 @@ const Table<Route>& route_table() {
       name_key<Route>(),
       at_most_one(map("match", &Route::match, match_table()), {"path", "path_prefix", "path_regex"}),
       parsed("upstream", &Route::upstream, parse_name, "the name of an upstream"),
-      later<Route>("split", {later_info("to", later_infos({"upstream", "weight"})), later_info("sticky")}),
+      map("split", &Route::split, split_table()),
       map("redirect", &Route::redirect, redirect_table()),
       map("respond", &Route::respond, respond_table()),
       at_most_one(map("rewrite", &Route::rewrite, rewrite_table()), {"strip_prefix", "replace_prefix", "path_regex"}),

@@ -1,8 +1,10 @@
 // `routes`: which requests match, and what happens to them.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -123,11 +125,25 @@ struct ErrorPage {
 };
 using ErrorPages = std::map<unsigned, ErrorPage>;
 
+// One of the upstreams that share a route's requests.
+struct SplitSide {
+  std::string upstream;
+  unsigned weight = 1;  // its share; 0: nothing new goes there
+  bool operator==(const SplitSide&) const = default;
+};
+
+struct Split {
+  std::vector<SplitSide> to;  // weights add up to more than 0, names are different
+  bool sticky = false;        // a client stays with its side, by a cookie
+  bool operator==(const Split&) const = default;
+};
+
 struct Route {
   std::string name;
   RouteMatch match;
-  // Exactly one of these three is set.
+  // Exactly one of these four is set.
   std::optional<std::string> upstream;
+  std::optional<Split> split;
   std::optional<Redirect> redirect;
   std::optional<Respond> respond;
   std::optional<Rewrite> rewrite;
@@ -138,6 +154,11 @@ struct Route {
   ErrorPages error_pages;
   bool maintenance = false;  // everything is answered 503
   WebSocketRules websocket;
+
+  bool leads_to(std::string_view wanted) const {
+    const auto same = [wanted](const SplitSide& side) { return side.upstream == wanted; };
+    return upstream == wanted || (split && std::any_of(split->to.begin(), split->to.end(), same));
+  }
   bool operator==(const Route&) const = default;
 };
 

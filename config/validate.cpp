@@ -161,7 +161,7 @@ void validate_upstreams(const Config& config, Report& report) {
     if (upstream.health_check) validate_health_check(*upstream.health_check, path + ".health_check", report);
     const bool used =
         std::any_of(config.routes.begin(), config.routes.end(),
-                    [&upstream](const Route& route) { return route.upstream == upstream.name; });
+                    [&upstream](const Route& route) { return route.leads_to(upstream.name); });
     if (!used && !upstream.name.empty()) {
       report.warning(path, "no route leads to upstream " + in_quotes(upstream.name));
     }

@@ -20,17 +20,36 @@ void validate_action(const Route& route, const std::string& path, Report& report
   const auto has = [&](bool set, const char* key) { return set || report.mentions(path + "." + key); };
   std::vector<std::string> actions;
   if (has(route.upstream.has_value(), "upstream")) actions.push_back("upstream");
-  if (has(false, "split")) actions.push_back("split");
+  if (has(route.split.has_value(), "split")) actions.push_back("split");
   if (has(route.redirect.has_value(), "redirect")) actions.push_back("redirect");
   if (has(route.respond.has_value(), "respond")) actions.push_back("respond");
   if (actions.size() == 1) return;
   if (actions.empty()) {
-    report.problem(path, "leads nowhere; expected exactly one of upstream, redirect and respond");
+    report.problem(path, "leads nowhere; expected exactly one of upstream, split, redirect and respond");
     return;
   }
   // The message stands at the second one, which is the likelier to be superfluous.
   report.problem(path + "." + actions[1],
-                 "stands beside " + actions[0] + "; expected exactly one of upstream, redirect and respond");
+                 "stands beside " + actions[0] + "; expected exactly one of upstream, split, redirect and respond");
+}
+
+void validate_split(const Split& split, const std::vector<std::string>& upstreams, const std::string& path, Report& report) {
+  const auto is_known_before = [&split](std::size_t end) {
+    const auto same = [&](const SplitSide& side) { return side.upstream == split.to[end].upstream; };
+    return std::any_of(split.to.begin(), split.to.begin() + static_cast<std::ptrdiff_t>(end), same);
+  };
+  for (std::size_t i = 0; i < split.to.size(); ++i) {
+    const std::string side = path + ".to[" + std::to_string(i) + "]";
+    if (report.is_wrong(side) || split.to[i].upstream.empty()) continue;
+    validate_reference(split.to[i].upstream, upstreams, "upstream", side + ".upstream", report);
+    if (is_known_before(i)) {
+      report.problem(side + ".upstream", "names " + in_quotes(split.to[i].upstream) + " again; expected each upstream once");
+    }
+  }
+  const bool all_zero = std::all_of(split.to.begin(), split.to.end(), [](const SplitSide& side) { return side.weight == 0; });
+  if (all_zero && !split.to.empty() && !report.is_wrong(path + ".to")) {
+    report.problem(path + ".to", "has no weight above 0, so requests lead nowhere; expected at least one");
+  }
 }
 
 void validate_respond(const Respond& respond, const std::string& path, Report& report) {
@@ -145,6 +164,7 @@ void validate_routes(const Config& config, Report& report) {
     validate_action(route, path, report);
     if (route.upstream)
       validate_reference(*route.upstream, upstreams, "upstream", path + ".upstream", report);
+    if (route.split) validate_split(*route.split, upstreams, path + ".split", report);
     if (route.respond) validate_respond(*route.respond, path + ".respond", report);
     validate_match(route.match, path + ".match", report);
     if (route.rewrite) validate_rewrite(route, path + ".rewrite", report);

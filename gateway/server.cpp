@@ -61,21 +61,27 @@ std::string destinations(const config::Config& config, const config::Listener& l
     if (!only.empty() && std::find(only.begin(), only.end(), listener.name) == only.end()) continue;
     if (!text.empty()) text += ", ";
     text += route.name;
-    if (route.upstream) {
-      text += " (";
-      for (const config::Upstream& upstream : config.upstreams) {
-        if (upstream.name != *route.upstream) continue;
-        for (const config::Endpoint& endpoint : upstream.endpoints) {
-          if (&endpoint != &upstream.endpoints.front()) text += " ";
-          text += endpoint.url;
-        }
+    std::string endpoints;
+    for (const config::Upstream& upstream : config.upstreams) {
+      if (!route.leads_to(upstream.name)) continue;
+      for (const config::Endpoint& endpoint : upstream.endpoints) {
+        if (!endpoints.empty()) endpoints += " ";
+        endpoints += endpoint.url;
       }
-      text += ")";
     }
+    if (!endpoints.empty()) text += " (" + endpoints + ")";
     if (route.redirect) text += " (redirect)";
     if (route.respond) text += " (fixed answer)";
   }
   return text.empty() ? "no route" : text;
+}
+
+// What the key of the gateway's cookies is made of: the files that gateways side by side share already.
+std::vector<std::string> cookie_secrets(const config::Config& config) {
+  for (const config::Listener& listener : config.listeners) {
+    if (listener.tls && !listener.tls->ticket_keys.empty()) return {listener.tls->ticket_keys.front()};
+  }
+  return {};
 }
 
 // 422: the request is right, what is in the file is not.
@@ -123,6 +129,7 @@ class Server {
   upstream::EndpointRegistry endpoints_;
   ConnectionLimits connections_;
   upstream::HealthMonitor health_;
+  const tls::CookieKey cookies_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<LiveConfig> live_;
   std::unique_ptr<admin::AdminServer> admin_;
@@ -144,9 +151,10 @@ Server::Server(config::Config config, std::optional<std::string> file, Program p
       health_(registry_, &probe_health, [this](const upstream::HealthChange& change) {
         for (const std::unique_ptr<Worker>& worker : workers_) worker->health_changed(change);
       }),
+      cookies_(cookie_secrets(config)),
       replacement_(context_, std::move(program)) {
   for (unsigned index = 0; index < worker_count(config); ++index) {
-    workers_.push_back(std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, health_, connections_}));
+    workers_.push_back(std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, health_, connections_, cookies_}));
   }
   live_ = std::make_unique<LiveConfig>(std::move(config), std::move(file), InheritedSockets::from_environment(), context_, registry_,
                                        endpoints_, health_, workers_);

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "gateway/http1/parse_error.h"
+#include "gateway/proxy/split.h"
 #include "metrics/log.h"
 
 namespace sluice {
@@ -50,6 +51,16 @@ std::shared_ptr<upstream::Cluster> Worker::cluster_for(const config::Upstream& u
                                              });
 }
 
+// In the order of the split.
+void Worker::add_sides(const config::Route& route, const std::vector<std::shared_ptr<upstream::Cluster>>& clusters,
+                       proxy::RouteServices& added) const {
+  for (const config::SplitSide& side : route.split->to) {
+    const auto named = [&side](const auto& cluster) { return cluster->settings().name == side.upstream; };
+    const std::string cookie = route.split->sticky ? proxy::split_cookie_value(shared_.cookies, route, side) : "";
+    added.sides.push_back({*std::find_if(clusters.begin(), clusters.end(), named), cookie});
+  }
+}
+
 void Worker::take_over(NewConfig next) {
   take_over(std::move(next.listeners));
   auto generation = std::make_shared<proxy::Generation>(std::move(next.snapshot), services_.cells.route("none"));
@@ -65,8 +76,9 @@ void Worker::take_over(NewConfig next) {
     const config::Route& route = config.routes[i];
     proxy::RouteServices& added = generation->routes.emplace_back(services_.cells.route(route.name), next.tunnel_counts[i]);
     for (const std::shared_ptr<upstream::Cluster>& cluster : generation->clusters) {
-      if (route.upstream && cluster->settings().name == *route.upstream) added.cluster = cluster;
+      if (route.upstream == cluster->settings().name) added.sides.push_back({cluster, {}});
     }
+    if (route.split) add_sides(route, generation->clusters, added);
   }
   services_.generation = std::move(generation);
 }

@@ -7,6 +7,7 @@
 
 #include "gateway/admin/status.h"
 #include "gateway/listener.h"
+#include "tls/cookie_key.h"
 #include "upstream/endpoint_registry.h"
 #include "upstream/health_monitor.h"
 #include "upstream/resolver.h"
@@ -20,6 +21,7 @@ struct Shared {
   upstream::EndpointRegistry& endpoints;
   upstream::HealthMonitor& health;
   ConnectionLimits& connections;
+  const tls::CookieKey& cookies;
 };
 
 // A listener's part for one worker.
@@ -93,6 +95,8 @@ class Worker {
   void take_over(std::vector<WorkerListener> listeners);
   void add(WorkerListener listener);
   admin::Status::TunnelKind name_of(const void* route, const void* endpoint) const;
+  void add_sides(const config::Route& route, const std::vector<std::shared_ptr<upstream::Cluster>>& clusters,
+                 proxy::RouteServices& added) const;
   std::shared_ptr<upstream::Cluster> cluster_for(const config::Upstream& upstream, NewConfig::ClientTls tls);
 
   const unsigned index_;

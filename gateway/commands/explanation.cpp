@@ -1,6 +1,7 @@
 #include "gateway/commands/explanation.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "config/address.h"
 #include "config/value_text.h"
@@ -120,19 +121,45 @@ Pairs in_force(const config::Config& config, const RouteContext& route) {
   return pairs;
 }
 
-Forwarded forward(const config::Config& config, TrialExchange& exchange, const RouteContext& route) {
-  const auto upstream =
-      std::find_if(config.upstreams.begin(), config.upstreams.end(),
-                   [&](const config::Upstream& one) { return one.name == *route.route->upstream; });
-  Forwarded forwarded;
-  forwarded.upstream = upstream->name;
+Destination destination(const config::Config& config, const std::string& name) {
+  const auto upstream = std::find_if(config.upstreams.begin(), config.upstreams.end(),
+                                     [&](const config::Upstream& one) { return one.name == name; });
+  Destination destination;
+  destination.upstream = upstream->name;
   for (const config::Endpoint& endpoint : upstream->endpoints) {
     const std::string weight =
         endpoint.weight == 1 ? "" : " (weight " + std::to_string(endpoint.weight) + ")";
-    forwarded.endpoints.push_back(endpoint.url + weight);
+    destination.endpoints.push_back(endpoint.url + weight);
   }
-  forwarded.balance = balance_text(*upstream);
-  forwarded.attempts = upstream->retries.attempts;
+  destination.balance = balance_text(*upstream);
+  destination.attempts = upstream->retries.attempts;
+  return destination;
+}
+
+// In per cent, with as many decimals as it takes to be more than nothing.
+std::string share_text(unsigned weight, std::uint64_t total) {
+  const double share = 100.0 * weight / static_cast<double>(total);
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g%%", share);
+  return text;
+}
+
+std::vector<Destination> destinations(const config::Config& config, const config::Route& route) {
+  if (route.upstream) return {destination(config, *route.upstream)};
+  std::vector<Destination> sides;
+  std::uint64_t total = 0;
+  for (const config::SplitSide& side : route.split->to) total += side.weight;
+  for (const config::SplitSide& side : route.split->to) {
+    sides.push_back(destination(config, side.upstream));
+    sides.back().share = share_text(side.weight, total);
+  }
+  return sides;
+}
+
+Forwarded forward(const config::Config& config, TrialExchange& exchange, const RouteContext& route) {
+  Forwarded forwarded;
+  forwarded.to = destinations(config, *route.route);
+  forwarded.sticky = route.route->split && route.route->split->sticky;
   prepare_request_headers(exchange, route);
   forwarded.request_line =
       std::string(exchange.request.method) + " " + upstream_target(exchange, route) + " HTTP/1.1";

@@ -32,12 +32,19 @@ struct LocalAnswer {
   std::size_t body_size = 0;
 };
 
-// For the backend.
-struct Forwarded {
+// One upstream that a request may go to.
+struct Destination {
   std::string upstream;
+  std::string share;  // of a split: `5%`; empty: all goes there
   std::vector<std::string> endpoints;  // with weights, where they have any
   std::string balance;
   unsigned attempts = 1;
+};
+
+// For the backend.
+struct Forwarded {
+  std::vector<Destination> to;  // one, or the sides of a split
+  bool sticky = false;          // a client stays with its side
   std::string request_line;
   Pairs fields;
 };

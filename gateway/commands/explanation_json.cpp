@@ -21,10 +21,25 @@ Json answer_json(const LocalAnswer& answer) {
   return json;
 }
 
+Json destination_json(const Destination& to) {
+  Json json{{"upstream", to.upstream}, {"endpoints", to.endpoints}, {"balance", to.balance}, {"attempts", to.attempts}};
+  if (!to.share.empty()) json["share"] = to.share;
+  return json;
+}
+
+// Of a split each side, else what the one upstream is.
 Json forwarded_json(const Forwarded& forwarded) {
-  return {{"upstream", forwarded.upstream},         {"endpoints", forwarded.endpoints},
-          {"balance", forwarded.balance},           {"attempts", forwarded.attempts},
-          {"request_line", forwarded.request_line}, {"headers", fields_json(forwarded.fields)}};
+  Json json = Json::object();
+  if (forwarded.to.size() == 1 && forwarded.to.front().share.empty()) {
+    json = destination_json(forwarded.to.front());
+  } else {
+    json["split"] = Json::array();
+    for (const Destination& to : forwarded.to) json["split"].push_back(destination_json(to));
+    json["sticky"] = forwarded.sticky;
+  }
+  json["request_line"] = forwarded.request_line;
+  json["headers"] = fields_json(forwarded.fields);
+  return json;
 }
 
 const char* verdict_text(routing::Verdict::Kind kind) {

@@ -59,11 +59,13 @@ void append_answer(std::string& out, const LocalAnswer& answer) {
 }
 
 void append_forwarded(std::string& out, const Forwarded& forwarded) {
-  std::string endpoints;
-  for (const std::string& endpoint : forwarded.endpoints)
-    endpoints += (endpoints.empty() ? "" : ", ") + endpoint;
-  line(out, "Upstream", forwarded.upstream + ": " + endpoints);
-  line(out, "", forwarded.balance + ", tries in all: " + std::to_string(forwarded.attempts));
+  for (const Destination& to : forwarded.to) {
+    std::string endpoints;
+    for (const std::string& endpoint : to.endpoints) endpoints += (endpoints.empty() ? "" : ", ") + endpoint;
+    line(out, "Upstream", to.upstream + (to.share.empty() ? "" : " (" + to.share + ")") + ": " + endpoints);
+    line(out, "", to.balance + ", tries in all: " + std::to_string(to.attempts));
+  }
+  if (forwarded.sticky) line(out, "", "a client stays with its upstream (split.sticky)");
   std::vector<std::string> rows = field_lines(forwarded.fields);
   rows.insert(rows.begin(), forwarded.request_line);
   lines(out, "The backend gets", rows);

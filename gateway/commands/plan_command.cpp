@@ -100,7 +100,8 @@ std::string drained(const config::Config& running, const config::Config& next, c
     if (one.contains("leaving")) continue;
     const std::string route = one.at("route").get<std::string>(), upstream = one.at("upstream").get<std::string>(),
                       endpoint = one.at("endpoint").get<std::string>();
-    if (find(next.routes, route) != nullptr && has_endpoint(find(next.upstreams, upstream), endpoint)) continue;
+    const config::Route* stays = find(next.routes, route);
+    if (stays != nullptr && stays->leads_to(upstream) && has_endpoint(find(next.upstreams, upstream), endpoint)) continue;
     go += open;
     const config::Route* rules = find(running.routes, route);
     const config::WebSocketDrain drain = rules == nullptr ? config::WebSocketDrain{} : rules->websocket.drain;

@@ -53,6 +53,7 @@ metrics::AccessRecord describe(const ClientExchange& exchange) {
   if (record.route < routes.size()) {
     line.route = routes[record.route].name;
     if (routes[record.route].upstream) line.upstream = *routes[record.route].upstream;
+    if (!record.upstream.empty()) line.upstream = record.upstream;
   }
   line.endpoint = record.endpoint;
   line.attempts = record.attempts;

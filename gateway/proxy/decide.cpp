@@ -120,7 +120,7 @@ Decision decide(ClientExchange& exchange, const Snapshot& snapshot, std::uint64_
   if (const Refused refused = check_open(route)) return *refused;
   if (const Refused refused = check_upgrade(exchange, route)) return *refused;
   if (const Refused refused = check_body(exchange, route)) return *refused;
-  if (!route.route->upstream) return {.action = Action::respond};
+  if (!route.route->upstream && !route.route->split) return {.action = Action::respond};
   if (const Refused refused = rewrite(exchange, route)) return *refused;
   return {.action = Action::forward};
 }

@@ -30,6 +30,7 @@ struct ExchangeRecord {
   std::uint64_t bytes_received = 0; // request body
   std::uint64_t bytes_sent = 0;     // response body
   std::size_t route = static_cast<std::size_t>(-1);
+  std::string_view upstream;        // that it went to: its name in the configuration
   std::string_view endpoint;        // the last one tried: its URL in the configuration
   unsigned attempts = 0;
   std::string_view failure;         // a static name; empty: none

@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <array>
 
+#include "gateway/http/cookies.h"
 #include "gateway/http/hop_by_hop.h"
 #include "gateway/proxy/header_rules.h"
 #include "gateway/proxy/http_date.h"
+#include "gateway/proxy/split.h"
 
 namespace sluice::proxy {
 namespace {
@@ -68,6 +70,7 @@ std::vector<std::string_view> prepare_request_headers(ClientExchange& exchange, 
     headers.add_view("Connection", "Upgrade");
     headers.add_view("Upgrade", "websocket");
   }
+  if (route.route->split && route.route->split->sticky) http::remove_cookie(headers, split_cookie_name(*route.route));
   apply(route.route->request_headers, values_of(exchange, route), headers);
   return named;
 }
@@ -86,6 +89,8 @@ std::vector<std::string_view> prepare_response_headers(ClientExchange& exchange,
   if (!response.headers.contains("Date")) response.headers.add("Date", http_date());  // RFC 9110 6.6.1
   http::add_via(response.headers, version_text(response.version));
   apply(route.route->response_headers, values_of(exchange, route), response.headers);
+  // Behind the route's rules, which are about the application's cookies.
+  if (!route.new_cookie.empty()) add_split_cookie(route, response.headers);
   return named;
 }
 

@@ -15,16 +15,16 @@ Failure check_unasked_switch(const http::ResponseHead& response) {
 
 std::optional<upstream::Picked> pick_endpoint(ClientExchange& exchange, RouteContext& route,
                                               const std::vector<std::size_t>& tried) {
-  std::optional<upstream::Picked> picked = route.services->cluster->pick({tried, route.hash_key});
+  std::optional<upstream::Picked> picked = route.cluster->pick({tried, route.hash_key});
   if (!picked) return picked;
   exchange.record.endpoint = picked->endpoint->settings.url;
-  if (++exchange.record.attempts > 1) route.services->cluster->metrics().retries.add();
+  if (++exchange.record.attempts > 1) route.cluster->metrics().retries.add();
   return picked;
 }
 
 void count_failure(RouteContext& route, const UpstreamExchange* attempt, const Failure& failure) {
   if (attempt != nullptr && attempt->client_problem()) return;
-  route.services->cluster->metrics().count_failure(static_cast<std::size_t>(failure.code));
+  route.cluster->metrics().count_failure(static_cast<std::size_t>(failure.code));
 }
 
 void reply_to_failure(ClientExchange& exchange, const UpstreamExchange* attempt, const Failure& failure) {
@@ -52,7 +52,7 @@ void reply_to_no_endpoint(ClientExchange& exchange, RouteContext& route) {
 }
 
 Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteContext& route) {
-  upstream::Cluster& cluster = *route.services->cluster;
+  upstream::Cluster& cluster = *route.cluster;
   const config::Retries& retries = cluster.settings().retries;
   upstream::AttemptFacts facts;
   facts.idempotent = http::is_idempotent(exchange.request.method);

@@ -64,7 +64,7 @@ std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteCo
 bool may_repeat_handshake(const ClientExchange& exchange, RouteContext& route, upstream::AttemptFacts facts, unsigned status) {
   facts.idempotent = true;
   facts.body_at_hand = exchange.request.body.kind == http::BodyKind::none;
-  upstream::Cluster& cluster = *route.services->cluster;
+  upstream::Cluster& cluster = *route.cluster;
   return upstream::may_repeat(cluster.settings().retries, status, facts) && cluster.take_retry();
 }
 
@@ -122,8 +122,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     }
     count_failure(route, &attempt, failure);
     const bool again = !attempt.client_problem() &&
-                       upstream::may_retry(route.services->cluster->settings().retries, failure, facts) &&
-                       route.services->cluster->take_retry();
+                       upstream::may_retry(route.cluster->settings().retries, failure, facts) && route.cluster->take_retry();
     if (again) {
       tried.push_back(attempt.endpoint());
       continue;

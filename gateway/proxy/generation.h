@@ -22,7 +22,12 @@ struct RouteServices {
   metrics::RequestMetrics& requests;
   metrics::WebSocketMetrics& websocket;
   std::shared_ptr<TunnelCount> open_tunnels;
-  std::shared_ptr<upstream::Cluster> cluster;  // null: the route answers by itself
+  // Where requests go: one for `upstream`, one per side of a `split`; none: the route answers by itself.
+  struct Side {
+    std::shared_ptr<upstream::Cluster> cluster;
+    std::string cookie;  // the value that keeps a client here, when the split is sticky
+  };
+  std::vector<Side> sides;
 };
 
 struct Generation {
@@ -36,7 +41,7 @@ struct Generation {
   std::uint16_t https_port = 443;                            // where redirect_to_https leads
 
   const config::Config& config() const noexcept { return snapshot->config; }
-  // Whether a tunnel's route and endpoint are still there.
+  // Whether a tunnel's route is still there, and leads to its endpoint.
   bool has(const websocket::Tunnel& tunnel) const noexcept;
   RouteServices& route(std::size_t index) { return index < routes.size() ? routes[index] : no_route; }
 };

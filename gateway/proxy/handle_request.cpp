@@ -7,6 +7,7 @@
 #include "gateway/proxy/forward_upgrade.h"
 #include "gateway/proxy/hash_key.h"
 #include "gateway/proxy/local_answer.h"
+#include "gateway/proxy/split.h"
 
 namespace sluice::proxy {
 namespace {
@@ -21,7 +22,8 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> serve(ClientExchange& exchange, Se
     answer_locally(exchange, decision, route, exchange.generation->https_port);
     co_return nullptr;
   }
-  const config::Upstream& upstream = route.services->cluster->settings();
+  choose_upstream(exchange, services.random, route);
+  const config::Upstream& upstream = route.cluster->settings();
   if (upstream.balance == config::Balance::hash) route.hash_key = hash_key(upstream.hash_on, exchange, route);
   route.named = prepare_request_headers(exchange, route);
   if (route.websocket) co_return co_await forward_upgrade(exchange, services, route);

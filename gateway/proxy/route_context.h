@@ -14,6 +14,8 @@ namespace sluice::proxy {
 struct RouteContext {
   const config::Route* route = nullptr;
   RouteServices* services = nullptr;
+  upstream::Cluster* cluster = nullptr;  // that the request goes to; the generation owns it
+  std::string_view new_cookie;           // of a sticky split: what the client is to keep; empty: it has it
   std::string_view path;           // the client's, normalised
   std::string path_storage;        // holds it when it is not as it came
   std::string_view upstream_path;  // what the upstream is asked for: the same, unless the route rewrites it

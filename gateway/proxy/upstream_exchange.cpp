@@ -28,7 +28,7 @@ UpstreamExchange::UpstreamExchange(ClientExchange& client, Services& services, R
       services_(services),
       route_(route),
       held_(held),
-      cluster_(*route.services->cluster),
+      cluster_(*route.cluster),
       body_received_(held.bytes.size()),
       upstream_deadline_(
           services.io.wheel, [](void* self) { static_cast<UpstreamExchange*>(self)->on_timeout(); }, this),

@@ -222,6 +222,10 @@ void write(Writer& out, const std::string& key, const HeaderOperations& headers)
 
 void write_action(Writer& out, const Route& route) {
   if (route.upstream) out.line("upstream", *route.upstream);
+  if (route.split) {
+    for (const SplitSide& side : route.split->to) out.line("split to", side.upstream + " weight " + std::to_string(side.weight));
+    out.line("split.sticky", text_of(route.split->sticky));
+  }
   if (route.redirect) {
     out.line("redirect", std::to_string(route.redirect->status) + " " + text_of(route.redirect->to));
   }

@@ -45,5 +45,27 @@ TEST(CookiesTest, LooksInEveryCookieField) {
   EXPECT_EQ(value_of(Headers{}, "b"), "(none)");
 }
 
+std::vector<std::string> cookies_left(std::initializer_list<std::string_view> lines, std::string_view name) {
+  Headers headers;
+  headers.add("Accept", "*/*");
+  for (const std::string_view line : lines) headers.add("cookie", line);
+  remove_cookie(headers, name);
+  std::vector<std::string> left;
+  for (const Field& field : headers) {
+    if (equals_ignore_case(field.name, "Cookie")) left.emplace_back(field.value);
+  }
+  return left;
+}
+
+TEST(CookiesTest, RemovesEveryOneOfThatNameAndNoOther) {
+  using Lines = std::vector<std::string>;
+  EXPECT_EQ(cookies_left({"a=1; node=x; b=2"}, "node"), (Lines{"a=1; b=2"}));
+  EXPECT_EQ(cookies_left({"node=x;node=y ; b=2; Node=z; nodes=1; alone"}, "node"), (Lines{"b=2; Node=z; nodes=1; alone"}));
+  EXPECT_EQ(cookies_left({"node=x", "a=1"}, "node"), (Lines{"a=1"}));
+  EXPECT_EQ(cookies_left({" node = x ;; "}, "node"), Lines{});
+  EXPECT_EQ(cookies_left({"a=1;  b=2;"}, "node"), (Lines{"a=1;  b=2;"})) << "as it came";
+  EXPECT_EQ(cookies_left({}, "node"), Lines{});
+}
+
 }  // namespace
 }  // namespace sluice::http

@@ -1,0 +1,27 @@
+// The secret behind cookies that the gateway gives out, so that nobody else can make one. Made at start and kept over reloads; from
+// the bytes of files that gateways side by side share, or by chance, which holds until the process ends. Immutable: any thread.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sluice::tls {
+
+class CookieKey {
+ public:
+  // From the files' bytes; none: by chance. May throw TlsLoadError when the system has no random bytes.
+  explicit CookieKey(const std::vector<std::string>& files);
+  ~CookieKey();
+  CookieKey(const CookieKey&) = delete;
+  CookieKey& operator=(const CookieKey&) = delete;
+
+  // 32 hexadecimal digits that belong to the text (128 bits of HMAC-SHA256): they tell nothing of it.
+  std::string seal(std::string_view text) const;
+
+ private:
+  std::array<unsigned char, 32> key_{};
+};
+
+}  // namespace sluice::tls
