@@ -239,7 +239,7 @@ admin::Status Server::status() {
     told.name = upstream.name;
     for (const config::Endpoint& endpoint : upstream.endpoints) {
       const std::shared_ptr<upstream::EndpointState> state = endpoints_.state_of(upstream.name, endpoint);
-      told.endpoints.push_back({endpoint.url, state->in_flight.load(), state->idle.load()});
+      told.endpoints.push_back({endpoint.url, state->in_flight.load(), state->idle.load(), state->out.load(), state->reason()});
     }
   }
   return status;

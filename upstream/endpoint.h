@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "config/upstream_config.h"
@@ -19,6 +20,20 @@ struct alignas(64) EndpointState {
 
   alignas(64) std::atomic<std::uint32_t> failures{0};  // in a row, of all workers
   std::atomic<bool> out{false};  // written by the HealthMonitor, which tells the workers as well
+
+  // Why it is out, for people to read; empty: it is in. Any thread.
+  std::string reason() const {
+    const std::scoped_lock lock(reason_mutex_);
+    return reason_;
+  }
+  void set_reason(std::string reason) {
+    const std::scoped_lock lock(reason_mutex_);
+    reason_ = std::move(reason);
+  }
+
+ private:
+  mutable std::mutex reason_mutex_;
+  std::string reason_;
 };
 
 // One worker's view; used by its thread alone.

@@ -31,6 +31,7 @@ UpstreamHealth::UpstreamHealth(tls::WorkerIo& io, const WatchedUpstream& watched
 UpstreamHealth::~UpstreamHealth() {
   for (const std::unique_ptr<Member>& member : members_) {
     member->state->failures.store(0, std::memory_order_relaxed);
+    member->state->set_reason({});
     if (member->state->out.exchange(false)) told_({member->state, false, false});
   }
 }
@@ -104,6 +105,7 @@ void UpstreamHealth::check_ended(Member& member, const std::string& problem) {
   if (well == !member.unhealthy) return;
   if (!is_first && (well ? member.passed < rules.healthy_after : member.failed < rules.unhealthy_after)) return;
   member.unhealthy = !well;
+  if (!well) member.reason = "unhealthy: " + problem;
   if (well) {
     metrics::log().info("upstream {}: {} is healthy again", settings_.name, member.endpoint.url);
   } else {
@@ -129,6 +131,7 @@ void UpstreamHealth::failing(const EndpointState* state, std::string_view reason
     return;
   }
   member.ejected = true;
+  member.reason = "ejected: " + std::string(reason);
   metrics_.ejections.add();
   metrics::log().warn("upstream {}: {} is ejected for {}: {} failures in a row, the last one {}", settings_.name,
                       member.endpoint.url, config::duration_text(settings_.outlier.eject_for), failures, reason);
@@ -160,6 +163,7 @@ void UpstreamHealth::changed(Member& member) {
   for (const std::unique_ptr<Member>& each : members_) each->spared = false;
   const bool out = member.is_out();
   const bool tunnels_leave = out && settings_.on_unhealthy == config::OnUnhealthy::close;
+  member.state->set_reason(out ? member.reason : "");
   if (member.state->out.exchange(out) != out) told_({member.state, out, tunnels_leave});
   count();
   note_panic();

@@ -55,6 +55,7 @@ class UpstreamHealth {
     unsigned passed = 0, failed = 0;  // checks in a row
     std::unique_ptr<HealthCheck> check;
     bool ejected = false;
+    std::string reason;       // why it is out
     bool spared = false;      // that it could not be ejected was said
     tls::Deadline ejection_ends;
     bool is_out() const noexcept { return ejected || unhealthy; }

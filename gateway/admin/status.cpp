@@ -28,7 +28,11 @@ Json upstreams_of(const Status& status) {
   for (const Status::Upstream& upstream : status.upstreams) {
     Json endpoints = Json::array();
     for (const Status::Endpoint& one : upstream.endpoints) {
-      endpoints.push_back({{"url", one.url}, {"in_flight", one.in_flight}, {"idle", one.idle}});
+      Json endpoint{{"url", one.url}, {"state", one.out ? "out" : "in"}};
+      if (one.out) endpoint["reason"] = one.reason;
+      endpoint["in_flight"] = one.in_flight;
+      endpoint["idle"] = one.idle;
+      endpoints.push_back(std::move(endpoint));
     }
     upstreams.push_back({{"name", upstream.name}, {"endpoints", std::move(endpoints)}});
   }

@@ -19,6 +19,8 @@ struct Status {
     std::string url;
     std::int64_t in_flight = 0;  // requests and tunnels
     std::int64_t idle = 0;       // kept connections
+    bool out = false;            // it gets no requests, because of `reason`
+    std::string reason;
   };
   struct Upstream {
     std::string name;

@@ -52,7 +52,8 @@ std::string as_text(const Json& status) {
     text += "\nupstream " + upstream.at("name").get<std::string>() + "\n";
     for (const Json& one : upstream.at("endpoints")) {
       text += "  " + padded(one.at("url").get<std::string>(), 40) + number(one.at("in_flight")) + " in flight, " +
-              number(one.at("idle")) + " idle\n";
+              number(one.at("idle")) + " idle" +
+              (one.at("state") == "out" ? "; out, " + one.at("reason").get<std::string>() : "") + "\n";
     }
   }
   text += "\nWebSockets\n";

@@ -94,12 +94,23 @@ def test_status_shows_what_there_is(lab):
     status = json.loads(run_sluice("status", "--admin", admin(gateway), "--json").stdout)
     assert (status["state"], status["pid"], status["config"]["generation"]) == ("serving", gateway.pid, 1)
     assert status["listeners"] == [{"name": "web", "address": f"127.0.0.1:{gateway.port}", "tls": False}]
-    assert status["upstreams"] == [{"name": "app", "endpoints": [{"url": backend.url, "in_flight": 3, "idle": 0}]}]
+    assert status["upstreams"] == [{"name": "app", "endpoints": [{"url": backend.url, "state": "in", "in_flight": 3, "idle": 0}]}]
     assert status["tunnels"] == [{"route": "all", "upstream": "app", "endpoint": backend.url, "open": 3}]
     assert [sum(one[what] for one in status["workers"]) for what in ["connections", "tunnels"]] == [3, 3]
     text = run_sluice("status", "--admin", admin(gateway)).stdout
     assert f"process {gateway.pid}: serving since" in text
     assert f"route all at app {backend.url}" in text
+
+
+def test_status_tells_why_an_endpoint_is_out(lab):
+    refusing = lab.refusing()
+    check = {"path": "/", "interval": "50ms", "timeout": "1s"}
+    gateway = lab.gateway(lab.backend(), refusing, upstream={"health_check": check})
+    gateway.wait_metric("sluice_upstream_endpoints", 1, upstream="app", state="unhealthy")
+    well, ill = json.loads(gateway.admin("/status").body)["upstreams"][0]["endpoints"]
+    assert well["state"] == "in" and "reason" not in well
+    assert (ill["url"], ill["state"], ill["reason"][:11]) == (refusing.url, "out", "unhealthy: ")
+    assert f"out, {ill['reason']}" in run_sluice("status", "--admin", admin(gateway)).stdout
 
 
 def test_status_while_draining(lab):
