@@ -25,7 +25,8 @@ void tell(const std::string& state) {
   if (*path == '@') address.sun_path[0] = '\0';  // of the abstract namespace
   const tls::Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
-  if (::sendto(socket.get(), state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size) < 0) {
+  if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
+      ::send(socket.get(), state.data(), state.size(), MSG_NOSIGNAL) < 0) {
     metrics::log().warn("the service manager at {} cannot be told {}: {}", path, state, std::strerror(errno));
   }
 }
