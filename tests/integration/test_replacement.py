@@ -185,7 +185,7 @@ def through_a_link(lab, folder):
     """A gateway whose program file can be exchanged, as packages do."""
     program = folder / "sluice"
     program.symlink_to(Path(binary.path()).resolve())
-    config = config_for(lab.backend(), timeouts={"drain": "5s"})
+    config = config_for(lab.backend(), timeouts={"drain": "5s"}, upstream={"pool": {"idle_timeout": "5s"}})
     gateway = lab.start(config=config, program=str(program)).wait_started(1, admin=True)
     return gateway, program
 

@@ -235,13 +235,13 @@ def test_sigterm_waits_for_the_frame_boundary(lab):
         peer.send_frame(CLOSE, seen[1].payload)
         peer.hang()
 
-    _, gateway, client = tunnel(lab, script, timeouts={"drain": "10s"})
+    _, gateway, client = tunnel(lab, script, timeouts={"drain": "10s"}, route=websocket_rules(drain={"over": "100ms"}))
     incoming = frame_bytes(BINARY, b"c" * 1000, mask=True)
     client.send(incoming[:600])
     gateway.wait_metric("sluice_websocket_bytes_total", 600, direction="to_upstream")
     first_half = client.read_exactly(400)
     gateway.signal(signal.SIGTERM)
-    client.expect_silence(0.3)
+    client.expect_silence(0.3)  # longer than it takes until the Close is due
     halves.set()
     client.send(incoming[600:])
     client.unread(first_half)
