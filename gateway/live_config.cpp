@@ -43,18 +43,18 @@ LiveConfig::LiveConfig(config::Config first, std::optional<std::string> file, In
       resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
         publish(name, addresses);
       }),
-      watch_(context, [this] {
-        metrics::log().info("files have changed; the configuration is reloaded");
-        reload({});
-      }) {}
+      watch_(context, [this] { file_changed(); }) {}
 
 void LiveConfig::install() {
   std::vector<std::string> warnings;
   tls_ = load_tls(config(), warnings);
   OpenListeners::Next listeners = listeners_.open(config().listeners);
+  std::vector<NewConfig> parts = for_workers(snapshot_, tls_, {}, listeners);
   const upstream::Resolver::Known addresses = resolve(config());
-  std::vector<NewConfig> parts = for_workers(snapshot_, tls_, {}, listeners, addresses);
-  for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->install(std::move(parts[i]));
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    parts[i].addresses = addresses;
+    workers_[i]->install(std::move(parts[i]));
+  }
   health_.watch(watched(config(), tls_, {}), addresses);
   listeners_.use(std::move(listeners.listeners), config().timeouts, warnings);
   for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
@@ -69,15 +69,13 @@ void LiveConfig::in_force() {
 
 // A worker's own contexts, and what all share. Open tunnels are counted on by the name of their route.
 std::vector<NewConfig> LiveConfig::for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot, const TlsSetup& tls,
-                                               const UnchangedTls& unchanged, OpenListeners::Next& listeners,
-                                               const upstream::Resolver::Known& addresses) {
+                                               const UnchangedTls& unchanged, OpenListeners::Next& listeners) {
   const config::Config& config = snapshot->config;
   std::vector<NewConfig> parts(workers_.size());
   for (std::size_t index = 0; index < parts.size(); ++index) {
     NewConfig& part = parts[index];
     part.snapshot = snapshot;
     part.https_port = proxy::https_port(config, ports_of(listeners.listeners));
-    part.addresses = addresses;
     for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
       part.clients.push_back({make_context(config.upstreams[i], tls.upstreams[i]), same(unchanged.upstreams, i)});
     }
@@ -180,9 +178,10 @@ LiveConfig::Loaded LiveConfig::load() {
 }
 
 void LiveConfig::take_over(Loaded loaded) {
-  const upstream::Resolver::Known addresses = resolve(loaded.snapshot->config);
-  std::vector<NewConfig> parts = for_workers(loaded.snapshot, loaded.tls, loaded.unchanged, loaded.listeners, addresses);
+  std::vector<NewConfig> parts = for_workers(loaded.snapshot, loaded.tls, loaded.unchanged, loaded.listeners);
   std::vector<upstream::WatchedUpstream> watched_upstreams = watched(loaded.snapshot->config, loaded.tls, loaded.unchanged);
+  const upstream::Resolver::Known addresses = resolve(loaded.snapshot->config);  // nothing can go wrong from here on
+  for (NewConfig& part : parts) part.addresses = addresses;
   for (std::size_t i = 0; i < loaded.listeners.listeners.size(); ++i) {
     const OpenListener& listener = loaded.listeners.listeners[i];
     if (!loaded.listeners.kept[i]) metrics::log().info("listening on {} (listener {})", listener.address.text(), listener.config.name);
@@ -224,6 +223,18 @@ void LiveConfig::finish(const ReloadResult& result) {
   if (reloading_) return asio::post(context_, [this] { load_and_take_over(); });
   service_manager::ready();
   if (at_rest_) asio::post(context_, std::exchange(at_rest_, {}));
+}
+
+void LiveConfig::file_changed() {
+  changed_meanwhile_ = !frozen_.empty();
+  if (changed_meanwhile_) return;
+  metrics::log().info("files have changed; the configuration is reloaded");
+  reload({});
+}
+
+void LiveConfig::thaw() {
+  frozen_.clear();
+  if (changed_meanwhile_) file_changed();
 }
 
 void LiveConfig::freeze(std::string why, std::function<void()> at_rest) {

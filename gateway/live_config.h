@@ -50,7 +50,7 @@ class LiveConfig {
   void reload(Reloaded done);
   // Reloads fail from now on, and say why. `at_rest` is called, later, when none is under way.
   void freeze(std::string why, std::function<void()> at_rest = {});
-  void thaw() noexcept { frozen_.clear(); }
+  void thaw();
   // Names are not resolved any more, files not watched.
   void stop();
 
@@ -60,10 +60,10 @@ class LiveConfig {
   Loaded load();
   void take_over(Loaded loaded);
   std::vector<NewConfig> for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot, const TlsSetup& tls,
-                                     const UnchangedTls& unchanged, OpenListeners::Next& listeners,
-                                     const upstream::Resolver::Known& addresses);
+                                     const UnchangedTls& unchanged, OpenListeners::Next& listeners);
   void all_have_it();
   void watch_files();
+  void file_changed();
   void finish(const ReloadResult& result);
   upstream::Resolver::Known resolve(const config::Config& config);
   std::vector<upstream::WatchedUpstream> watched(const config::Config& config, const TlsSetup& tls, const UnchangedTls& unchanged);
@@ -85,6 +85,7 @@ class LiveConfig {
 
   bool reloading_ = false;
   std::string frozen_;  // why; empty: it is not
+  bool changed_meanwhile_ = false;  // a watched file did
   std::function<void()> at_rest_;
   std::vector<Reloaded> waiting_;       // for the reload that is under way
   std::vector<Reloaded> wait_for_next_;

@@ -116,9 +116,13 @@ void Worker::start() {
 void Worker::reload(NewConfig next, std::function<void()> in_force) {
   // The task is copied on its way; what it carries moves once.
   loop_.post([this, carried = std::make_shared<NewConfig>(std::move(next)), in_force = std::move(in_force)] {
-    take_over(std::move(*carried));
-    const proxy::Generation& current = *services_.generation;
-    services_.tunnels.leave_if([&current](const websocket::Tunnel& tunnel) { return !current.has(tunnel); });
+    try {
+      take_over(std::move(*carried));
+      const proxy::Generation& current = *services_.generation;
+      services_.tunnels.leave_if([&current](const websocket::Tunnel& tunnel) { return !current.has(tunnel); });
+    } catch (const std::exception& error) {  // memory ran out: the next reload may do better, and must not wait for this one
+      metrics::log().error("worker {} could not take the configuration over: {}", index_, error.what());
+    }
     in_force();
   });
 }

@@ -63,7 +63,7 @@ std::string_view Cluster::text_of(unsigned status) noexcept {
 }
 
 void Cluster::attempt_failed(std::size_t endpoint, const Failure& failure, bool reused) {
-  if (speaks_against_endpoint(failure.code, reused)) endpoint_failed(endpoint, name_of(failure.code));
+  if (!failure.ours && speaks_against_endpoint(failure.code, reused)) endpoint_failed(endpoint, name_of(failure.code));
 }
 
 void Cluster::endpoint_failed(std::size_t endpoint, std::string_view reason) {

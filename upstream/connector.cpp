@@ -49,8 +49,14 @@ tls::Descriptor start_connect(const SocketAddress& address, ErrorCode& error) {
   return socket;
 }
 
+bool is_our_shortage(ErrorCode error) noexcept {
+  return error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system ||
+         error == std::errc::no_buffer_space || error == std::errc::not_enough_memory ||
+         error == std::errc::address_not_available;  // no port is left to connect from
+}
+
 Failure failure_of(ErrorCode error) {
-  Failure failure{FailureCode::connect_failed, Retryable::always, error.message()};
+  Failure failure{FailureCode::connect_failed, Retryable::always, error.message(), is_our_shortage(error)};
   if (error == StreamError::cancelled) {
     failure.code = FailureCode::client_left;
     failure.retryable = Retryable::no;

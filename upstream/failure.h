@@ -45,6 +45,7 @@ struct Failure {
   FailureCode code = FailureCode::none;
   Retryable retryable = Retryable::no;
   std::string detail;  // for the log only
+  bool ours = false;   // for want of descriptors, ports or memory here: it says nothing of the endpoint
 };
 
 template <typename T>

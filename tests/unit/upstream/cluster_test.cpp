@@ -143,6 +143,7 @@ TEST_F(ClusterTest, FailuresInARowAreToldOnceOverAllWorkers) {
   one.attempt_failed(0, refused, false);
   two.attempt_failed(0, {FailureCode::reset, Retryable::if_idempotent, {}}, true);  // a kept connection: no failure of the endpoint
   two.attempt_failed(0, {FailureCode::client_left, Retryable::no, {}}, false);
+  two.attempt_failed(0, {FailureCode::connect_failed, Retryable::always, {}, true}, false);  // for want of descriptors here
   two.attempt_failed(0, refused, false);
   EXPECT_THAT(told, ::testing::IsEmpty());
   one.attempt_failed(0, {FailureCode::reset, Retryable::if_idempotent, {}}, false);
