@@ -13,6 +13,7 @@ struct Limits {
   std::uint64_t max_headers = 100;             // over it 431
   OptionalSize max_request_body = 1ull << 30;  // over it 413; a route may set its own
   std::uint64_t max_held_bytes = 256ull << 20; // buffered for slow peers, all connections together
+  bool operator==(const Limits&) const = default;
 };
 
 struct Timeouts {
@@ -25,6 +26,7 @@ struct Timeouts {
   OptionalDuration response_head = std::chrono::seconds(60);
   OptionalDuration response_body_idle = std::chrono::seconds(60);
   Duration drain = std::chrono::seconds(30);
+  bool operator==(const Timeouts&) const = default;
 };
 
 }  // namespace sluice::config

@@ -71,7 +71,8 @@ std::string Handover::text() const {
   for (const Sockets& one : listening) {
     listeners.push_back({{"name", one.name}, {"address", one.address}, {"sockets", one.sockets}, {"ours", one.ours}});
   }
-  return nlohmann::json{{"listening", std::move(listeners)}, {"ready", ready}}.dump();
+  return nlohmann::json{{"listening", std::move(listeners)}, {"ready", ready}}.dump(-1, ' ', false,
+                                                                                              nlohmann::json::error_handler_t::replace);
 }
 
 std::optional<Handover> Handover::parse(const std::string& text) {

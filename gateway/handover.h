@@ -31,6 +31,10 @@ struct Handover {
 class InheritedSockets {
  public:
   InheritedSockets() = default;
+  InheritedSockets(InheritedSockets&&) = default;
+  InheritedSockets& operator=(InheritedSockets&&) = default;
+  // When it is not ready by now, the end of the process is what tells: it may have something to say before.
+  ~InheritedSockets() { ready_.release(); }
   // From SLUICE_HANDOVER, and LISTEN_FDS and LISTEN_PID (sd_listen_fds(3)), which are taken out of the environment. What is no
   // listening socket is left alone, with a warning.
   static InheritedSockets from_environment();

@@ -142,7 +142,7 @@ void Listener::accepted(tls::Descriptor socket, const sockaddr_storage& peer) {
   }
   if (!socket_.shared) return serve(std::move(admitted));
   SharedSocket& shared = *socket_.shared;
-  hand_over(*shared.listeners[shared.next++ % shared.listeners.size()], std::move(admitted));
+  hand_over(shared.listeners[shared.next++ % shared.listeners.size()], std::move(admitted));
 }
 
 // Whatever it says of a client would not be believed, so nothing of it is read.
@@ -154,8 +154,10 @@ void Listener::refuse_untrusted(const std::string& peer) {
                       config_->name, peer);
 }
 
-void Listener::hand_over(Listener& listener, Admitted admitted) {
-  if (&listener == this) return serve(std::move(admitted));
+// A worker whose memory ran out during a reload may lack its part.
+void Listener::hand_over(Listener* to, Admitted admitted) {
+  if (to == this || to == nullptr) return serve(std::move(admitted));
+  Listener& listener = *to;
   // The task owns the connection: should the other worker have ended, it is closed.
   auto handed = std::make_shared<Admitted>(std::move(admitted));
   listener.services_.io.loop.post([&listener, handed] { listener.serve(std::move(*handed)); });

@@ -50,7 +50,7 @@ class Listener final : private tls::EventSource {
   };
   void accepted(tls::Descriptor socket, const struct sockaddr_storage& peer);
   void refuse_untrusted(const std::string& peer);
-  void hand_over(Listener& listener, Admitted admitted);
+  void hand_over(Listener* to, Admitted admitted);
   void serve(Admitted admitted);
   // A place for the connection; false: it met a limit.
   bool admit(const std::optional<ClientKey>& client, ConnectionLimits::Place& place);

@@ -90,12 +90,8 @@ bool has_reuseport(int descriptor) {
 ListeningSockets adopt(const config::Address& address, unsigned mode, unsigned count, InheritedSockets::Taken inherited) {
   ListeningSockets listening{address, std::move(inherited.sockets), nullptr};
   if (address.is_unix()) {
-    UnixSocketFile file;
-    if (inherited.ours) {
-      file = UnixSocketFile(address.path);
-      ::chmod(address.path.c_str(), mode);
-    }
-    listening.shared = std::make_shared<SharedSocket>(std::move(file), count);
+    if (inherited.ours) ::chmod(address.path.c_str(), mode);
+    listening.shared = std::make_shared<SharedSocket>(UnixSocketFile(), count);
     return listening;
   }
   listening.address.port = port_of(address, listening.sockets[0].get());

@@ -189,9 +189,15 @@ void LiveConfig::take_over(Loaded loaded) {
   listeners_.use(std::move(loaded.listeners.listeners), loaded.snapshot->config.timeouts, warnings_);
   snapshot_ = std::move(loaded.snapshot);
   tls_ = std::move(loaded.tls);
-  const auto missing = std::make_shared<std::atomic<std::size_t>>(workers_.size());
-  const auto has_it = [this, missing] {
-    if (missing->fetch_sub(1) == 1) asio::post(context_, [this] { all_have_it(); });
+  struct Progress {
+    std::atomic<std::size_t> missing;
+    std::atomic<bool> ok{true};
+  };
+  const auto progress = std::make_shared<Progress>();
+  progress->missing = workers_.size();
+  const auto has_it = [this, progress](bool ok) {
+    if (!ok) progress->ok = false;
+    if (progress->missing.fetch_sub(1) == 1) asio::post(context_, [this, progress] { all_have_it(progress->ok); });
   };
   for (std::size_t index = 0; index < workers_.size(); ++index) workers_[index]->reload(std::move(parts[index]), has_it);
   health_.watch(std::move(watched_upstreams), addresses);  // the workers know the endpoints before they are told of them
@@ -199,7 +205,8 @@ void LiveConfig::take_over(Loaded loaded) {
   for (const auto& [name, known] : resolver_.known()) publish(name, known);
 }
 
-void LiveConfig::all_have_it() {
+void LiveConfig::all_have_it(bool ok) {
+  if (!ok) return finish({false, {"memory ran out while the configuration was taken over; reload again"}});
   for (const std::unique_ptr<Worker>& worker : workers_) worker->settle_listeners();
   // What no route and no tunnel counts in any more. The workers' parts of before are gone.
   std::erase_if(tunnel_counts_, [](const auto& named) { return named.second.use_count() == 1; });

@@ -61,7 +61,7 @@ class LiveConfig {
   void take_over(Loaded loaded);
   std::vector<NewConfig> for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot, const TlsSetup& tls,
                                      const UnchangedTls& unchanged, OpenListeners::Next& listeners);
-  void all_have_it();
+  void all_have_it(bool ok);
   void watch_files();
   void file_changed();
   void finish(const ReloadResult& result);

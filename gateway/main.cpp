@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 
@@ -60,6 +61,8 @@ ExitCode serve(config::Config config, std::optional<std::string> file, const Pro
     ~Logs() { metrics::shutdown_logs(); }
   } const until_the_end;
   for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
+  // Until the gateway takes them: a logrotate or a reload that comes early must not end it.
+  for (const int number : {SIGHUP, SIGUSR1, SIGUSR2}) std::signal(number, SIG_IGN);
   return run_server(std::move(config), std::move(file), program);
 }
 

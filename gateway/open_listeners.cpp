@@ -35,8 +35,9 @@ OpenListeners::Next OpenListeners::open(const std::vector<config::Listener>& lis
     } else {
       const config::Listener& wanted = listeners[i];
       InheritedSockets::Taken inherited = inherited_.take(wanted.name, wanted.address);
-      const bool ours = inherited.ours;
+      const bool ours = inherited.ours, adopted = !inherited.sockets.empty();
       next.opened[i] = open_listening_sockets(wanted.address, wanted.mode, workers_, std::move(inherited));
+      if (adopted && ours && wanted.address.is_unix()) inherited_files_.emplace_back(next.opened[i].shared, wanted.address.path);
       listener = {next_id_++, {}, next.opened[i].address, numbers_of(next.opened[i].sockets), ours};
     }
     listener.config = listeners[i];
@@ -59,6 +60,12 @@ void OpenListeners::use(std::vector<OpenListener> listeners, const config::Timeo
     if (listener.address.is_unix() || !timeouts.client_write_idle) continue;
     for (const int socket : listener.sockets) tls::limit_unacknowledged(socket, *timeouts.client_write_idle);
   }
+}
+
+void OpenListeners::take_place() {
+  for (const auto& [shared, path] : inherited_files_) shared->file = UnixSocketFile(path);
+  inherited_files_.clear();
+  inherited_.ready();
 }
 
 std::vector<std::uint16_t> ports_of(const std::vector<OpenListener>& listeners) {

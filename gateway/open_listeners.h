@@ -35,11 +35,15 @@ class OpenListeners {
 
   // Of what another process has handed over.
   InheritedSockets& inherited() noexcept { return inherited_; }
+  // This process serves in the other's place: the files of unix sockets are its own from here on. Had it failed before, they would
+  // have been the other's still.
+  void take_place();
   const std::vector<OpenListener>& all() const noexcept { return listeners_; }
 
  private:
   const unsigned workers_;
   InheritedSockets inherited_;
+  std::vector<std::pair<std::shared_ptr<SharedSocket>, std::string>> inherited_files_;  // with their paths
   unsigned next_id_ = 0;
   std::vector<OpenListener> listeners_;
 };

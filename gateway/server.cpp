@@ -138,6 +138,7 @@ class Server {
   bool replacing_ = false;
   bool reload_wanted_ = false;  // by whoever serves when that is decided
   bool draining_ = false;
+  bool told_to_end_ = false;  // by a signal
   Clock::time_point drain_ends_;
 };
 
@@ -181,7 +182,7 @@ void Server::start() {
   if (const std::string warning = needless_root(config(), ::geteuid()); !warning.empty()) metrics::log().warn("{}", warning);
   live_->in_force();
   metrics::log().info("{} workers serve {}", workers_.size(), live_->source());
-  live_->listeners().inherited().ready();
+  live_->listeners().take_place();
   service_manager::ready();
   wait_for_signal();
   ping_workers();
@@ -275,7 +276,10 @@ void Server::on_signal(int number) {
   if (number == SIGUSR1) return metrics::reopen_logs();
   if (number == SIGHUP) return reload();
   if (number == SIGUSR2) return replace();
-  if (!draining_) return terminate();
+  if (!std::exchange(told_to_end_, true)) {
+    if (!draining_) return terminate();
+    return metrics::log().info("draining already; a second signal ends it at once");
+  }
   metrics::log().warn("second signal: leaving at once");
   stop_workers();
 }
@@ -308,7 +312,11 @@ void Server::start_successor() {
     if (missing->fetch_sub(1) != 1) return;
     asio::post(context_, [this] {
       if (draining_) return;
-      replacement_.start(handover(), [this](int pid, const std::string& failure) { successor_tells(pid, failure); });
+      try {
+        replacement_.start(handover(), [this](int pid, const std::string& failure) { successor_tells(pid, failure); });
+      } catch (const std::exception& error) {
+        successor_tells(0, error.what());
+      }
     });
   };
   for (const std::unique_ptr<Worker>& worker : workers_) worker->expect_child(expects_it);

@@ -62,7 +62,7 @@ void Worker::add_sides(const config::Route& route, const std::vector<std::shared
 }
 
 void Worker::take_over(NewConfig next) {
-  take_over(std::move(next.listeners));
+  std::vector<WorkerListener> listeners = std::move(next.listeners);
   auto generation = std::make_shared<proxy::Generation>(std::move(next.snapshot), services_.cells.route("none"));
   generation->https_port = next.https_port;
   const config::Config& config = generation->config();
@@ -81,6 +81,7 @@ void Worker::take_over(NewConfig next) {
     if (route.split) add_sides(route, generation->clusters, added);
   }
   services_.generation = std::move(generation);
+  take_over(std::move(listeners));
 }
 
 void Worker::take_over(std::vector<WorkerListener> listeners) {
@@ -113,23 +114,27 @@ void Worker::start() {
   thread_ = std::thread([this] { run(); });
 }
 
-void Worker::reload(NewConfig next, std::function<void()> in_force) {
+void Worker::reload(NewConfig next, std::function<void(bool)> in_force) {
   // The task is copied on its way; what it carries moves once.
   loop_.post([this, carried = std::make_shared<NewConfig>(std::move(next)), in_force = std::move(in_force)] {
+    bool ok = true;
     try {
       take_over(std::move(*carried));
       const proxy::Generation& current = *services_.generation;
       services_.tunnels.leave_if([&current](const websocket::Tunnel& tunnel) { return !current.has(tunnel); });
     } catch (const std::exception& error) {  // memory ran out: the next reload may do better, and must not wait for this one
       metrics::log().error("worker {} could not take the configuration over: {}", index_, error.what());
+      ok = false;
     }
-    in_force();
+    in_force(ok);
   });
 }
 
 // A closed part of a shared socket stays until the worker that accepted there has closed it too: connections were on their way.
 void Worker::settle_listeners() {
   loop_.post([this] {
+    // All of them are closing, each worker in its time: the parts of others may still be handed connections.
+    if (services_.draining) return;
     std::erase_if(listeners_, [](const std::unique_ptr<Listener>& listener) { return listener->closed(); });
     for (const std::unique_ptr<Listener>& listener : listeners_) {
       try {

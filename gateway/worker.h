@@ -62,8 +62,9 @@ class Worker {
   // Begins to accept. Throws std::system_error. Every worker has its configuration by then.
   void start();
   // A configuration at any time after that: requests begin under it from then on, and those that are under way end under theirs. Tunnels
-  // whose route or endpoint is gone are let go. `in_force` is called on the worker's thread when that is so.
-  void reload(NewConfig next, std::function<void()> in_force);
+  // whose route or endpoint is gone are let go. `in_force` is called on the worker's thread when that is so; with false when
+  // memory ran out on the way.
+  void reload(NewConfig next, std::function<void(bool)> in_force);
   // The second half of it, when every worker has the configuration: new listeners begin to accept, closed ones go.
   void settle_listeners();
   // Any thread; what comes before start() is done first.

@@ -107,19 +107,26 @@ std::vector<Resolver::Name> Resolver::use(const std::vector<Name>& names, std::c
   std::unique_lock lock(state_->mutex);
   std::map<Name, std::shared_ptr<State::Watch>> before;
   before.swap(state_->names);
+  std::vector<Name> without_thread;
   for (const Name& name : names) {
     std::shared_ptr<State::Watch>& watch = state_->names[name];
     if (watch) continue;
     const auto known = before.find(name);
     watch = known != before.end() ? known->second : std::make_shared<State::Watch>();
-    if (known == before.end()) std::thread(&State::run, state_, name, watch).detach();
+    if (known != before.end()) continue;
+    try {
+      std::thread(&State::run, state_, name, watch).detach();
+    } catch (const std::system_error&) {  // no thread to be had: it is missing, and the next use() tries again
+      state_->names.erase(name);
+      without_thread.push_back(name);
+    }
   }
   std::erase_if(state_->known, [this](const auto& entry) { return !state_->names.contains(entry.first); });
   state_->wake.notify_all();  // the threads of names that are gone end
   state_->wake.wait_for(lock, patience, [this] {
     return std::all_of(state_->names.begin(), state_->names.end(), [](const auto& entry) { return entry.second->tried; });
   });
-  std::vector<Name> missing;
+  std::vector<Name> missing = std::move(without_thread);
   for (const auto& [name, watch] : state_->names) {
     if (!state_->known.contains(name)) missing.push_back(name);
   }

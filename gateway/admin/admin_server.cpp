@@ -74,6 +74,7 @@ ControlAwaitable<> AdminServer::accept_loop() {
       co_await pause.async_wait(asio::redirect_error(use_awaitable, error));
       continue;
     }
+    ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);  // Asio does not; a successor must not have it
     auto connection = std::make_shared<Connection>(std::move(socket), places_);
     asio::co_spawn(context_.get_executor(), serve(std::move(connection)), asio::detached);
   }

@@ -56,7 +56,12 @@ std::string routes(const config::Config& running, const config::Config& next) {
   for (const config::Route& route : next.routes) {
     const config::Route* before = find(running.routes, route.name);
     if (before == nullptr) section.add('+', route.name);
-    if (before != nullptr && *before != route) section.add('~', route.name);
+    if (before == nullptr || *before == route) continue;
+    section.add('~', route.name);
+    for (const config::Upstream& upstream : running.upstreams) {
+      if (!before->leads_to(upstream.name) || route.leads_to(upstream.name)) continue;
+      section.add('-', route.name + " to " + upstream.name + "; its WebSockets there are let go");
+    }
   }
   for (const config::Route& route : running.routes) {
     if (find(next.routes, route.name) == nullptr) section.add('-', route.name + "; its WebSockets are let go");
@@ -81,6 +86,14 @@ std::string upstreams(const config::Config& running, const config::Config& next)
   for (const config::Upstream& upstream : running.upstreams) {
     if (find(next.upstreams, upstream.name) == nullptr) section.add('-', upstream.name + "; its WebSockets are let go");
   }
+  return section.text();
+}
+
+std::string settings(const config::Config& running, const config::Config& next) {
+  Section section("settings");
+  if (running.timeouts != next.timeouts) section.add('~', "timeouts");
+  if (running.limits != next.limits) section.add('~', "limits");
+  if (running.watch != next.watch) section.add('~', next.watch ? "files are watched" : "files are not watched any more");
   return section.text();
 }
 
@@ -114,7 +127,8 @@ std::string drained(const config::Config& running, const config::Config& next, c
 }  // namespace
 
 std::string plan_command(const config::Config& running, const config::Config& next, const std::string& admin) {
-  std::string text = listeners(running, next) + routes(running, next) + upstreams(running, next) + later(running, next);
+  std::string text = listeners(running, next) + routes(running, next) + upstreams(running, next) +
+                     settings(running, next) + later(running, next);
   if (text.empty()) text = "nothing changes, unless a file did that the configuration names\n";
   if (admin.empty()) return text;
   try {

@@ -28,7 +28,7 @@ metrics::StageDurations durations_of(const StageTimes& stages) {
 
 }  // namespace
 
-metrics::AccessRecord describe(const ClientExchange& exchange) {
+metrics::AccessRecord describe(const ClientExchange& exchange, const std::vector<config::Route>& routes) {
   const ExchangeRecord& record = exchange.record;
   const http::RequestHead& request = exchange.request;
   metrics::AccessRecord line;
@@ -49,7 +49,6 @@ metrics::AccessRecord describe(const ClientExchange& exchange) {
   line.referer = request.headers.find("Referer").value_or("");
   line.user_agent = request.headers.find("User-Agent").value_or("");
   line.request_id = record.request_id;
-  const std::vector<config::Route>& routes = exchange.generation->config().routes;
   if (record.route < routes.size()) {
     line.route = routes[record.route].name;
     if (routes[record.route].upstream) line.upstream = *routes[record.route].upstream;
@@ -88,7 +87,7 @@ void finish_request(ClientExchange& exchange, Services& services) {
                         record.endpoint, record.failure, record.failure_detail);
   }
   if (record.status != 101 && metrics::access_log() != nullptr) {  // a tunnel has lines of its own
-    write_access_line(describe(exchange));
+    write_access_line(describe(exchange, exchange.generation->config().routes));
   }
 }
 

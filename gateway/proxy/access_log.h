@@ -10,7 +10,7 @@ namespace sluice::proxy {
 void finish_request(ClientExchange& exchange, Services& services);
 
 // The fields that request and tunnel lines have in common; views into the exchange and its generation.
-metrics::AccessRecord describe(const ClientExchange& exchange);
+metrics::AccessRecord describe(const ClientExchange& exchange, const std::vector<config::Route>& routes);
 void write_access_line(const metrics::AccessRecord& record);
 
 }  // namespace sluice::proxy

@@ -8,7 +8,7 @@ import pytest
 from support.http_message import request_bytes
 from support.raw_backend import echo_websocket
 from support.waiting import wait_until
-from support.websocket import open_websocket
+from support.websocket import CLOSE, open_websocket
 
 
 def held(sign):
@@ -132,6 +132,19 @@ def test_a_second_sigterm_exits_at_once(lab, what):
     gateway.signal(signal.SIGTERM)
     gateway.expected_stop = gateway.wait_exit(timeout=2)
     assert gateway.expected_stop in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+
+
+def test_the_first_sigterm_after_a_drain_that_was_asked_for_is_not_the_second(lab):
+    """As a container's preStop hook and its end come one after the other."""
+    gateway = lab.gateway(lab.backend(echo_websocket), timeouts={"drain": "10s"}, route={"websocket": {"drain": {"over": "1s"}}})
+    client = lab.client(gateway)
+    open_websocket(client)
+    assert gateway.admin("/drain", [("X-Sluice-Admin", "1")], method="POST").status == 202
+    gateway.signal(signal.SIGTERM)
+    frame = client.read_frame()
+    assert (frame.opcode, frame.close_code) == (CLOSE, 1001)
+    client.send_frame(CLOSE, frame.payload)
+    assert gateway.wait_exit(timeout=5) == 0
 
 
 def test_sigint_ends_it_too(lab):

@@ -181,6 +181,31 @@ def test_one_that_cannot_start_changes_nothing(lab):
     assert lab.request(gateway).status == 200
 
 
+def test_a_failed_one_leaves_the_unix_socket_alone(lab, folder):
+    """The successor has adopted it by the time it fails."""
+    config = config_for(lab.backend(), listeners=[{"name": "local", "address": f"unix:{folder / 'web.sock'}"}])
+    gateway = lab.gateway_from(config)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = {"name": "taken", "address": f"127.0.0.1:{other.getsockname()[1]}"}
+        gateway.rewrite({**config, "listeners": [*config["listeners"], taken]})
+        gateway.signal(signal.SIGUSR2)
+        wait_until(lambda: "was not replaced and goes on" in gateway.stderr(), "the failure")
+    assert "it ended before it served (exit code 4" in gateway.stderr()
+    assert "is another program, or another Sluice, using it?" in gateway.stderr(), "its own words"
+    assert lab.client(gateway).request().status == 200
+
+
+def test_admin_connections_stay_behind(lab):
+    gateway = lab.gateway(lab.backend(), timeouts={"drain": "5s"})
+    clients = [RawClient(gateway.admin_port) for _ in range(3)]
+    lab.clients.extend(clients)
+    wait_until(lambda: gateway.admin("/healthz").status == 200, "the connections to be accepted")
+    gateway.replace()
+    end_of(gateway.predecessors[-1])
+    for client in clients:
+        client.expect_closed()
+
+
 def through_a_link(lab, folder):
     """A gateway whose program file can be exchanged, as packages do."""
     program = folder / "sluice"
