@@ -27,7 +27,13 @@ bool names_are_unique(const std::vector<T>& items) {
 }
 
 void check_route(const config::Route& route, const config::Config& config) {
-  FUZZ_CHECK(route.upstream.has_value() + route.redirect.has_value() + route.respond.has_value() == 1);
+  FUZZ_CHECK(route.upstream.has_value() + route.split.has_value() + route.redirect.has_value() + route.respond.has_value() == 1);
+  std::uint64_t weights = 0;
+  for (const config::SplitSide& side : route.split.value_or(config::Split{}).to) {
+    FUZZ_CHECK(is_named(config.upstreams, side.upstream));
+    weights += side.weight;
+  }
+  FUZZ_CHECK(!route.split || weights > 0);
   if (route.upstream) FUZZ_CHECK(is_named(config.upstreams, *route.upstream));
   FUZZ_CHECK(route.match.path.has_value() + route.match.path_prefix.has_value() +
                  route.match.path_regex.has_value() <=
