@@ -329,4 +329,5 @@ def test_the_service_manager_is_told(lab, folder):
     assert {manager.recv(1000), manager.recv(1000)} == {b"READY=1", f"MAINPID={gateway.pid}".encode()}
     gateway.signal(signal.SIGTERM)
     assert manager.recv(1000) == b"STOPPING=1"
+    assert gateway.wait_exit() == 0
     manager.close()
