@@ -14,6 +14,7 @@ class Cancellation {
   Cancellation(const Cancellation&) = delete;
   Cancellation& operator=(const Cancellation&) = delete;
 
+  // Whoever waits may be resumed before it returns, and end the caller.
   void cancel(ErrorCode reason) {
     if (reason_) return;
     reason_ = reason;

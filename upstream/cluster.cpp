@@ -70,7 +70,8 @@ void Cluster::endpoint_failed(std::size_t endpoint, std::string_view reason) {
   if (!settings_.outlier.consecutive_failures || endpoints_.size() < 2) return;
   const std::shared_ptr<EndpointState>& state = endpoints_[endpoint].state;
   const std::uint64_t in_a_row = state->failures.fetch_add(1, std::memory_order_relaxed) + std::uint64_t{1};
-  if (in_a_row == *settings_.outlier.consecutive_failures && failing_) failing_(state, reason);
+  // Told again and again: the count outlives configurations, and may have been beyond the limit when it came.
+  if (in_a_row % *settings_.outlier.consecutive_failures == 0 && failing_) failing_(state, reason);
 }
 
 void Cluster::health_changed(const HealthChange& change) {

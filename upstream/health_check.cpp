@@ -34,8 +34,8 @@ struct HealthCheck::Probe {
 
   void stop(ErrorCode reason) {
     timed_out = reason == tls::StreamError::timed_out;
-    cancellation.cancel(reason);
     if (stream) stream->abort(reason);
+    cancellation.cancel(reason);  // last: it may end the probe
   }
 
   HealthCheck* owner;  // null: nobody wants to know any more

@@ -59,8 +59,8 @@ void UpstreamExchange::refuse_client(const Reply& reply) {
   client_problem_ = reply;
   stop_upload_ = true;
   client_.interrupt_wait();
-  cancellation_.cancel(StreamError::cancelled);
   if (connection_.stream) connection_.stream->abort(StreamError::cancelled);
+  cancellation_.cancel(StreamError::cancelled);  // last: it may end the exchange
 }
 
 Failure UpstreamExchange::failure_of(ErrorCode error, FailureCode otherwise) const {
