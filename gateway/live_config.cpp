@@ -206,7 +206,7 @@ void LiveConfig::take_over(Loaded loaded) {
 }
 
 void LiveConfig::all_have_it(bool ok) {
-  if (!ok) return finish({false, {"memory ran out while the configuration was taken over; reload again"}});
+  if (!ok) return finish({false, {"memory ran out while the configuration was taken over: it is in force in part; reload again"}, true});
   for (const std::unique_ptr<Worker>& worker : workers_) worker->settle_listeners();
   // What no route and no tunnel counts in any more. The workers' parts of before are gone.
   std::erase_if(tunnel_counts_, [](const auto& named) { return named.second.use_count() == 1; });
@@ -221,7 +221,7 @@ void LiveConfig::finish(const ReloadResult& result) {
   for (const std::string& warning : result.ok ? warnings_ : std::vector<std::string>()) metrics::log().warn("{}", warning);
   for (const std::string& reason : result.ok ? std::vector<std::string>() : result.lines) metrics::log().error("{}", reason);
   if (result.ok) metrics::log().info("{}", result.lines.front());
-  if (!result.ok) metrics::log().error("the configuration was not reloaded, and nothing has changed");
+  if (!result.ok && !result.in_part) metrics::log().error("the configuration was not reloaded, and nothing has changed");
   for (const Reloaded& done : std::exchange(waiting_, {})) {
     if (done) done(result);
   }

@@ -22,6 +22,7 @@ namespace sluice {
 struct ReloadResult {
   bool ok = false;
   std::vector<std::string> lines;  // what is in force now and what is to be noticed; otherwise what is wrong
+  bool in_part = false;            // not ok, and something has changed all the same
 };
 
 class LiveConfig {

@@ -5,13 +5,21 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
-#include "tls/fingerprint.h"
+#include <fstream>
+#include <iterator>
+#include <new>
+
 #include "tls/load_error.h"
 
 namespace sluice::tls {
 namespace {
 
 constexpr std::size_t kSealBytes = 16;
+
+std::string bytes_of(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), {}};
+}
 
 }  // namespace
 
@@ -20,20 +28,23 @@ CookieKey::CookieKey(const std::vector<std::string>& files) {
     if (RAND_bytes(key_.data(), static_cast<int>(key_.size())) != 1) throw TlsLoadError("no random bytes can be had");
     return;
   }
-  Fingerprint fingerprint;
-  for (const std::string& file : files) fingerprint.add_file(file);
-  const std::string text = "sluice cookies\n" + fingerprint.text();
-  EVP_Digest(text.data(), text.size(), key_.data(), nullptr, EVP_sha256(), nullptr);
+  std::string text = "sluice cookies\n";
+  for (const std::string& file : files) text += bytes_of(file);
+  const bool digested = EVP_Digest(text.data(), text.size(), key_.data(), nullptr, EVP_sha256(), nullptr) == 1;
+  OPENSSL_cleanse(text.data(), text.size());
+  if (!digested) throw TlsLoadError("the key of cookies cannot be made");
 }
 
 CookieKey::~CookieKey() { OPENSSL_cleanse(key_.data(), key_.size()); }
 
 std::string CookieKey::seal(std::string_view text) const {
   static constexpr char kHex[] = "0123456789abcdef";
-  std::array<unsigned char, EVP_MAX_MD_SIZE> mac;
+  std::array<unsigned char, EVP_MAX_MD_SIZE> mac{};
   unsigned size = 0;
-  HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
-       mac.data(), &size);
+  if (HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+           mac.data(), &size) == nullptr) {
+    throw std::bad_alloc();  // the one way in which it fails
+  }
   std::string digits;
   digits.reserve(2 * kSealBytes);
   for (std::size_t i = 0; i < kSealBytes; ++i) {

@@ -11,7 +11,8 @@ namespace sluice::tls {
 
 class CookieKey {
  public:
-  // From the files' bytes; none: by chance. May throw TlsLoadError when the system has no random bytes.
+  // From the files' bytes, wherever they are; none: by chance. One that cannot be read counts as empty: whoever loads it tells. May throw
+  // TlsLoadError when the system has no random bytes.
   explicit CookieKey(const std::vector<std::string>& files);
   ~CookieKey();
   CookieKey(const CookieKey&) = delete;

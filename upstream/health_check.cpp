@@ -46,6 +46,7 @@ struct HealthCheck::Probe {
   tls::StreamPtr stream;
   tls::Deadline limit;
   bool timed_out = false;
+  bool no_verdict = false;  // descriptors, ports or memory were wanting here: it says nothing of the endpoint
 };
 
 HealthCheck::HealthCheck(CheckTools tools, const config::HealthCheck& settings, const config::Endpoint& endpoint, Ended ended)
@@ -86,8 +87,8 @@ Awaitable<> HealthCheck::run(std::shared_ptr<Probe> probe) {
   std::string problem;
   try {
     problem = co_await ask(probe);
-  } catch (const std::exception& error) {  // memory ran out: says nothing of the endpoint, but there was no answer either
-    problem = error.what();
+  } catch (const std::exception&) {
+    probe->no_verdict = true;
   }
   probe->limit.clear();
   if (probe->timed_out) problem = "no answer in " + config::duration_text(probe->settings.timeout);
@@ -95,14 +96,17 @@ Awaitable<> HealthCheck::run(std::shared_ptr<Probe> probe) {
   if (check == nullptr) co_return;
   check->running_.reset();
   check->wait(1 - kJitter, 1 + kJitter, check->settings_.interval);
-  check->ended_(problem);
+  if (!probe->no_verdict) check->ended_(problem);
 }
 
 Awaitable<std::string> HealthCheck::ask(std::shared_ptr<Probe> probe) {
   Result<tls::StreamPtr> stream =
       co_await connect(probe->tools.io, probe->endpoint, probe->tools.tls_context.get(), std::nullopt, probe->cancellation,
                        probe->tools.opening);
-  if (!stream) co_return text_of(stream.failure());
+  if (!stream) {
+    probe->no_verdict = stream.failure().ours;
+    co_return text_of(stream.failure());
+  }
   probe->stream = std::move(*stream);
   if (probe->settings.kind == config::CheckKind::tcp) co_return std::string();
   std::string problem = co_await probe->tools.http_probe(*probe->stream, probe->settings, probe->endpoint.settings);

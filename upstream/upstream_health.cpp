@@ -66,6 +66,7 @@ void UpstreamHealth::drop_what_is_not_asked_for() {
   for (const std::unique_ptr<Member>& member : members_) {
     if (!ejects && member->ejected) {
       member->ejected = false;
+      member->state->failures.store(0, std::memory_order_relaxed);
       member->ejection_ends.clear();
       changed(*member);
     }

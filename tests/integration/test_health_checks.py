@@ -1,5 +1,6 @@
 """Active health checks: endpoints that are ill get no requests, whoever finds out first."""
 
+import resource
 import threading
 
 import pytest
@@ -264,3 +265,18 @@ def test_checks_begin_with_a_proxy_header_for_no_client(lab, version, opening):
     gateway = lab.gateway(lab.backend(script), upstream={"health_check": CHECK, "proxy_protocol": version})
     wait_until(lambda: gateway.metric("sluice_upstream_health_checks_total", upstream="app", result="passed") >= 1, "a check")
     assert set(seen) == {opening}
+
+
+def test_want_of_descriptors_here_is_not_the_endpoints_illness(lab):
+    doctor = Doctor()
+    gateway = lab.gateway(lab.backend(doctor), workers=1, upstream={"health_check": {**CHECK, "unhealthy_after": 1}})
+    checks = "sluice_upstream_health_checks_total"
+    wait_until(lambda: gateway.metric(checks, upstream="app", result="passed") >= 2, "checks")
+    limits = resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, (4, limits[1]))
+    asked = len(doctor.checks)
+    stays(lambda: "is unhealthy" not in gateway.stderr() and len(doctor.checks) <= asked + 1, "no verdict without descriptors", 0.5)
+    resource.prlimit(gateway.pid, resource.RLIMIT_NOFILE, limits)
+    wait_until(lambda: len(doctor.checks) > asked + 2, "checks to go on")
+    assert state(gateway, "healthy") == 1
+    assert gateway.metric(checks, upstream="app", result="failed") == 0

@@ -16,7 +16,7 @@ from support import binary, websocket
 from support.config_text import config_for
 from support.http_message import request_bytes
 from support.raw_backend import echo_websocket
-from support.raw_client import RawClient
+from support.raw_client import RawClient, blind
 from support.stream import PeerClosed
 from support.waiting import wait_until
 from support.websocket import open_websocket
@@ -155,6 +155,21 @@ def test_listeners_may_come_and_go_with_it(lab):
         lab.client(gateway, "web")
     gateway.wait_started(2, admin=True)
     assert lab.client(gateway, "other").request().status == 200
+
+
+def test_sessions_resume_where_ticket_keys_are_in_files(lab, ca):
+    key = lab.folder / "ticket.key"
+    key.write_bytes(os.urandom(80))
+    key.chmod(0o600)
+    config = config_for(lab.backend(), timeouts={"drain": "5s"})
+    config["listeners"][0]["tls"] = {"certificates": [ca.issue("localhost").as_config()], "ticket_keys": [str(key)]}
+    gateway = lab.gateway_from(config)
+    context = blind()
+    before = lab.client(gateway, tls=context)
+    before.request()
+    gateway.replace()
+    end_of(gateway.predecessors[-1])
+    assert lab.client(gateway, tls=context, session=before.socket.session).socket.session_reused
 
 
 def refuses_to_be_replaced(lab, gateway, why):

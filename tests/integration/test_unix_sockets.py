@@ -1,5 +1,6 @@
 """Unix sockets: as listeners and as endpoints."""
 
+import json
 import os
 import shutil
 import signal
@@ -296,6 +297,27 @@ def test_a_queue_that_stays_full_is_a_connect_timeout(lab, folder):
         filler.connect(path)
         gateway = lab.gateway(f"unix:{path}", timeouts={"connect": "200ms", "drain": "500ms"})
         assert lab.request(gateway).status == 504
+
+
+def test_clients_leave_and_checks_time_out_while_a_queue_is_full(lab, folder):
+    """Both call off a connect() that waits to be tried again, which may end whoever calls it off: sanitizers see to the rest."""
+    path = str(folder / "app.sock")
+    with socket.socket(socket.AF_UNIX) as slow, socket.socket(socket.AF_UNIX) as filler:
+        slow.bind(path)
+        slow.listen(0)
+        filler.connect(path)
+        check = {"kind": "tcp", "interval": "50ms", "timeout": "60ms"}
+        gateway = lab.gateway(f"unix:{path}", workers=1, upstream={"health_check": check})
+        for _ in range(3):
+            # More than the store of coroutine frames keeps, so that what is given back is given back indeed.
+            clients = [lab.client(gateway) for _ in range(100)]
+            for client in clients:
+                client.send(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n")
+            wait_until(lambda: json.loads(gateway.admin("/status").body)["upstreams"][0]["endpoints"][0]["in_flight"] == 100, "all to wait")
+            for client in clients:
+                client.close()
+            gateway.wait_metric("sluice_connections_open", 0)
+        wait_until(lambda: gateway.metric("sluice_upstream_health_checks_total", upstream="app", result="failed") >= 5, "checks")
 
 
 def test_proxy_command(lab, folder):
