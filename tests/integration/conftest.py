@@ -1,8 +1,11 @@
 """Fixtures of the end-to-end tests: `lab` makes peers and gateways and clears them away, `ca` issues certificates."""
 
 import faulthandler
+import shutil
 import signal
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -131,6 +134,14 @@ def lab(tmp_path, request):
     request.node.lab = made
     yield made
     made.close()
+
+
+@pytest.fixture
+def folder():
+    """Short, since the path of a socket may have 107 bytes."""
+    made = Path(tempfile.mkdtemp(prefix="sluice-"))
+    yield made
+    shutil.rmtree(made)
 
 
 @pytest.fixture(scope="session")

@@ -2,14 +2,9 @@
 
 import copy
 import os
-import shutil
 import socket
 import stat
-import tempfile
 import threading
-from pathlib import Path
-
-import pytest
 
 from support.config_text import config_for
 from support.raw_backend import echo_websocket
@@ -19,14 +14,6 @@ from support.waiting import wait_until
 from support.websocket import TEXT, open_websocket
 
 MORE = {"name": "more", "address": "127.0.0.1:0"}
-
-
-@pytest.fixture
-def folder():
-    """Short, since the path of a socket may have 107 bytes."""
-    made = Path(tempfile.mkdtemp(prefix="sluice-"))
-    yield made
-    shutil.rmtree(made)
 
 
 def refused(port):

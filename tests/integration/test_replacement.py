@@ -1,12 +1,10 @@
 """SIGUSR2: another process takes over the listening sockets, and nobody notices but tunnels, which are let go politely."""
 
 import os
-import shutil
 import signal
 import socket
 import stat
 import subprocess
-import tempfile
 import threading
 from pathlib import Path
 
@@ -20,14 +18,6 @@ from support.raw_client import RawClient, blind
 from support.stream import PeerClosed
 from support.waiting import wait_until
 from support.websocket import open_websocket
-
-
-@pytest.fixture
-def folder():
-    """Short, since the path of a socket may have 107 bytes."""
-    made = Path(tempfile.mkdtemp(prefix="sluice-"))
-    yield made
-    shutil.rmtree(made)
 
 
 def end_of(process):

@@ -2,13 +2,10 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import stat
-import tempfile
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -20,14 +17,6 @@ from support.waiting import wait_until
 from support.websocket import TEXT, open_websocket
 
 CANNOT_START = 4
-
-
-@pytest.fixture
-def folder():
-    """Short, since the path of a socket may have 107 bytes."""
-    made = Path(tempfile.mkdtemp(prefix="sluice-"))
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture
