@@ -155,6 +155,11 @@ std::vector<Value> read_list(const Value& value, const KeyInfo& row) {
   return std::move(*elements);
 }
 
+void read_off(const Value& value, const KeyInfo& row) {
+  const auto text = value.text(row.expected);
+  if (text && !is_off(*text, row)) wrong_value(value, *text, row);
+}
+
 std::optional<std::string> read_path(const Value& value, bool must_exist) {
   const auto text = value.text("a file name");
   if (!text) return std::nullopt;

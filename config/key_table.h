@@ -61,6 +61,8 @@ bool read_size(const Value& value, const KeyInfo& row, OptionalSize& result);
 std::optional<std::size_t> read_word(const Value& value, const KeyInfo& row);
 // The elements of a list of at least row.minimum.
 std::vector<Value> read_list(const Value& value, const KeyInfo& row);
+// The word `off` where a map might stand.
+void read_off(const Value& value, const KeyInfo& row);
 // A file name, seen from the folder of the configuration. It must be readable when `must_exist`.
 std::optional<std::string> read_path(const Value& value, bool must_exist);
 
@@ -241,6 +243,18 @@ Key<T> map(std::string name, M T::*member, const Table<C>& table) {
             // What is no map was reported, and is better absent than half there when rules over several keys
             // are checked.
             if (value.is_map()) result.*member = std::move(read);
+          }};
+}
+
+// Absent when it is off.
+template <class T, class C>
+Key<T> map_or_off(std::string name, std::optional<C> T::*member, const Table<C>& table) {
+  KeyInfo info = map_info(std::move(name), table.rows());
+  info.may_be_off = true;
+  info.expected = "off or " + info.expected;
+  return {std::move(info), [member, &table](const Value& value, const KeyInfo& row, T& result) {
+            if (!value.is_map()) return read_off(value, row);
+            table.read(value, (result.*member).emplace());
           }};
 }
 

@@ -125,6 +125,11 @@ const Table<HealthCheck>& health_check_table() {
   return table;
 }
 
+const Table<Rebalance>& rebalance_table() {
+  static const Table<Rebalance> table{required(duration("over", &Rebalance::over, 1))};
+  return table;
+}
+
 const Table<Pool>& pool_table() {
   static const Table<Pool> table{
       integer("max_idle", &Pool::max_idle, {0, kMostIdle}),
@@ -156,7 +161,7 @@ const Table<Upstream>& upstream_table() {
       map("outlier", &Upstream::outlier, outlier_table()),
       later<Upstream>("sticky", later_infos({"cookie", "ttl"})),
       later<Upstream>("slow_start"),
-      later<Upstream>("rebalance", later_infos({"over"})),
+      map_or_off("rebalance", &Upstream::rebalance, rebalance_table()),
       later<Upstream>("circuit_breaker", later_infos({"max_connections", "max_pending", "max_retries"})),
       later<Upstream>("tunnels_per_connection"),
       word("proxy_protocol", &Upstream::proxy_protocol,

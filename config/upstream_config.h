@@ -95,6 +95,12 @@ struct Pool {
   bool operator==(const Pool&) const = default;
 };
 
+// Tunnels move to endpoints that joined.
+struct Rebalance {
+  Duration over{};  // the moves are spread over it
+  bool operator==(const Rebalance&) const = default;
+};
+
 // The version of the PROXY header that begins each connection to an endpoint.
 enum class SendProxyProtocol { off, v1, v2 };
 
@@ -109,6 +115,7 @@ struct Upstream {
   Outlier outlier;
   std::optional<HealthCheck> health_check;
   OnUnhealthy on_unhealthy = OnUnhealthy::keep;
+  std::optional<Rebalance> rebalance;
   SendProxyProtocol proxy_protocol = SendProxyProtocol::off;
   bool operator==(const Upstream&) const = default;
 };

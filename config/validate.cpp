@@ -159,6 +159,9 @@ void validate_upstreams(const Config& config, Report& report) {
     validate_endpoints(upstream, path, report);
     validate_upstream_tls(upstream.tls, path + ".tls", report);
     if (upstream.health_check) validate_health_check(*upstream.health_check, path + ".health_check", report);
+    if (upstream.rebalance && upstream.balance == Balance::hash) {
+      report.warning(path + ".rebalance", "moves few clients with balance: hash, which sends most of them back to where they were");
+    }
     const bool used =
         std::any_of(config.routes.begin(), config.routes.end(),
                     [&upstream](const Route& route) { return route.leads_to(upstream.name); });

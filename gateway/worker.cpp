@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "gateway/http1/parse_error.h"
+#include "gateway/proxy/rebalance.h"
 #include "gateway/proxy/split.h"
 #include "metrics/log.h"
 
@@ -119,15 +120,27 @@ void Worker::reload(NewConfig next, std::function<void(bool)> in_force) {
   loop_.post([this, carried = std::make_shared<NewConfig>(std::move(next)), in_force = std::move(in_force)] {
     bool ok = true;
     try {
+      const std::shared_ptr<proxy::Generation> before = services_.generation;
       take_over(std::move(*carried));
-      const proxy::Generation& current = *services_.generation;
-      services_.tunnels.leave_if([&current](const websocket::Tunnel& tunnel) { return !current.has(tunnel); });
+      part_with_orphans(*before);
     } catch (const std::exception& error) {  // memory ran out: the next reload may do better, and must not wait for this one
       metrics::log().error("worker {} could not take the configuration over: {}", index_, error.what());
       ok = false;
     }
     in_force(ok);
   });
+}
+
+// Tunnels whose route or endpoint is gone leave, and some move to endpoints that joined.
+void Worker::part_with_orphans(const proxy::Generation& before) {
+  const proxy::Generation& current = *services_.generation;
+  services_.tunnels.leave_if([&current](const websocket::Tunnel& tunnel) { return !current.has(tunnel); });
+  for (const std::shared_ptr<upstream::Cluster>& cluster : current.clusters) {
+    const upstream::Cluster* predecessor = before.cluster(cluster->settings().name);
+    if (predecessor == nullptr || predecessor == cluster.get()) continue;
+    if (!predecessor->settings().rebalance && !cluster->settings().rebalance) continue;
+    proxy::rebalance(*cluster, services_.tunnels, services_.random);
+  }
 }
 
 // A closed part of a shared socket stays until the worker that accepted there has closed it too: connections were on their way.
@@ -156,9 +169,13 @@ void Worker::set_addresses(const upstream::Resolver::Name& name, std::shared_ptr
 
 void Worker::health_changed(const upstream::HealthChange& change) {
   loop_.post([this, change] {
-    for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) cluster->health_changed(change);
-    if (!change.tunnels_leave) return;
-    services_.tunnels.leave_if([&change](const websocket::Tunnel& tunnel) { return tunnel.endpoint() == change.state.get(); });
+    if (change.tunnels_leave) {
+      services_.tunnels.leave_if([&change](const websocket::Tunnel& tunnel) { return tunnel.endpoint() == change.state.get(); });
+    }
+    for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) {
+      const bool concerned = cluster->health_changed(change);
+      if (concerned && cluster->settings().rebalance) proxy::rebalance(*cluster, services_.tunnels, services_.random);
+    }
   });
 }
 
@@ -198,7 +215,7 @@ void Worker::drain(websocket::TunnelSet::Farewell farewell, std::chrono::millise
 void Worker::count_tunnels(std::function<void(std::map<admin::Status::TunnelKind, std::int64_t>)> done) {
   loop_.post([this, done = std::move(done)] {
     std::map<std::pair<const void*, const void*>, std::int64_t> counts;
-    services_.tunnels.for_each([&](const websocket::Tunnel& tunnel) { ++counts[{tunnel.route(), tunnel.endpoint()}]; });
+    services_.tunnels.visit([&](const websocket::Tunnel& tunnel) { ++counts[{tunnel.route(), tunnel.endpoint()}]; });
     std::map<admin::Status::TunnelKind, std::int64_t> named;
     for (const auto& [kind, count] : counts) named[name_of(kind.first, kind.second)] += count;
     done(std::move(named));

@@ -94,6 +94,7 @@ class Worker {
   void run();
   void take_over(NewConfig next);
   void take_over(std::vector<WorkerListener> listeners);
+  void part_with_orphans(const proxy::Generation& before);
   void add(WorkerListener listener);
   admin::Status::TunnelKind name_of(const void* route, const void* endpoint) const;
   void add_sides(const config::Route& route, const std::vector<std::shared_ptr<upstream::Cluster>>& clusters,

@@ -64,6 +64,9 @@ WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::str
       tunnel_seconds(registry.histogram(worker, "sluice_websocket_tunnel_duration_seconds",
                                         "How long tunnels lived that have ended, by route.", kDurationBounds,
                                         {{"route", std::string(route)}})),
+      moved(registry.counter(worker, "sluice_websocket_moved_tunnels_total",
+                             "Tunnels that were closed so that their client comes back to another endpoint (rebalance), by route.",
+                             {{"route", std::string(route)}})),
       to_client(direction(registry, worker, route, "to_client")),
       to_upstream(direction(registry, worker, route, "to_upstream")) {
   static_assert(kNoCode + 1 == kCodes);

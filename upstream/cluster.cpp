@@ -74,12 +74,15 @@ void Cluster::endpoint_failed(std::size_t endpoint, std::string_view reason) {
   if (in_a_row % *settings_.outlier.consecutive_failures == 0 && failing_) failing_(state, reason);
 }
 
-void Cluster::health_changed(const HealthChange& change) {
+bool Cluster::health_changed(const HealthChange& change) {
+  bool concerned = false;
   for (Endpoint& endpoint : endpoints_) {
     if (endpoint.state != change.state) continue;
+    concerned = true;
     endpoint.out = change.out;
     if (change.tunnels_leave) ++endpoint.departures;
   }
+  return concerned;
 }
 
 void Cluster::set_addresses(const std::string& host, std::uint16_t port,

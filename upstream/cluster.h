@@ -45,8 +45,8 @@ class Cluster {
   }
   // `reused`: over a kept connection.
   void attempt_failed(std::size_t endpoint, const Failure& failure, bool reused);
-  // From the HealthMonitor, by way of the worker.
-  void health_changed(const HealthChange& change);
+  // From the HealthMonitor, by way of the worker. False: it is no endpoint of this.
+  bool health_changed(const HealthChange& change);
 
   // A connection that was kept after an earlier request. Not for a WebSocket, which never shares.
   std::optional<Connection> take_idle(std::size_t endpoint, std::string_view opening = {}) {
@@ -65,6 +65,7 @@ class Cluster {
   // Its endpoint with this state; null: none has it.
   const config::Endpoint* endpoint_of(const void* state) const noexcept;
 
+  std::span<const Endpoint> endpoints() const noexcept { return endpoints_; }
   const config::Upstream& settings() const noexcept { return settings_; }
   metrics::UpstreamMetrics& metrics() noexcept { return metrics_; }
 

@@ -12,4 +12,10 @@ bool Generation::has(const websocket::Tunnel& tunnel) const noexcept {
                      [&](const RouteServices::Side& side) { return side.cluster->endpoint_of(tunnel.endpoint()) != nullptr; });
 }
 
+const upstream::Cluster* Generation::cluster(std::string_view upstream) const noexcept {
+  const auto found = std::find_if(clusters.begin(), clusters.end(),
+                                  [&](const std::shared_ptr<upstream::Cluster>& one) { return one->settings().name == upstream; });
+  return found == clusters.end() ? nullptr : found->get();
+}
+
 }  // namespace sluice::proxy

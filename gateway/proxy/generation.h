@@ -43,6 +43,8 @@ struct Generation {
   const config::Config& config() const noexcept { return snapshot->config; }
   // Whether a tunnel's route is still there, and leads to its endpoint.
   bool has(const websocket::Tunnel& tunnel) const noexcept;
+  // Its cluster of that upstream; null: none.
+  const upstream::Cluster* cluster(std::string_view upstream) const noexcept;
   RouteServices& route(std::size_t index) { return index < routes.size() ? routes[index] : no_route; }
 };
 

@@ -257,19 +257,35 @@ void Tunnel::watch_for(std::optional<std::chrono::milliseconds> quiet) {
 }
 
 void Tunnel::leave(std::chrono::milliseconds most) {
-  if (done_ || closing_ || leaves_at_ != Clock::time_point{}) return;
-  choose_departure(most);
+  if (done_ || closing_ || (leaves_at_ != Clock::time_point{} && !moves_)) return;
+  moves_ = false;
+  choose_departure(std::min(limits_.leave_within, most));
   on_idle();
 }
 
-void Tunnel::choose_departure(std::chrono::milliseconds most) {
-  std::uniform_int_distribution<std::int64_t> within(0, std::min(limits_.leave_within, most).count());
-  leaves_at_ = Clock::now() + std::chrono::milliseconds(within(random_numbers()));
+void Tunnel::move(std::chrono::milliseconds within) {
+  if (done_ || closing_ || leaves_at_ != Clock::time_point{}) return;
+  moves_ = true;
+  choose_departure(within);
+  on_idle();
+}
+
+void Tunnel::stay() {
+  if (done_ || closing_ || !moves_) return;
+  moves_ = false;
+  leaves_at_ = {};
+  on_idle();
+}
+
+void Tunnel::choose_departure(std::chrono::milliseconds within) {
+  std::uniform_int_distribution<std::int64_t> moments(0, within.count());
+  leaves_at_ = Clock::now() + std::chrono::milliseconds(moments(random_numbers()));
 }
 
 void Tunnel::on_idle() {
   if (closing_) return finish();
   if (leaves_at_ != Clock::time_point{} && Clock::now() >= leaves_at_) {
+    if (moves_) metrics_.moved.add();
     const TunnelSet::Farewell& farewell = owner_->farewell();
     return close(farewell.code.value_or(limits_.leave_code), farewell.reason, kCloseGrace);
   }

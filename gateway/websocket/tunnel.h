@@ -64,6 +64,9 @@ class Tunnel {
   // Closes it with limits.leave_code, or what a drain says, at a moment by chance within limits.leave_within and `most`: many
   // that leave together are spread.
   void leave(std::chrono::milliseconds most = std::chrono::milliseconds::max());
+  // The same for a tunnel that is to come back to another endpoint, with a time of its own; stay() calls it off.
+  void move(std::chrono::milliseconds within);
+  void stay();
   // Ends it at once.
   void cut();
 
@@ -98,7 +101,7 @@ class Tunnel {
   void sender_ended(Direction& direction);
   std::optional<std::chrono::milliseconds> quiet_limit() const noexcept;
   void watch_for(std::optional<std::chrono::milliseconds> quiet);
-  void choose_departure(std::chrono::milliseconds most);
+  void choose_departure(std::chrono::milliseconds within);
   void note_close(Direction& direction);
   bool finished() const noexcept;
   void finish();
@@ -117,6 +120,7 @@ class Tunnel {
   Clock::time_point opened_ = Clock::now();
   Clock::time_point last_data_ = opened_;
   Clock::time_point leaves_at_{};  // unset: it stays
+  bool moves_ = false;             // leaves_at_ is of move()
   tls::Deadline deadline_;      // idleness, or when it leaves; once closing, the grace time
   bool closing_ = false;        // both sides said Close, or we do: nothing but the end is awaited
   std::uint16_t close_code_ = 0;       // of our own Close; 0: we give none

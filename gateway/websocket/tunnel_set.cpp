@@ -40,23 +40,25 @@ void TunnelSet::remove(Tunnel& tunnel) {
 void TunnelSet::leave_all(Farewell farewell, std::chrono::milliseconds time) {
   farewell_ = std::move(farewell);
   all_leave_ = true;
-  for (Tunnel* tunnel = first_; tunnel != nullptr;) {
-    Tunnel* next = tunnel->next_;  // leaving may end it at once
-    tunnel->leave(time * 2 / 3);
-    tunnel = next;
-  }
+  for_each([time](Tunnel& tunnel) { tunnel.leave(time * 2 / 3); });
 }
 
 void TunnelSet::leave_if(const std::function<bool(const Tunnel&)>& is_orphan) {
-  for (Tunnel* tunnel = first_; tunnel != nullptr;) {
-    Tunnel* next = tunnel->next_;  // leaving may end it at once
-    if (is_orphan(*tunnel)) tunnel->leave();
-    tunnel = next;
-  }
+  for_each([&is_orphan](Tunnel& tunnel) {
+    if (is_orphan(tunnel)) tunnel.leave();
+  });
 }
 
-void TunnelSet::for_each(const std::function<void(const Tunnel&)>& visit) const {
-  for (const Tunnel* tunnel = first_; tunnel != nullptr; tunnel = tunnel->next_) visit(*tunnel);
+void TunnelSet::visit(const std::function<void(const Tunnel&)>& visitor) const {
+  for (const Tunnel* tunnel = first_; tunnel != nullptr; tunnel = tunnel->next_) visitor(*tunnel);
+}
+
+void TunnelSet::for_each(const std::function<void(Tunnel&)>& change) {
+  for (Tunnel* tunnel = first_; tunnel != nullptr;) {
+    Tunnel* next = tunnel->next_;
+    change(*tunnel);
+    tunnel = next;
+  }
 }
 
 void TunnelSet::cut_all() {

@@ -33,7 +33,9 @@ class TunnelSet {
   const Farewell& farewell() const noexcept { return farewell_; }
   // Lets those go (Tunnel::leave) that belong to nothing any more.
   void leave_if(const std::function<bool(const Tunnel&)>& is_orphan);
-  void for_each(const std::function<void(const Tunnel&)>& visit) const;
+  void visit(const std::function<void(const Tunnel&)>& visitor) const;
+  // `change` may end the tunnel that it is given.
+  void for_each(const std::function<void(Tunnel&)>& change);
   void cut_all();
   bool empty() const noexcept { return first_ == nullptr; }
   // Any thread.

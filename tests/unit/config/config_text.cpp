@@ -173,6 +173,7 @@ void write(Writer& out, const Upstream& upstream) {
     out.line("health_check.expect", std::to_string(check.expect.first) + "-" + std::to_string(check.expect.last));
   }
   if (upstream.on_unhealthy == OnUnhealthy::close) out.line("on_unhealthy", "close");
+  if (upstream.rebalance) out.line("rebalance.over", duration_text(upstream.rebalance->over));
   out.line("outlier.consecutive_failures", text_of(upstream.outlier.consecutive_failures));
   out.line("outlier.eject_for", duration_text(upstream.outlier.eject_for));
   out.line("outlier.max_ejected", std::to_string(upstream.outlier.max_ejected) + "%");

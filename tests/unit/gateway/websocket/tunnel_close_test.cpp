@@ -339,6 +339,30 @@ TEST_F(TunnelTest, OneThatLeavesAtOnce) {
   EXPECT_EQ(read_close(client_.receive())->code, 1012u);
 }
 
+TEST_F(TunnelTest, OneThatMovesHasATimeOfItsOwnAndIsCounted) {
+  open({.idle_timeout = {}, .leave_code = 1012, .leave_within = 3600s});
+  tunnel_->move(20ms);
+  std::string at_client;
+  EXPECT_TRUE(harness_.run_until([&] { return !(at_client += client_.receive()).empty(); }, 500ms));
+  EXPECT_EQ(read_close(at_client)->code, 1012u);
+  EXPECT_EQ(metrics_.moved.value(), 1u);
+}
+
+TEST_F(TunnelTest, AMoveCanBeCalledOffAndALeaveCannot) {
+  open({.idle_timeout = {}, .leave_code = 1012, .leave_within = 20ms});
+  tunnel_->stay();
+  tunnel_->move(20ms);
+  tunnel_->stay();
+  harness_.run_for(80ms);
+  EXPECT_EQ(client_.receive(), "");
+  tunnel_->move(3600s);
+  tunnel_->leave();  // its endpoint is gone: within leave_within
+  tunnel_->stay();
+  std::string at_client;
+  EXPECT_TRUE(harness_.run_until([&] { return !(at_client += client_.receive()).empty(); }, 500ms));
+  EXPECT_EQ(metrics_.moved.value(), 0u);
+}
+
 TEST_F(TunnelTest, WithoutIdleTimeoutItStays) {
   open();
   harness_.run_for(200ms);

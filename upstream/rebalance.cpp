@@ -1,0 +1,25 @@
+#include "upstream/rebalance.h"
+
+#include <cmath>
+
+namespace sluice::upstream {
+
+std::vector<double> parts_in_excess(std::span<const Endpoint> endpoints) {
+  std::vector<double> load(endpoints.size(), 0);  // read once: the counts go on changing
+  double all = 0, weights = 0;
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    if (endpoints[i].out) continue;
+    load[i] = endpoints[i].state->in_flight.load(std::memory_order_relaxed);
+    all += load[i];
+    weights += endpoints[i].settings.weight;
+  }
+  std::vector<double> parts(endpoints.size(), 0);
+  for (std::size_t i = 0; i < endpoints.size(); ++i) {
+    if (load[i] == 0) continue;
+    const double share = std::ceil(all * endpoints[i].settings.weight / weights);  // a single tunnel has nowhere better to be
+    if (load[i] > share) parts[i] = 1 - share / load[i];
+  }
+  return parts;
+}
+
+}  // namespace sluice::upstream

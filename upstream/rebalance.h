@@ -1,0 +1,17 @@
+// How much of what each endpoint of an upstream has under way is more than its share, after others joined (`rebalance`). A pure
+// function; the tunnels that are to go are chosen by whoever has them.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "upstream/endpoint.h"
+
+namespace sluice::upstream {
+
+// For each endpoint the part, from 0 to below 1, that would have to move to the others for every one to have its weight's share.
+// It looks at what all workers have, so that each of them can move that part of its own. An endpoint that is out gives and gets
+// nothing: what becomes of its tunnels is told by `on_unhealthy`.
+std::vector<double> parts_in_excess(std::span<const Endpoint> endpoints);
+
+}  // namespace sluice::upstream
