@@ -24,6 +24,8 @@ class UpstreamMetrics {
   Counter& bytes_received;       // sluice_upstream_received_bytes_total{upstream}
   // sluice_upstream_full_total{upstream,bound}; `bound` is the index of that of circuit_breaker.
   void count_full(std::size_t bound) noexcept { full_[bound]->add(); }
+  // sluice_upstream_tls_handshakes_total{upstream,resumed}; successful ones
+  void count_handshake(bool resumed) noexcept { (resumed ? handshakes_resumed_ : handshakes_full_)->add(); }
   // sluice_upstream_failures_total{upstream,reason}; `reason` is the index of the failure code.
   void count_failure(std::size_t reason) noexcept { failures_[reason]->add(); }
   void register_failures(Registry& registry, unsigned worker, std::string_view upstream,
@@ -31,6 +33,8 @@ class UpstreamMetrics {
 
  private:
   std::array<Counter*, 3> full_;
+  Counter* handshakes_full_;
+  Counter* handshakes_resumed_;
   std::vector<Counter*> failures_;
 };
 

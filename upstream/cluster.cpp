@@ -16,7 +16,7 @@ Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRe
     std::shared_ptr<EndpointState> state = registry.state_of(settings_.name, endpoint);
     pools_.push_back(std::make_unique<ConnectionPool>(io, state, settings_.pool, metrics));
     const bool out = state->out.load();
-    endpoints_.push_back({endpoint, std::move(state), nullptr, 0, out, 0});
+    endpoints_.push_back({.settings = endpoint, .state = std::move(state), .addresses = nullptr, .out = out, .resumes_tls = true});
   }
   balancer_ = make_load_balancer(settings_.balance, endpoints_);
 }
@@ -108,6 +108,7 @@ Awaitable<Failure> Cluster::connect(Picked& picked, config::OptionalDuration con
   connection.created = Clock::now();
   metrics_.connect_seconds.observe(std::chrono::duration<double>(connection.created - start).count());
   connection.stream = std::move(*stream);
+  if (connection.stream->is_tls()) metrics_.count_handshake(SSL_session_reused(connection.stream->ssl()) == 1);
   connection.open = metrics::GaugeHold(metrics_.connections_open);
   co_return Failure{};
 }

@@ -49,6 +49,7 @@ struct Endpoint {
   std::size_t next_address = 0;
   bool out = false;  // gets no requests while another one is in; changes between two picks only
   unsigned departures = 0;  // how often its tunnels were told to leave
+  bool resumes_tls = false; // connections resume TLS sessions; otherwise each one verifies the certificate anew
 };
 
 // Counts one exchange or tunnel of an endpoint while it lives.
