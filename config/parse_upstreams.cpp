@@ -9,6 +9,7 @@ constexpr std::uint64_t kHeaviest = 1000;
 constexpr std::uint64_t kMostAttempts = 10;
 constexpr std::uint64_t kMostIdle = 1'000'000;
 constexpr std::uint64_t kMostFailures = 1'000;
+constexpr std::uint64_t kMostPlaces = 1'000'000;
 constexpr std::uint64_t kMostChecks = 100;
 constexpr std::uint64_t kShortestInterval = 50;  // ms
 constexpr char kPercentExpected[] = "a share from 1% to 100%";
@@ -112,6 +113,24 @@ const Table<Outlier>& outlier_table() {
   return table;
 }
 
+Key<CircuitBreaker> max_retries_key() {
+  Key<CircuitBreaker> key = integer("max_retries", &CircuitBreaker::max_retries, {0, kMostPlaces});
+  key.read = [read = std::move(key.read)](const Value& value, const KeyInfo& row, CircuitBreaker& breaker) {
+    breaker.retries_configured = true;
+    read(value, row, breaker);
+  };
+  return key;
+}
+
+const Table<CircuitBreaker>& circuit_breaker_table() {
+  static const Table<CircuitBreaker> table{
+      integer("max_connections", &CircuitBreaker::max_connections, {1, kMostPlaces}),
+      integer("max_pending", &CircuitBreaker::max_pending, {1, kMostPlaces}),
+      max_retries_key(),
+  };
+  return table;
+}
+
 const Table<HealthCheck>& health_check_table() {
   static const Table<HealthCheck> table{
       word("kind", &HealthCheck::kind, {{"http", CheckKind::http}, {"tcp", CheckKind::tcp}}, {"grpc"}),
@@ -162,7 +181,7 @@ const Table<Upstream>& upstream_table() {
       later<Upstream>("sticky", later_infos({"cookie", "ttl"})),
       later<Upstream>("slow_start"),
       map_or_off("rebalance", &Upstream::rebalance, rebalance_table()),
-      later<Upstream>("circuit_breaker", later_infos({"max_connections", "max_pending", "max_retries"})),
+      map("circuit_breaker", &Upstream::circuit_breaker, circuit_breaker_table()),
       later<Upstream>("tunnels_per_connection"),
       word("proxy_protocol", &Upstream::proxy_protocol,
            {{"off", SendProxyProtocol::off}, {"v1", SendProxyProtocol::v1}, {"v2", SendProxyProtocol::v2}}),

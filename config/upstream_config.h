@@ -101,6 +101,15 @@ struct Rebalance {
   bool operator==(const Rebalance&) const = default;
 };
 
+// Bounds per endpoint, all workers together; absent: `off`. One that has reached one is passed over.
+struct CircuitBreaker {
+  OptionalCount max_connections = 1024;  // open or being opened, for exchanges and tunnels, and idle
+  OptionalCount max_pending = 1024;      // exchanges whose connection is being opened
+  OptionalCount max_retries = 3;         // repeated attempts that have no answer yet
+  bool retries_configured = false;       // max_retries was written down
+  bool operator==(const CircuitBreaker&) const = default;
+};
+
 // The version of the PROXY header that begins each connection to an endpoint.
 enum class SendProxyProtocol { off, v1, v2 };
 
@@ -113,10 +122,16 @@ struct Upstream {
   Retries retries;
   Pool pool;
   Outlier outlier;
+  CircuitBreaker circuit_breaker;
   std::optional<HealthCheck> health_check;
   OnUnhealthy on_unhealthy = OnUnhealthy::keep;
   std::optional<Rebalance> rebalance;
   SendProxyProtocol proxy_protocol = SendProxyProtocol::off;
+  // Of max_retries. Where nobody wrote it down, retries.budget alone bounds what is repeated, if there is one: the default of 3 would
+  // fail most of the requests that a dying endpoint leaves to the others.
+  OptionalCount most_repeats() const noexcept {
+    return retries.budget && !circuit_breaker.retries_configured ? OptionalCount() : circuit_breaker.max_retries;
+  }
   bool operator==(const Upstream&) const = default;
 };
 

@@ -152,6 +152,19 @@ void validate_drain(const WebSocketDrain& drain, const Timeouts& timeouts, const
   }
 }
 
+// Most often an oversight: what is bounded by default is less than a gateway for WebSockets may want.
+void warn_when_endpoints_take_fewer(const Config& config, const Route& route, const std::string& path, Report& report) {
+  std::uint64_t taken = 0;
+  for (const Upstream& upstream : config.upstreams) {
+    if (!route.leads_to(upstream.name)) continue;
+    if (!upstream.circuit_breaker.max_connections) return;
+    taken += *upstream.circuit_breaker.max_connections * upstream.endpoints.size();
+  }
+  if (taken == 0 || !route.websocket.max_tunnels || *route.websocket.max_tunnels <= taken) return;
+  report.warning(path, "is over what the endpoints take, which is " + std::to_string(taken) +
+                           "; circuit_breaker.max_connections of the upstream bounds them");
+}
+
 }  // namespace
 
 void validate_routes(const Config& config, Report& report) {
@@ -169,6 +182,7 @@ void validate_routes(const Config& config, Report& report) {
     validate_match(route.match, path + ".match", report);
     if (route.rewrite) validate_rewrite(route, path + ".rewrite", report);
     validate_drain(route.websocket.drain, config.timeouts, path + ".websocket.drain", report);
+    warn_when_endpoints_take_fewer(config, route, path + ".websocket.max_tunnels", report);
     for (std::size_t j = 0; j < route.match.listeners.size(); ++j) {
       validate_reference(route.match.listeners[j], listeners, "listener",
                          path + ".match.listeners[" + std::to_string(j) + "]", report);

@@ -38,6 +38,7 @@ LiveConfig::LiveConfig(config::Config first, std::optional<std::string> file, In
       file_(std::move(file)),
       metrics_(registry),
       certificate_metrics_(registry),
+      full_endpoints_(registry, endpoints),
       snapshot_(std::make_shared<const proxy::Snapshot>(std::move(first))),
       listeners_(static_cast<unsigned>(workers.size()), std::move(inherited)),
       resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
@@ -63,6 +64,7 @@ void LiveConfig::install() {
 void LiveConfig::in_force() {
   watch_files();
   certificate_metrics_.set(certificate_expiries(config(), tls_));
+  full_endpoints_.watch(config().upstreams);
   metrics_.generation.add(1);
   metrics_.loaded_at.set(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
 }

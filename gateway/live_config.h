@@ -16,6 +16,7 @@
 #include "gateway/worker.h"
 #include "metrics/certificate_metrics.h"
 #include "metrics/config_metrics.h"
+#include "upstream/full_endpoints.h"
 
 namespace sluice {
 
@@ -77,6 +78,7 @@ class LiveConfig {
   const std::optional<std::string> file_;
   metrics::ConfigMetrics metrics_;
   metrics::CertificateMetrics certificate_metrics_;
+  upstream::FullEndpoints full_endpoints_;
   std::shared_ptr<const proxy::Snapshot> snapshot_;
   TlsSetup tls_;
   OpenListeners listeners_;

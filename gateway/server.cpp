@@ -130,6 +130,7 @@ class Server {
   ConnectionLimits connections_;
   upstream::HealthMonitor health_;
   const tls::CookieKey cookies_;
+  const upstream::RoomWanted room_wanted_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<LiveConfig> live_;
   std::unique_ptr<admin::AdminServer> admin_;
@@ -153,9 +154,13 @@ Server::Server(config::Config config, std::optional<std::string> file, Program p
         for (const std::unique_ptr<Worker>& worker : workers_) worker->health_changed(change);
       }),
       cookies_(cookie_secrets(config)),
+      room_wanted_([this](const std::shared_ptr<upstream::EndpointState>& state) {
+        for (const std::unique_ptr<Worker>& worker : workers_) worker->give_room(state);
+      }),
       replacement_(context_, std::move(program)) {
   for (unsigned index = 0; index < worker_count(config); ++index) {
-    workers_.push_back(std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, health_, connections_, cookies_}));
+    workers_.push_back(
+        std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, health_, connections_, cookies_, room_wanted_}));
   }
   live_ = std::make_unique<LiveConfig>(std::move(config), std::move(file), InheritedSockets::from_environment(), context_, registry_,
                                        endpoints_, health_, workers_);
@@ -240,7 +245,8 @@ admin::Status Server::status() {
     told.name = upstream.name;
     for (const config::Endpoint& endpoint : upstream.endpoints) {
       const std::shared_ptr<upstream::EndpointState> state = endpoints_.state_of(upstream.name, endpoint);
-      told.endpoints.push_back({endpoint.url, state->in_flight.load(), state->idle.load(), state->out.load(), state->reason()});
+      told.endpoints.push_back({endpoint.url, state->in_flight.load(), state->idle.load(), state->connections.load(),
+                                upstream::reached_bounds(*state, upstream), state->out.load(), state->reason()});
     }
   }
   return status;

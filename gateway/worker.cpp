@@ -49,7 +49,8 @@ std::shared_ptr<upstream::Cluster> Worker::cluster_for(const config::Upstream& u
                                              services_.cells.upstream(upstream.name),
                                              [&health = shared_.health](const auto& state, std::string_view reason) {
                                                health.failing(state, reason);
-                                             });
+                                             },
+                                             shared_.room_wanted);
 }
 
 // In the order of the split.
@@ -81,8 +82,16 @@ void Worker::take_over(NewConfig next) {
     }
     if (route.split) add_sides(route, generation->clusters, added);
   }
+  if (services_.generation) retire_clusters(*services_.generation, *generation);
   services_.generation = std::move(generation);
   take_over(std::move(listeners));
+}
+
+// Requests that began under the configuration of before go on; what it kept idle would take places that the new one needs.
+void Worker::retire_clusters(const proxy::Generation& before, const proxy::Generation& next) {
+  for (const std::shared_ptr<upstream::Cluster>& cluster : before.clusters) {
+    if (std::find(next.clusters.begin(), next.clusters.end(), cluster) == next.clusters.end()) cluster->drain();
+  }
 }
 
 void Worker::take_over(std::vector<WorkerListener> listeners) {
@@ -176,6 +185,13 @@ void Worker::health_changed(const upstream::HealthChange& change) {
       const bool concerned = cluster->health_changed(change);
       if (concerned && cluster->settings().rebalance) proxy::rebalance(*cluster, services_.tunnels, services_.random);
     }
+  });
+}
+
+void Worker::give_room(std::shared_ptr<upstream::EndpointState> state) {
+  loop_.post([this, state = std::move(state)] {
+    state->room_asked = false;
+    for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) cluster->give_room(state.get());
   });
 }
 

@@ -22,6 +22,7 @@ struct Shared {
   upstream::HealthMonitor& health;
   ConnectionLimits& connections;
   const tls::CookieKey& cookies;
+  const upstream::RoomWanted& room_wanted;
 };
 
 // A listener's part for one worker.
@@ -71,6 +72,8 @@ class Worker {
   void set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses);
   // From the health monitor.
   void health_changed(const upstream::HealthChange& change);
+  // From another worker: closes a connection that is kept idle to this endpoint, if there is one.
+  void give_room(std::shared_ptr<upstream::EndpointState> state);
 
   // From the control thread, at any time.
   // Stops accepting, ends what is idle, lets tunnels go within `grace`. `successor`: another process goes on with the listeners.
@@ -96,6 +99,7 @@ class Worker {
   void take_over(std::vector<WorkerListener> listeners);
   void part_with_orphans(const proxy::Generation& before);
   void add(WorkerListener listener);
+  static void retire_clusters(const proxy::Generation& before, const proxy::Generation& next);
   admin::Status::TunnelKind name_of(const void* route, const void* endpoint) const;
   void add_sides(const config::Route& route, const std::vector<std::shared_ptr<upstream::Cluster>>& clusters,
                  proxy::RouteServices& added) const;

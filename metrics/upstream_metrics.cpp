@@ -8,6 +8,18 @@ namespace {
 
 Labels upstream_label(std::string_view upstream) { return {{"upstream", std::string(upstream)}}; }
 
+Counter* handshakes(Registry& registry, unsigned worker, std::string_view upstream, const char* resumed) {
+  return &registry.counter(worker, "sluice_upstream_tls_handshakes_total",
+                           "TLS handshakes with endpoints that succeeded, by upstream and whether they resumed an earlier session.",
+                           {{"upstream", std::string(upstream)}, {"resumed", resumed}});
+}
+
+Counter* full(Registry& registry, unsigned worker, std::string_view upstream, const char* bound) {
+  return &registry.counter(worker, "sluice_upstream_full_total",
+                           "Times that an endpoint was passed over since it had reached a bound of circuit_breaker, by upstream and bound.",
+                           {{"upstream", std::string(upstream)}, {"bound", bound}});
+}
+
 }  // namespace
 
 UpstreamMetrics::UpstreamMetrics(Registry& registry, unsigned worker, std::string_view upstream)
@@ -41,7 +53,11 @@ UpstreamMetrics::UpstreamMetrics(Registry& registry, unsigned worker, std::strin
                                   "Bytes sent to endpoints, by upstream.", upstream_label(upstream))),
       bytes_received(registry.counter(worker, "sluice_upstream_received_bytes_total",
                                       "Bytes received from endpoints, by upstream.",
-                                      upstream_label(upstream))) {}
+                                      upstream_label(upstream))),
+      full_{full(registry, worker, upstream, "max_connections"), full(registry, worker, upstream, "max_pending"),
+            full(registry, worker, upstream, "max_retries")},
+      handshakes_full_(handshakes(registry, worker, upstream, "no")),
+      handshakes_resumed_(handshakes(registry, worker, upstream, "yes")) {}
 
 void UpstreamMetrics::register_failures(Registry& registry, unsigned worker, std::string_view upstream,
                                         const std::vector<std::string_view>& reasons) {

@@ -1,6 +1,7 @@
 // What is counted about one upstream: one set per worker and upstream.
 #pragma once
 
+#include <array>
 #include <string_view>
 
 #include "metrics/registry.h"
@@ -21,12 +22,19 @@ class UpstreamMetrics {
   Counter& retries_refused;      // sluice_upstream_retries_refused_total{upstream} : retries.budget was used up
   Counter& bytes_sent;           // sluice_upstream_sent_bytes_total{upstream}
   Counter& bytes_received;       // sluice_upstream_received_bytes_total{upstream}
+  // sluice_upstream_full_total{upstream,bound}; `bound` is the index of that of circuit_breaker.
+  void count_full(std::size_t bound) noexcept { full_[bound]->add(); }
+  // sluice_upstream_tls_handshakes_total{upstream,resumed}; successful ones
+  void count_handshake(bool resumed) noexcept { (resumed ? handshakes_resumed_ : handshakes_full_)->add(); }
   // sluice_upstream_failures_total{upstream,reason}; `reason` is the index of the failure code.
   void count_failure(std::size_t reason) noexcept { failures_[reason]->add(); }
   void register_failures(Registry& registry, unsigned worker, std::string_view upstream,
                          const std::vector<std::string_view>& reasons);
 
  private:
+  std::array<Counter*, 3> full_;
+  Counter* handshakes_full_;
+  Counter* handshakes_resumed_;
   std::vector<Counter*> failures_;
 };
 

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""Checks that the alert rules and the Grafana dashboard ask only for what the gateway counts.
+"""Checks that the alert rules and the Grafana dashboard ask only for what the gateway counts, and for all of it.
 
 Every metric that an expression of deploy/prometheus/*.yml or deploy/grafana/*.json names must be registered in
 metrics/*.cpp, with the suffix that its kind has (a histogram is asked by _bucket, _sum or _count), and every label must be one
-that the sources or Prometheus itself set. Prints `FILE: what is wrong`, one line each.
+that the sources or Prometheus itself set. Every metric of the gateway's own is asked for by a panel or an alert, or listed in
+NOT_ASKED. Panels have ids of their own and do not lie on one another. Prints `FILE: what is wrong`, one line each.
 
 Usage: check_dashboards.py [ROOT] | check_dashboards.py --self-test
 Exit: 0 nothing wrong, 1 something is wrong (or a failed self-test), 2 usage.
@@ -23,6 +24,8 @@ REGISTERED = re.compile(
     r'\b(counter|gauge|histogram|counter_at_scrape|gauge_at_scrape)\(\s*(?:(?:worker|registry\.workers\(\)),\s*)?"([a-z0-9_]+)"')
 LABEL_SET = re.compile(r'\{"([a-z_]+)",')
 FROM_PROMETHEUS = {"instance", "job", "le"}
+# Metrics that no panel nor alert needs, and why.
+NOT_ASKED = {}
 
 SELECTOR = re.compile(r"\{([^{}]*)\}")
 MATCHER = re.compile(r'([a-zA-Z_]\w*)\s*(?:=~|!~|!=|=)\s*"')
@@ -66,6 +69,33 @@ def problems_of(expression, kinds, labels):
         yield f"no metric has the label {label}, in: {expression}"
 
 
+def asked_for(expressions, kinds):
+    """The metrics that the expressions name."""
+    names = {name for expression in expressions for name in NAME.findall(expression)}
+    return {name for name in kinds if name in names or any(f"{name}_{end}" in names for end in ("bucket", "sum", "count"))}
+
+
+def unasked(kinds, asked):
+    for name in sorted(set(kinds) - asked - set(NOT_ASKED)):
+        if name.startswith("sluice_"):
+            yield f"{name} is in no panel and no alert: show it in deploy/grafana, or list it in NOT_ASKED with the reason"
+    for name in sorted(set(NOT_ASKED) & asked | set(NOT_ASKED) - set(kinds)):
+        yield f"{name} is in NOT_ASKED, but asked for or no metric"
+
+
+def layout_problems(dashboard):
+    """Panels that share an id or a place."""
+    ids, places = {}, {}
+    for panel in dashboard.get("panels", []):
+        title, at = panel.get("title", "?"), panel["gridPos"]
+        if ids.setdefault(panel["id"], title) != title:
+            yield f"panels {ids[panel['id']]} and {title} have the same id {panel['id']}"
+        cells = [(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])]
+        under = {places.setdefault(cell, title) for cell in cells} - {title}
+        if under:
+            yield f"panel {title} lies on {', '.join(sorted(under))}"
+
+
 def values_of(node, keys):
     """Every string under one of `keys`, at any depth."""
     if isinstance(node, dict):
@@ -84,14 +114,15 @@ def check(root):
     problems = [f"metrics: cannot tell how {name} is registered" for name in sorted(unknown)]
     files = {path: yaml.safe_load(path.read_text()) for path in sorted((root / "deploy/prometheus").glob("*.yml"))}
     files.update({path: json.loads(path.read_text()) for path in sorted((root / "deploy/grafana").glob("*.json"))})
-    asked = 0
+    expressions = []
     for path, content in files.items():
-        for expression in values_of(content, {"expr", "definition", "query"}):
-            asked += 1
-            for problem in problems_of(expression, kinds, labels):
-                problems.append(f"{path.relative_to(root)}: {problem}")
-    if not kinds or not asked:
-        problems.append(f"{root}: found {len(kinds)} metrics and {asked} expressions; has a folder moved?")
+        of_file = list(values_of(content, {"expr", "definition", "query"}))
+        expressions += of_file
+        found = [problem for expression in of_file for problem in problems_of(expression, kinds, labels)]
+        problems += [f"{path.relative_to(root)}: {problem}" for problem in [*found, *layout_problems(content)]]
+    problems += [f"metrics: {problem}" for problem in unasked(kinds, asked_for(expressions, kinds))]
+    if not kinds or not expressions:
+        problems.append(f"{root}: found {len(kinds)} metrics and {len(expressions)} expressions; has a folder moved?")
     return problems
 
 
@@ -113,6 +144,14 @@ def self_test():
         assert not found, (expression, found)
     for expression in bad:
         assert len(list(problems_of(expression, kinds, labels))) == 1, expression
+    assert asked_for(good, kinds) == set(kinds)
+    assert asked_for(good[:1], kinds) == {"sluice_t_seconds", "process_y"}
+    assert len(list(unasked(kinds, {"sluice_t_seconds"}))) == 1
+    panel = {"id": 1, "title": "a", "gridPos": {"x": 0, "y": 0, "w": 2, "h": 2}}
+    beside = {"id": 2, "title": "b", "gridPos": {"x": 2, "y": 0, "w": 2, "h": 2}}
+    over = {"id": 2, "title": "c", "gridPos": {"x": 1, "y": 1, "w": 1, "h": 1}}
+    assert not list(layout_problems({"panels": [panel, beside]}))
+    assert len(list(layout_problems({"panels": [panel, beside, over]}))) == 2
     assert list(values_of({"a": [{"expr": "x"}], "expr": {"query": "y"}}, {"expr", "query"})) == ["x", "y"]
 
 

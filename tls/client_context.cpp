@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "tls/client_sessions.h"
 #include "tls/context_defaults.h"
 #include "tls/load_error.h"
 #include "tls/openssl_error.h"
@@ -47,6 +48,7 @@ ClientContext::ClientContext(const config::UpstreamTls& tls, const TrustStore& t
   if (!alpn_set || SSL_CTX_set1_groups_list(context, kGroups) != 1) {
     throw TlsLoadError("cannot make a TLS context for an upstream: " + take_openssl_error_text());
   }
+  keep_sessions(context);
   SSL_CTX_set1_cert_store(context, trust.get());
   SSL_CTX_set_verify(context, tls.verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
   if (shown == nullptr) return;
@@ -56,13 +58,15 @@ ClientContext::ClientContext(const config::UpstreamTls& tls, const TrustStore& t
   }
 }
 
-SslPtr ClientContext::new_session(const std::string& endpoint_host) const {
+SslPtr ClientContext::new_session(const std::string& endpoint_host, const std::string& endpoint) const {
   SslPtr ssl(SSL_new(context_.get()));
   if (!ssl) return nullptr;
   SSL_set_connect_state(ssl.get());
   const std::string& name = server_name_.empty() ? endpoint_host : server_name_;
   const bool named = is_ip_literal(name) ? expect_ip(ssl.get(), name) : expect_name(ssl.get(), name);
-  return named ? std::move(ssl) : nullptr;
+  if (!named) return nullptr;
+  if (!endpoint.empty()) offer_session(ssl.get(), endpoint);
+  return ssl;
 }
 
 std::string verify_failure_text(SSL* ssl) {

@@ -19,8 +19,8 @@ class ClientContext {
 
   // A session in connect state, without a BIO, for `endpoint_host` (a name or an IP literal without
   // brackets), or for the configured server_name in its place. Null when memory is out or the name cannot be
-  // one (over 255 bytes).
-  SslPtr new_session(const std::string& endpoint_host) const;
+  // one (over 255 bytes). `endpoint`: it resumes an earlier one of the same, and leaves what can be resumed; empty: it does neither.
+  SslPtr new_session(const std::string& endpoint_host, const std::string& endpoint = {}) const;
 
  private:
   std::string server_name_;

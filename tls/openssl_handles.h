@@ -24,6 +24,7 @@ using BioPtr = std::unique_ptr<BIO, OpensslFree<BIO_free_all>>;
 using CertificatePtr = std::unique_ptr<X509, OpensslFree<X509_free>>;
 using CertificateStackPtr = std::unique_ptr<STACK_OF(X509), OpensslFree<free_certificate_stack>>;
 using PrivateKeyPtr = std::unique_ptr<EVP_PKEY, OpensslFree<EVP_PKEY_free>>;
+using SslSessionPtr = std::unique_ptr<SSL_SESSION, OpensslFree<SSL_SESSION_free>>;
 using SslContextPtr = std::unique_ptr<SSL_CTX, OpensslFree<SSL_CTX_free>>;
 using TrustStorePtr = std::unique_ptr<X509_STORE, OpensslFree<X509_STORE_free>>;
 

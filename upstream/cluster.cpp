@@ -4,24 +4,86 @@ namespace sluice::upstream {
 
 Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRegistry& registry,
                  std::shared_ptr<const tls::ClientContext> tls_context, metrics::UpstreamMetrics& metrics,
-                 FailingEndpoint failing)
-    : io_(io), settings_(settings), tls_context_(std::move(tls_context)), metrics_(metrics), failing_(std::move(failing)), retries_(settings_.retries.budget) {
+                 FailingEndpoint failing, RoomWanted room_wanted)
+    : io_(io),
+      settings_(settings),
+      tls_context_(std::move(tls_context)),
+      metrics_(metrics),
+      failing_(std::move(failing)),
+      room_wanted_(std::move(room_wanted)),
+      retries_(settings_.retries.budget) {
   for (const config::Endpoint& endpoint : settings_.endpoints) {
     std::shared_ptr<EndpointState> state = registry.state_of(settings_.name, endpoint);
     pools_.push_back(std::make_unique<ConnectionPool>(io, state, settings_.pool, metrics));
     const bool out = state->out.load();
-    endpoints_.push_back({endpoint, std::move(state), nullptr, 0, out, 0});
+    endpoints_.push_back({.settings = endpoint, .state = std::move(state), .addresses = nullptr, .out = out, .resumes_tls = true});
   }
   balancer_ = make_load_balancer(settings_.balance, endpoints_);
 }
 
+// What is kept here is used, or closed for its place, before an endpoint counts as full.
+std::optional<Bound> Cluster::reserve(Picked& picked, const Need& need) {
+  const std::shared_ptr<EndpointState>& state = picked.endpoint->state;
+  const config::CircuitBreaker& most = settings_.circuit_breaker;
+  const auto place = [&state](Place::Count& count, config::OptionalCount bound) {
+    return Place::take(std::shared_ptr<Place::Count>(state, &count), bound);
+  };
+  if (need.repeat && !(picked.repeat = place(state->repeats, settings_.most_repeats()))) return Bound::repeats;
+  ConnectionPool& pool = *pools_[picked.index];
+  if (!need.fresh) {
+    if (std::optional<Connection> idle = pool.take(need.opening)) {
+      picked.connection = std::move(*idle);
+      return std::nullopt;
+    }
+  }
+  if (!(picked.pending = place(state->pending, most.max_pending))) return Bound::pending;
+  picked.connection.place = place(state->connections, most.max_connections);
+  if (!picked.connection.place) picked.connection.place = pool.take_place();
+  if (!picked.connection.place) {
+    const bool kept_elsewhere = state->idle.load(std::memory_order_relaxed) > 0;
+    if (kept_elsewhere && room_wanted_ && !state->room_asked.exchange(true)) room_wanted_(state);
+    return Bound::connections;
+  }
+  picked.connection.opening = need.opening;
+  return std::nullopt;
+}
+
+Failure Cluster::full(Bound bound) const {
+  const config::CircuitBreaker& most = settings_.circuit_breaker;
+  const config::OptionalCount counts[] = {most.max_connections, most.max_pending, settings_.most_repeats()};
+  constexpr const char* kKeys[] = {"max_connections", "max_pending", "max_retries"};
+  const auto index = static_cast<std::size_t>(bound);
+  return {FailureCode::upstream_full, Retryable::no,
+          std::string("the endpoints have reached circuit_breaker.") + kKeys[index] + " of " + settings_.name + ", " +
+              std::to_string(counts[index].value_or(0)) + " each"};
+}
+
+Result<Picked> Cluster::pick(PickHints hints, const Need& need) {
+  if (hints.excluded.empty()) retries_.note_request();
+  std::vector<std::size_t> full_ones;  // without memory as long as none is
+  std::optional<Bound> bound;
+  for (;;) {
+    hints.full = full_ones;
+    const std::size_t index = choose(hints);
+    if (index == LoadBalancer::kNone) break;
+    Endpoint& endpoint = endpoints_[index];
+    Picked picked{index, &endpoint, InFlight(endpoint.state), endpoint.departures};
+    bound = reserve(picked, need);
+    if (!bound) return Result<Picked>(std::move(picked));
+    metrics_.count_full(static_cast<std::size_t>(*bound));
+    full_ones.push_back(index);
+  }
+  if (bound) return full(*bound);
+  return Failure{FailureCode::no_endpoint, Retryable::no, {}};
+}
+
 // Those that are out get nothing while another one is in, not even the repetition of a request that has failed there: most
-// often it was a kept connection that had ended, and a new one is good.
-std::optional<Picked> Cluster::pick(PickHints hints) {
+// often it was a kept connection that had ended, and a new one is good. Nor when those that are in are full.
+std::size_t Cluster::choose(PickHints hints) {
   const Excluded tried = hints.excluded;
-  if (tried.empty()) retries_.note_request();
   std::size_t index = LoadBalancer::kNone;
   for (const bool panic : {false, true}) {
+    if (panic && std::any_of(endpoints_.begin(), endpoints_.end(), [](const Endpoint& one) { return !one.out; })) break;
     hints.panic = panic;
     hints.excluded = tried;
     index = balancer_->pick(endpoints_, hints);
@@ -29,25 +91,26 @@ std::optional<Picked> Cluster::pick(PickHints hints) {
     if (index == LoadBalancer::kNone && !tried.empty()) index = balancer_->pick(endpoints_, hints);
     if (index != LoadBalancer::kNone) break;
   }
-  if (index == LoadBalancer::kNone) return std::nullopt;
-  Endpoint& endpoint = endpoints_[index];
-  return Picked{index, &endpoint, InFlight(endpoint.state), endpoint.departures};
+  return index;
 }
 
-Awaitable<Result<Connection>> Cluster::connect(std::size_t endpoint, config::OptionalDuration connect_timeout,
-                                               tls::Cancellation& cancellation, std::string opening) {
+Awaitable<Failure> Cluster::connect(Picked& picked, config::OptionalDuration connect_timeout, tls::Cancellation& cancellation) {
   metrics_.pool_misses.add();
+  Connection& connection = picked.connection;
   const Clock::time_point start = Clock::now();
   Result<tls::StreamPtr> stream =
-      co_await upstream::connect(io_, endpoints_[endpoint], tls_context_.get(), connect_timeout, cancellation, opening);
-  if (!stream) co_return std::move(stream.failure());
-  Connection connection;
+      co_await upstream::connect(io_, *picked.endpoint, tls_context_.get(), connect_timeout, cancellation, connection.opening);
+  picked.pending.give_back();
+  if (!stream) {
+    connection.place.give_back();
+    co_return std::move(stream.failure());
+  }
   connection.created = Clock::now();
   metrics_.connect_seconds.observe(std::chrono::duration<double>(connection.created - start).count());
   connection.stream = std::move(*stream);
+  if (connection.stream->is_tls()) metrics_.count_handshake(SSL_session_reused(connection.stream->ssl()) == 1);
   connection.open = metrics::GaugeHold(metrics_.connections_open);
-  connection.opening = std::move(opening);
-  co_return Result<Connection>(std::move(connection));
+  co_return Failure{};
 }
 
 bool Cluster::take_retry() {
@@ -83,6 +146,12 @@ bool Cluster::health_changed(const HealthChange& change) {
     if (change.tunnels_leave) ++endpoint.departures;
   }
   return concerned;
+}
+
+void Cluster::give_room(const EndpointState* state) {
+  for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+    if (endpoints_[i].state.get() == state) pools_[i]->take_place();
+  }
 }
 
 void Cluster::set_addresses(const std::string& host, std::uint16_t port,

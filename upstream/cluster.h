@@ -9,16 +9,30 @@
 #include "upstream/endpoint_registry.h"
 #include "upstream/load_balancer.h"
 #include "upstream/outlier.h"
+#include "upstream/place.h"
 #include "upstream/retry_budget.h"
 
 namespace sluice::upstream {
 
-// An endpoint that was chosen, counted as in flight while this lives.
+// Told by a worker's thread when it finds an endpoint full while other workers keep idle connections to it: each closes one.
+using RoomWanted = std::function<void(const std::shared_ptr<EndpointState>&)>;
+
+// What an attempt needs of the endpoint that is picked for it.
+struct Need {
+  bool fresh = false;           // no connection that was kept after an earlier request
+  bool repeat = false;          // another attempt came before
+  std::string_view opening = {};  // what its connection begins with
+};
+
+// An endpoint that was chosen, counted as in flight while this lives, with its places among what circuit_breaker bounds.
 struct Picked {
   std::size_t index = 0;
   Endpoint* endpoint = nullptr;
   InFlight in_flight;
-  unsigned departures = 0;  // of the endpoint by then
+  unsigned departures = 0;   // of the endpoint by then
+  Connection connection = {};  // a kept one, or without a stream: it has a place, and Cluster::connect() opens it
+  Place pending = {};          // until it is open
+  Place repeat = {};           // of a repeated attempt, until it has an answer
   // Whether the tunnels of the endpoint were told to leave meanwhile.
   bool endpoint_left() const noexcept { return endpoint->departures != departures; }
 };
@@ -27,12 +41,13 @@ class Cluster {
  public:
   Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRegistry& registry,
           std::shared_ptr<const tls::ClientContext> tls_context, metrics::UpstreamMetrics& metrics,
-          FailingEndpoint failing = nullptr);
+          FailingEndpoint failing = nullptr, RoomWanted room_wanted = nullptr);
   Cluster(const Cluster&) = delete;
   Cluster& operator=(const Cluster&) = delete;
 
-  // Among the endpoints that are in, or among all when none is. Nothing: there are no endpoints.
-  std::optional<Picked> pick(PickHints hints);
+  // Among the endpoints that are in, or among all when none is. One that has reached a bound of circuit_breaker is passed
+  // over. Fails when there are no endpoints, or all are full: for an operator, the detail names the bound.
+  Result<Picked> pick(PickHints hints, const Need& need = {});
 
   // Whether retries.budget has room for another attempt, which is taken. Counts a refusal.
   bool take_retry();
@@ -48,14 +63,12 @@ class Cluster {
   // From the HealthMonitor, by way of the worker. False: it is no endpoint of this.
   bool health_changed(const HealthChange& change);
 
-  // A connection that was kept after an earlier request. Not for a WebSocket, which never shares.
-  std::optional<Connection> take_idle(std::size_t endpoint, std::string_view opening = {}) {
-    return pools_[endpoint]->take(opening);
-  }
-  // A new one, which begins with `opening`.
-  Awaitable<Result<Connection>> connect(std::size_t endpoint, config::OptionalDuration connect_timeout,
-                                        tls::Cancellation& cancellation, std::string opening = {});
+  // Opens the connection of `picked`, which has none yet. When that fails, its places are given back.
+  Awaitable<Failure> connect(Picked& picked, config::OptionalDuration connect_timeout, tls::Cancellation& cancellation);
   void release(std::size_t endpoint, Connection connection) { pools_[endpoint]->put(std::move(connection)); }
+
+  // Another worker needs room at the endpoint.
+  void give_room(const EndpointState* state);
 
   // From the resolver: new addresses for every endpoint of that host and port.
   void set_addresses(const std::string& host, std::uint16_t port, const std::shared_ptr<const Addresses>& addresses);
@@ -70,6 +83,9 @@ class Cluster {
   metrics::UpstreamMetrics& metrics() noexcept { return metrics_; }
 
  private:
+  std::size_t choose(PickHints hints);
+  std::optional<Bound> reserve(Picked& picked, const Need& need);
+  Failure full(Bound bound) const;
   static std::string_view text_of(unsigned status) noexcept;
   void endpoint_failed(std::size_t endpoint, std::string_view reason);
 
@@ -81,6 +97,7 @@ class Cluster {
   std::vector<std::unique_ptr<ConnectionPool>> pools_;  // parallel to endpoints_
   std::unique_ptr<LoadBalancer> balancer_;
   FailingEndpoint failing_;
+  RoomWanted room_wanted_;
   RetryBudget retries_;
 };
 

@@ -60,6 +60,13 @@ void ConnectionPool::put(Connection connection) {
       [](void* context) { auto& ended = *static_cast<Idle*>(context); ended.pool.drop(ended); }, &idle);
 }
 
+Place ConnectionPool::take_place() {
+  if (idle_.empty()) return {};
+  Place place = std::move(idle_.back().connection.place);
+  drop(idle_.back());
+  return place;
+}
+
 void ConnectionPool::drop(Idle& idle) {
   state_->idle.fetch_sub(1, std::memory_order_relaxed);
   idle_.erase(idle.self);

@@ -9,15 +9,17 @@
 #include "tls/deadline.h"
 #include "tls/stream.h"
 #include "upstream/endpoint.h"
+#include "upstream/place.h"
 
 namespace sluice::upstream {
 
 // A connection that an exchange has to itself. Dropping it closes it; ConnectionPool::put() keeps it for the next one.
 struct Connection {
-  tls::StreamPtr stream;
+  Place place = {};  // among those that the endpoint may have; given back after the stream is closed
+  tls::StreamPtr stream = {};
   Clock::time_point created = Clock::now();
   bool reused = false;
-  metrics::GaugeHold open;
+  metrics::GaugeHold open = {};
   std::string opening = {};  // what it began with; empty: nothing
 };
 
@@ -34,6 +36,8 @@ class ConnectionPool {
   // Keeps it if there is room, it is not too old, and nothing is left to read. One that tells of a client takes the oldest's place
   // when there is no room: clients leave, and theirs would stay.
   void put(Connection connection);
+  // Closes the oldest one, if any, and hands over its place; none: nothing is idle.
+  Place take_place();
   // Closes what is idle; nothing is kept any more.
   void close();
 

@@ -7,6 +7,7 @@
 
 #include <cerrno>
 
+#include "tls/client_sessions.h"
 #include "tls/openssl_error.h"
 #include "tls/stream_error.h"
 #include "tls/vanished_peers.h"
@@ -94,6 +95,10 @@ Awaitable<> pause(tls::WorkerIo& io, Attempt& attempt) {
   co_await attempt.pause.wait();
 }
 
+tls::SslPtr new_tls_session(const tls::ClientContext& context, const Endpoint& endpoint) {
+  return context.new_session(endpoint.settings.host, endpoint.resumes_tls ? endpoint.settings.url : std::string());
+}
+
 // Leaves the connected stream in `attempt`; its TLS handshake has not begun.
 Awaitable<ErrorCode> connect_any(tls::WorkerIo& io, Endpoint& endpoint, const tls::ClientContext* tls_context,
                                  std::string_view opening, Attempt& attempt) {
@@ -109,7 +114,7 @@ Awaitable<ErrorCode> connect_any(tls::WorkerIo& io, Endpoint& endpoint, const tl
     }
     const bool under_way = error == std::errc::operation_in_progress;
     if (error && !under_way) continue;
-    tls::SslPtr ssl = endpoint.settings.https ? tls_context->new_session(endpoint.settings.host) : nullptr;
+    tls::SslPtr ssl = endpoint.settings.https ? new_tls_session(*tls_context, endpoint) : nullptr;
     if (endpoint.settings.https && !ssl) co_return StreamError::tls_failed;
     attempt.stream = tls::Stream::plain(io, std::move(socket));
     error = attempt.stream->error();
@@ -131,6 +136,7 @@ Awaitable<Result<tls::StreamPtr>> connect(tls::WorkerIo& io, Endpoint& endpoint,
     co_return Failure{FailureCode::resolve_failed, Retryable::always, endpoint.settings.host + " has no address"};
   }
   Attempt attempt;
+  const Clock::time_point began = Clock::now();
   tls::Deadline deadline(
       io.wheel, [](void* context) { static_cast<Attempt*>(context)->stop(StreamError::timed_out); }, &attempt);
   deadline.set_after(timeout);
@@ -141,6 +147,7 @@ Awaitable<Result<tls::StreamPtr>> connect(tls::WorkerIo& io, Endpoint& endpoint,
   if (error == StreamError::tls_failed) co_return Failure{FailureCode::tls_failed, Retryable::no, "no TLS session could be made"};
   if (error) co_return failure_of(error);
   const ErrorCode handshake_error = co_await attempt.stream->handshake();
+  if (attempt.stream->is_tls() && !attempt.stopped) tls::drop_refused_sessions(attempt.stream->ssl(), began);
   if (handshake_error) co_return handshake_failure(handshake_error, *attempt.stream);
   co_return Result<tls::StreamPtr>(std::move(attempt.stream));
 }

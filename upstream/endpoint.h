@@ -17,6 +17,11 @@ namespace sluice::upstream {
 struct alignas(64) EndpointState {
   std::atomic<std::uint32_t> in_flight{0};  // exchanges and tunnels
   std::atomic<std::uint32_t> idle{0};       // pooled connections
+  // What circuit_breaker bounds; see Place. Exact, as bounds must be.
+  std::atomic<std::uint32_t> connections{0};  // open, or being opened: for exchanges and tunnels, and idle
+  std::atomic<std::uint32_t> pending{0};      // exchanges whose connection is being opened
+  std::atomic<std::uint32_t> repeats{0};      // repeated attempts that have no answer yet
+  std::atomic<bool> room_asked{false};        // see RoomWanted; no worker has heard of it yet
 
   alignas(64) std::atomic<std::uint32_t> failures{0};  // in a row, of all workers
   std::atomic<bool> out{false};  // written by the HealthMonitor, which tells the workers as well
@@ -44,6 +49,7 @@ struct Endpoint {
   std::size_t next_address = 0;
   bool out = false;  // gets no requests while another one is in; changes between two picks only
   unsigned departures = 0;  // how often its tunnels were told to leave
+  bool resumes_tls = false; // connections resume TLS sessions; otherwise each one verifies the certificate anew
 };
 
 // Counts one exchange or tunnel of an endpoint while it lives.

@@ -13,6 +13,7 @@ struct Texts {
 constexpr std::array<Texts, static_cast<std::size_t>(FailureCode::count_)> kTexts{{
     {"none", ""},
     {"no_endpoint", "No backend is available."},
+    {"upstream_full", "The backends have as much to do as they may be given."},
     {"resolve_failed", "The backend's name has no address."},
     {"connect_refused", "The backend refused the connection."},
     {"connect_failed", "The backend could not be reached."},

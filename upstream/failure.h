@@ -13,6 +13,7 @@ namespace sluice::upstream {
 enum class FailureCode : std::uint8_t {
   none,
   no_endpoint,           // nothing to pick
+  upstream_full,         // every endpoint that could be picked has reached a bound of circuit_breaker
   resolve_failed,        // the endpoint's name has no address (yet)
   connect_refused,
   connect_failed,        // any other error while connecting

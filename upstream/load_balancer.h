@@ -22,11 +22,12 @@ struct PickHints {
   Excluded excluded;
   std::optional<std::uint64_t> hash;  // of what the upstream's hash_on names; absent: the request has none
   bool panic = false;                 // endpoints that are out are as good as the others, since all are
+  Excluded full = {};                 // have reached a bound of circuit_breaker: excluded in any case
 };
 
 // Whether the endpoint may be picked: the one question that every policy asks.
 inline bool is_eligible(std::span<const Endpoint> endpoints, std::size_t index, const PickHints& hints) noexcept {
-  return (hints.panic || !endpoints[index].out) && !is_excluded(hints.excluded, index);
+  return (hints.panic || !endpoints[index].out) && !is_excluded(hints.excluded, index) && !is_excluded(hints.full, index);
 }
 
 // Whether one more exchange weighs less on `a` than on `b`.

@@ -16,6 +16,7 @@ bool speaks_against_endpoint(FailureCode code, bool reused) noexcept {
       return !reused;
     case FailureCode::none:
     case FailureCode::no_endpoint:
+    case FailureCode::upstream_full:
     case FailureCode::resolve_failed:  // it gets nothing as it is, and is back with its address
     case FailureCode::bad_upgrade:
     case FailureCode::body_truncated:

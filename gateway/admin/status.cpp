@@ -32,6 +32,8 @@ Json upstreams_of(const Status& status) {
       if (one.out) endpoint["reason"] = one.reason;
       endpoint["in_flight"] = one.in_flight;
       endpoint["idle"] = one.idle;
+      endpoint["connections"] = one.connections;
+      if (!one.full.empty()) endpoint["full"] = one.full;
       endpoints.push_back(std::move(endpoint));
     }
     upstreams.push_back({{"name", upstream.name}, {"endpoints", std::move(endpoints)}});

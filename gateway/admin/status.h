@@ -19,6 +19,8 @@ struct Status {
     std::string url;
     std::int64_t in_flight = 0;  // requests and tunnels
     std::int64_t idle = 0;       // kept connections
+    std::int64_t connections = 0;  // all of them
+    std::vector<std::string> full;  // keys of circuit_breaker whose bound is reached
     bool out = false;            // it gets no requests, because of `reason`
     std::string reason;
   };

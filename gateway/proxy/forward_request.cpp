@@ -1,5 +1,6 @@
 #include "gateway/proxy/forward_request.h"
 
+#include "gateway/proxy/connection_opening.h"
 #include "gateway/proxy/upstream_exchange.h"
 #include "upstream/retry_policy.h"
 
@@ -13,13 +14,23 @@ Failure check_unasked_switch(const http::ResponseHead& response) {
 
 }  // namespace
 
-std::optional<upstream::Picked> pick_endpoint(ClientExchange& exchange, RouteContext& route,
-                                              const std::vector<std::size_t>& tried) {
-  std::optional<upstream::Picked> picked = route.cluster->pick({tried, route.hash_key});
+upstream::Result<upstream::Picked> pick_endpoint(ClientExchange& exchange, RouteContext& route,
+                                                 const std::vector<std::size_t>& tried, bool fresh) {
+  const std::string opening = connection_opening(exchange, route.cluster->settings().proxy_protocol);
+  const upstream::Need need{fresh || !tried.empty(), !tried.empty(), opening};
+  upstream::Result<upstream::Picked> picked = route.cluster->pick({tried, route.hash_key}, need);
   if (!picked) return picked;
   exchange.record.endpoint = picked->endpoint->settings.url;
   if (++exchange.record.attempts > 1) route.cluster->metrics().retries.add();
   return picked;
+}
+
+bool pick_another_endpoint(ClientExchange& exchange, RouteContext& route, std::vector<std::size_t>& tried,
+                           const UpstreamExchange& attempt, upstream::Result<upstream::Picked>& picked) {
+  if (!route.cluster->take_retry()) return false;
+  tried.push_back(attempt.endpoint());
+  picked = pick_endpoint(exchange, route, tried, true);
+  return static_cast<bool>(picked);
 }
 
 void count_failure(RouteContext& route, const UpstreamExchange* attempt, const Failure& failure) {
@@ -45,8 +56,7 @@ void reply_to_failure(ClientExchange& exchange, const UpstreamExchange* attempt,
   if (!send_reply(exchange, reply)) exchange.break_off();
 }
 
-void reply_to_no_endpoint(ClientExchange& exchange, RouteContext& route) {
-  const Failure failure{FailureCode::no_endpoint, upstream::Retryable::no, {}};
+void reply_to_no_endpoint(ClientExchange& exchange, RouteContext& route, const Failure& failure) {
   count_failure(route, nullptr, failure);
   reply_to_failure(exchange, nullptr, failure);
 }
@@ -58,22 +68,23 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
   facts.idempotent = http::is_idempotent(exchange.request.method);
   HeldBody held(services.io);
   std::vector<std::size_t> tried;
+  upstream::Result<upstream::Picked> picked = pick_endpoint(exchange, route, tried, false);
+  if (!picked) co_return reply_to_no_endpoint(exchange, route, picked.failure());
   for (facts.attempt = 1;; ++facts.attempt) {
-    std::optional<upstream::Picked> picked = pick_endpoint(exchange, route, tried);
-    if (!picked) co_return reply_to_no_endpoint(exchange, route);
     UpstreamExchange attempt(exchange, services, route, held);
+    const auto pick_another = [&] { return pick_another_endpoint(exchange, route, tried, attempt, picked); };
     Failure failure;
     bool answered = false;
     bool repeat = false;  // the answer is thrown away for another attempt
     std::exception_ptr exception;
     try {
       const bool keep_body = facts.idempotent && facts.attempt < retries.attempts;
-      failure = co_await attempt.begin(std::move(*picked), facts.attempt > 1, keep_body);
+      failure = co_await attempt.begin(std::move(*picked), keep_body);
       if (failure.code == FailureCode::none) failure = check_unasked_switch(attempt.response());
       answered = failure.code == FailureCode::none;
       facts.body_at_hand = held.whole;
       repeat = answered && !attempt.client_problem() &&
-               upstream::may_repeat(retries, attempt.response().status, facts) && cluster.take_retry();
+               upstream::may_repeat(retries, attempt.response().status, facts) && pick_another();
       if (answered && !repeat) {
         held.drop();
         failure = co_await attempt.relay_response();
@@ -88,11 +99,11 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
       count_failure(route, &attempt, failure);
       facts.body_at_hand = held.whole;
       facts.reused = attempt.reused();
+      attempt.drop_connection();
       const bool again = !answered && !attempt.client_problem() &&
-                         upstream::may_retry(retries, failure, facts) && cluster.take_retry();
+                         upstream::may_retry(retries, failure, facts) && pick_another();
       if (!again) co_return reply_to_failure(exchange, &attempt, failure);
     }
-    tried.push_back(attempt.endpoint());
   }
 }
 

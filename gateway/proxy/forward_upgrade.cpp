@@ -50,9 +50,9 @@ std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteCo
   upstream::Picked picked = attempt.take_picked();
   const bool endpoint_left = picked.endpoint_left();
   const void* endpoint = picked.endpoint->state.get();
-  auto log = std::make_unique<TunnelLog>(exchange, std::move(picked), std::move(place));
+  auto log = std::make_unique<TunnelLog>(exchange, std::move(picked.in_flight), std::move(place));
   upstream::Connection connection = attempt.take_connection();
-  log->hold_connection(std::move(connection.open));
+  log->hold_connection(connection);
   connection.stream->set_write_idle(exchange.generation->config().timeouts.client_write_idle);
   websocket::TunnelLimits limits = tunnel_limits(route.route->websocket, exchange.generation->config().timeouts.drain);
   limits.leaves = endpoint_left;
@@ -61,11 +61,11 @@ std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteCo
 }
 
 // A handshake that was refused has done nothing.
-bool may_repeat_handshake(const ClientExchange& exchange, RouteContext& route, upstream::AttemptFacts facts, unsigned status) {
+bool may_repeat_handshake(const ClientExchange& exchange, const config::Retries& rules, upstream::AttemptFacts facts,
+                          unsigned status) {
   facts.idempotent = true;
   facts.body_at_hand = exchange.request.body.kind == http::BodyKind::none;
-  upstream::Cluster& cluster = *route.cluster;
-  return upstream::may_repeat(cluster.settings().retries, status, facts) && cluster.take_retry();
+  return upstream::may_repeat(rules, status, facts);
 }
 
 UpgradeResult result_of(const UpstreamExchange& attempt) {
@@ -87,20 +87,22 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
   HeldBody held(services.io);
   std::vector<std::size_t> tried;
   upstream::AttemptFacts facts;
+  const config::Retries& retries = route.cluster->settings().retries;
+  upstream::Result<upstream::Picked> picked = pick_endpoint(exchange, route, tried, true);
+  if (!picked) {
+    metrics.count_upgrade(UpgradeResult::failed_upstream);
+    reply_to_no_endpoint(exchange, route, picked.failure());
+    co_return nullptr;
+  }
   for (facts.attempt = 1;; ++facts.attempt) {
-    std::optional<upstream::Picked> picked = pick_endpoint(exchange, route, tried);
-    if (!picked) {
-      metrics.count_upgrade(UpgradeResult::failed_upstream);
-      reply_to_no_endpoint(exchange, route);
-      co_return nullptr;
-    }
     UpstreamExchange attempt(exchange, services, route, held);
-    Failure failure = co_await attempt.begin(std::move(*picked), true, false);
+    const auto pick_another = [&] { return pick_another_endpoint(exchange, route, tried, attempt, picked); };
+    Failure failure = co_await attempt.begin(std::move(*picked), false);
     const bool answered = failure.code == FailureCode::none;
     const bool switched = answered && attempt.response().status == 101;
     if (switched) failure = check_switch(exchange, attempt.response());
-    if (answered && !switched && may_repeat_handshake(exchange, route, facts, attempt.response().status)) {
-      tried.push_back(attempt.endpoint());
+    if (answered && !switched && may_repeat_handshake(exchange, retries, facts, attempt.response().status) &&
+        pick_another()) {
       continue;
     }
     if (answered && !switched) {
@@ -121,12 +123,8 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
       attempt.client_left();
     }
     count_failure(route, &attempt, failure);
-    const bool again = !attempt.client_problem() &&
-                       upstream::may_retry(route.cluster->settings().retries, failure, facts) && route.cluster->take_retry();
-    if (again) {
-      tried.push_back(attempt.endpoint());
-      continue;
-    }
+    attempt.drop_connection();
+    if (!attempt.client_problem() && upstream::may_retry(retries, failure, facts) && pick_another()) continue;
     metrics.count_upgrade(result_of(attempt));
     reply_to_failure(exchange, &attempt, failure);
     co_return nullptr;

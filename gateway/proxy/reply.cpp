@@ -39,6 +39,7 @@ Reply reply_for(upstream::FailureCode code) noexcept {
   const auto status = [code]() -> unsigned {
     switch (code) {
       case FailureCode::no_endpoint:
+      case FailureCode::upstream_full:
       case FailureCode::resolve_failed:
       case FailureCode::overloaded: return 503;
       case FailureCode::connect_timeout:

@@ -38,8 +38,8 @@ struct TunnelLog::Line {
   }
 };
 
-TunnelLog::TunnelLog(const ClientExchange& exchange, upstream::Picked picked, TunnelPlace place)
-    : in_flight_(std::move(picked.in_flight)), place_(std::move(place)) {
+TunnelLog::TunnelLog(const ClientExchange& exchange, upstream::InFlight in_flight, TunnelPlace place)
+    : in_flight_(std::move(in_flight)), place_(std::move(place)) {
   if (metrics::access_log() == nullptr) return;
   line_ = std::make_unique<Line>(describe(exchange, exchange.generation->config().routes));
   line_->record.event = metrics::AccessEvent::tunnel_open;

@@ -29,9 +29,13 @@ class TunnelPlace {
 class TunnelLog final : public websocket::TunnelObserver {
  public:
   // Logs the opening.
-  TunnelLog(const ClientExchange& exchange, upstream::Picked picked, TunnelPlace place);
+  TunnelLog(const ClientExchange& exchange, upstream::InFlight in_flight, TunnelPlace place);
   ~TunnelLog() override;
-  void hold_connection(metrics::GaugeHold open) { connection_open_ = std::move(open); }
+  // The counts of the connection to the endpoint.
+  void hold_connection(upstream::Connection& connection) {
+    connection_open_ = std::move(connection.open);
+    connection_place_ = std::move(connection.place);
+  }
   void tunnel_ended(const websocket::TunnelSummary& summary) override;
 
  private:
@@ -40,6 +44,7 @@ class TunnelLog final : public websocket::TunnelObserver {
   upstream::InFlight in_flight_;
   TunnelPlace place_;
   metrics::GaugeHold connection_open_;
+  upstream::Place connection_place_;
 };
 
 }  // namespace sluice::proxy

@@ -3,7 +3,6 @@
 #include "gateway/http/hop_by_hop.h"
 #include "gateway/http1/response_parser.h"
 #include "gateway/http1/serializer.h"
-#include "gateway/proxy/connection_opening.h"
 #include "gateway/proxy/forward_headers.h"
 #include "tls/openssl_error.h"
 #include "tls/stream_error.h"
@@ -83,10 +82,16 @@ Failure UpstreamExchange::failure_of(ErrorCode error, FailureCode otherwise) con
   return failure;
 }
 
-Awaitable<Failure> UpstreamExchange::begin(upstream::Picked picked, bool fresh, bool keep_body) {
-  Failure failure = co_await connect(std::move(picked), fresh);
+void UpstreamExchange::drop_connection() noexcept {
+  connection_.stream.reset();
+  connection_ = {};
+}
+
+Awaitable<Failure> UpstreamExchange::begin(upstream::Picked&& picked, bool keep_body) {
+  Failure failure = co_await connect(std::move(picked));
   if (failure.code == FailureCode::none) failure = send_request(keep_body);
   if (failure.code == FailureCode::none) failure = co_await read_response_head();
+  picked_.repeat.give_back();
   if (failure.code == FailureCode::none) {
     cluster_.endpoint_answered(picked_.index, response_->status);
   } else if (!client_problem_) {
@@ -95,19 +100,14 @@ Awaitable<Failure> UpstreamExchange::begin(upstream::Picked picked, bool fresh, 
   co_return failure;
 }
 
-Awaitable<Failure> UpstreamExchange::connect(upstream::Picked picked, bool fresh) {
+Awaitable<Failure> UpstreamExchange::connect(upstream::Picked&& picked) {
   picked_ = std::move(picked);
   client_.watch_client(&UpstreamExchange::on_client_left, this);
-  std::string opening = connection_opening(client_, cluster_.settings().proxy_protocol);
-  std::optional<upstream::Connection> idle = fresh ? std::nullopt : cluster_.take_idle(picked_.index, opening);
-  if (idle) {
-    connection_ = std::move(*idle);
-  } else {
-    upstream::Result<upstream::Connection> connection =
-        co_await cluster_.connect(picked_.index, client_.generation->config().timeouts.connect, cancellation_, std::move(opening));
-    if (!connection) co_return std::move(connection.failure());
-    connection_ = std::move(*connection);
+  if (!picked_.connection.stream) {
+    Failure failure = co_await cluster_.connect(picked_, client_.generation->config().timeouts.connect, cancellation_);
+    if (failure.code != FailureCode::none) co_return failure;
   }
+  connection_ = std::move(picked_.connection);
   if (client_problem_) co_return failure_of(StreamError::cancelled, FailureCode::client_left);
   connection_.stream->set_write_idle(route_.response_head_timeout);
   co_return Failure{};

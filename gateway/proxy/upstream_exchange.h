@@ -44,9 +44,9 @@ class UpstreamExchange {
   UpstreamExchange& operator=(const UpstreamExchange&) = delete;
   ~UpstreamExchange();
 
-  // All of an attempt that may be repeated: connects, sends the request, reads the response head. `fresh`: over a new
-  // connection. `keep_body`: what is sent of the body is held for another attempt.
-  Awaitable<Failure> begin(upstream::Picked picked, bool fresh, bool keep_body);
+  // All of an attempt that may be repeated: connects, sends the request, reads the response head.
+  // `keep_body`: what is sent of the body is held for another attempt.
+  Awaitable<Failure> begin(upstream::Picked&& picked, bool keep_body);
   // Sends the head to the client, then the body as it comes. On success the connection goes back to the pool if it may.
   Awaitable<Failure> relay_response();
   // Whether the upload still runs; then finish_upload(), which stops it, must be awaited before destruction, whatever happened.
@@ -58,6 +58,8 @@ class UpstreamExchange {
   bool reused() const noexcept { return connection_.reused; }
   // The client cannot be reached any more.
   void client_left();
+  // The attempt has failed: another one may need the connection's place. Not while it is uploading().
+  void drop_connection() noexcept;
   // What went wrong on the client's side, if anything: then the upstream's failure is only its echo.
   std::optional<Reply> client_problem() const noexcept { return client_problem_; }
   // For a tunnel: the connection with the bytes that came behind the 101, and the hold on its endpoint.
@@ -65,7 +67,7 @@ class UpstreamExchange {
   upstream::Picked take_picked() noexcept { return std::move(picked_); }
 
  private:
-  Awaitable<Failure> connect(upstream::Picked picked, bool fresh);
+  Awaitable<Failure> connect(upstream::Picked&& picked);
   // The head, and the body as far as it is there; the rest goes on by itself.
   Failure send_request(bool keep_body);
   // Passes 1xx on; a 101 is left like a final head.

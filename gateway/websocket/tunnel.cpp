@@ -314,10 +314,10 @@ void Tunnel::finish() {
   summary.close_initiator = first_closer_;
   summary.failure = failure_;
   observer_->tunnel_ended(summary);
+  upstream_.reset();  // before its place among the endpoint's connections is given back
   observer_.reset();
-  open_.release();  // after the place: whoever sees that a tunnel is gone may open another
+  open_.release();  // after the places: whoever sees that a tunnel is gone may open another
   client_.reset();
-  upstream_.reset();
   owner_->remove(*this);
 }
 

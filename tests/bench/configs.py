@@ -93,6 +93,7 @@ upstreams:
   - name: origin
     endpoints:
       - http://127.0.0.1:{origin}
+    circuit_breaker: {{ max_connections: "off" }}
 routes:
   - name: all
     upstream: origin

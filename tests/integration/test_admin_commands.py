@@ -94,7 +94,7 @@ def test_status_shows_what_there_is(lab):
     status = json.loads(run_sluice("status", "--admin", admin(gateway), "--json").stdout)
     assert (status["state"], status["pid"], status["config"]["generation"]) == ("serving", gateway.pid, 1)
     assert status["listeners"] == [{"name": "web", "address": f"127.0.0.1:{gateway.port}", "tls": False}]
-    assert status["upstreams"] == [{"name": "app", "endpoints": [{"url": backend.url, "state": "in", "in_flight": 3, "idle": 0}]}]
+    assert status["upstreams"] == [{"name": "app", "endpoints": [{"url": backend.url, "state": "in", "in_flight": 3, "idle": 0, "connections": 3}]}]
     assert status["tunnels"] == [{"route": "all", "upstream": "app", "endpoint": backend.url, "open": 3}]
     assert [sum(one[what] for one in status["workers"]) for what in ["connections", "tunnels"]] == [3, 3]
     text = run_sluice("status", "--admin", admin(gateway)).stdout

@@ -177,6 +177,12 @@ void write(Writer& out, const Upstream& upstream) {
   out.line("outlier.consecutive_failures", text_of(upstream.outlier.consecutive_failures));
   out.line("outlier.eject_for", duration_text(upstream.outlier.eject_for));
   out.line("outlier.max_ejected", std::to_string(upstream.outlier.max_ejected) + "%");
+  if (upstream.circuit_breaker != CircuitBreaker{}) {
+    out.line("circuit_breaker.max_connections", text_of(upstream.circuit_breaker.max_connections));
+    out.line("circuit_breaker.max_pending", text_of(upstream.circuit_breaker.max_pending));
+    out.line("circuit_breaker.max_retries", text_of(upstream.circuit_breaker.max_retries));
+    out.line("circuit_breaker in force for retries", text_of(upstream.most_repeats()));
+  }
   out.line("pool.max_idle", std::to_string(upstream.pool.max_idle));
   out.line("pool.idle_timeout", text_of(upstream.pool.idle_timeout));
   out.line("pool.max_lifetime", text_of(upstream.pool.max_lifetime));

@@ -5,6 +5,7 @@
 #include "tests/support/test_certificates.h"
 #include "tests/unit/tls/handshake_pair.h"
 #include "tls/client_certificates.h"
+#include "tls/client_sessions.h"
 #include "tls/server_context.h"
 
 namespace sluice::tls {
@@ -196,6 +197,118 @@ TEST_F(ClientContextTest, ShowsItsCertificateWithTheChain) {
   HandshakePair pair(speaking.new_session("backend.example"), backend.new_session());
   ASSERT_TRUE(pair.run()) << pair.server_error();
   EXPECT_EQ(client_subject(pair.server()), "CN=gateway");
+}
+
+// ---- sessions that are resumed -------------------------------------------------------------------------------------
+
+class ResumedSessionsTest : public ClientContextTest {
+ protected:
+  ResumedSessionsTest() { serve(test::issue(backend_spec(), &ca_)); }
+
+  std::unique_ptr<ClientContext> make_client() {
+    return std::make_unique<ClientContext>(upstream_, *TrustStore::load(upstream_, warnings_));
+  }
+  // Whether a connection resumed an earlier session.
+  bool resumed(ClientContext& client, const std::string& endpoint = "https://one", int version = TLS1_3_VERSION) {
+    pair_.reset();  // without close_notify
+    SslPtr session = client.new_session("backend.example", endpoint);
+    SSL_set_max_proto_version(session.get(), version);
+    pair_ = std::make_unique<HandshakePair>(std::move(session), backend_->new_session());
+    const Clock::time_point began = Clock::now();
+    EXPECT_TRUE(pair_->run()) << pair_->client_error();
+    pair_->echo_to_server("x");  // what reads the tickets
+    drop_refused_sessions(pair_->client(), began);
+    return SSL_session_reused(pair_->client()) == 1;
+  }
+};
+
+TEST_F(ResumedSessionsTest, ByEndpointAndContext) {
+  const auto client = make_client(), other = make_client();
+  for (const int version : {TLS1_3_VERSION, TLS1_2_VERSION}) {
+    const std::string name = "https://" + std::to_string(version);
+    EXPECT_FALSE(resumed(*client, name, version));
+    EXPECT_TRUE(resumed(*client, name, version));
+    EXPECT_TRUE(resumed(*client, name, version)) << "again and again";
+    EXPECT_FALSE(resumed(*client, name + ":1", version)) << "another endpoint";
+    EXPECT_FALSE(resumed(*other, name, version)) << "another context";
+  }
+}
+
+TEST_F(ResumedSessionsTest, NotWhereItIsNotAskedFor) {
+  const auto client = make_client();
+  EXPECT_FALSE(resumed(*client, ""));
+  EXPECT_FALSE(resumed(*client, ""));
+}
+
+TEST_F(ResumedSessionsTest, AnotherServersKeysAreMetWithAFullHandshakeAndForgotten) {
+  const auto client = make_client();
+  for (const int version : {TLS1_3_VERSION, TLS1_2_VERSION}) {
+    resumed(*client, "https://one", version);
+    EXPECT_TRUE(resumed(*client, "https://one", version));
+    serve(test::issue(backend_spec(), &ca_));  // it starts anew, with other ticket keys
+    EXPECT_FALSE(resumed(*client, "https://one", version));
+    EXPECT_TRUE(resumed(*client, "https://one", version));
+  }
+}
+
+TEST_F(ResumedSessionsTest, AFewAtOnceAndEachOnce) {
+  const auto client = make_client();
+  for (int i = 0; i < 10; ++i) resumed(*client);  // each brings one more than it takes, or as many
+  std::vector<std::unique_ptr<HandshakePair>> pairs;
+  std::size_t reused = 0;
+  for (std::size_t i = 0; i < kMostSessions + 2; ++i) {  // none of them reads the tickets that it is sent
+    pairs.push_back(std::make_unique<HandshakePair>(client->new_session("backend.example", "https://one"), backend_->new_session()));
+    ASSERT_TRUE(pairs.back()->run());
+    reused += SSL_session_reused(pairs.back()->client()) == 1 ? 1u : 0u;
+  }
+  EXPECT_GE(reused, 1u);
+  EXPECT_LE(reused, kMostSessions);
+}
+
+TEST_F(ResumedSessionsTest, NotBeyondTheEndOfACertificate) {
+  CertificateSpec valid = backend_spec(), issuer;
+  issuer.ca = true;
+  valid.valid_from_days = issuer.valid_from_days = -3;
+  CertificateSpec old = valid, old_issuer = issuer;
+  old.valid_to_days = old_issuer.valid_to_days = -1;
+  issuer.common_name = "a CA";
+  old_issuer.common_name = "old CA";
+  const IssuedCertificate ca = test::issue(issuer), old_ca = test::issue(old_issuer);
+  upstream_.ca = folder_.write("cas.pem", ca.certificate_pem() + old_ca.certificate_pem());
+  for (const int version : {TLS1_3_VERSION, TLS1_2_VERSION}) {
+    for (const bool leaf : {true, false}) {
+      serve(leaf ? test::issue(old, &ca) : test::issue(valid, &old_ca));
+      const auto client = make_client();
+      for (int i = 0; i < 2; ++i) {
+        SslPtr session = client->new_session("backend.example", "https://one");
+        SSL_set_max_proto_version(session.get(), version);
+        X509_VERIFY_PARAM_set_time(SSL_get0_param(session.get()), std::time(nullptr) - 2 * 86400);  // when all were valid
+        pair_ = std::make_unique<HandshakePair>(std::move(session), backend_->new_session());
+        ASSERT_TRUE(pair_->run()) << pair_->client_error();
+        pair_->echo_to_server("x");
+        EXPECT_EQ(SSL_session_reused(pair_->client()), 0) << (leaf ? "leaf" : "issuer");
+      }
+    }
+  }
+}
+
+TEST_F(ResumedSessionsTest, AConnectionMayOutliveItsContext) {
+  auto client = make_client();
+  resumed(*client);
+  client.reset();
+  pair_->echo_to_server("y");
+}
+
+TEST_F(ResumedSessionsTest, ABackendThatFailsToVerifyLeavesNothing) {
+  CertificateSpec spec = backend_spec();
+  spec.alternative_names = {"DNS:other.example"};
+  serve(test::issue(spec, &ca_));
+  const auto client = make_client();
+  for (int i = 0; i < 2; ++i) {
+    pair_ = std::make_unique<HandshakePair>(client->new_session("backend.example", "https://one"), backend_->new_session());
+    EXPECT_FALSE(pair_->run());
+    EXPECT_EQ(SSL_session_reused(pair_->client()), 0);
+  }
 }
 
 }  // namespace

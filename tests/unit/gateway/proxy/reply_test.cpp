@@ -24,7 +24,7 @@ TEST(ReplyForTest, UpstreamFailures) {
       {FailureCode::response_timeout, 504},     {FailureCode::bad_response, 502},
       {FailureCode::bad_upgrade, 502},          {FailureCode::body_truncated, 502},
       {FailureCode::body_timeout, 502},         {FailureCode::bad_body, 502},
-      {FailureCode::client_left, 499},
+      {FailureCode::client_left, 499},          {FailureCode::upstream_full, 503},
   };
   for (const auto& [code, status] : expected) {
     const Reply reply = reply_for(code);
