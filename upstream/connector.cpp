@@ -109,7 +109,7 @@ Awaitable<ErrorCode> connect_any(tls::WorkerIo& io, Endpoint& endpoint, const tl
     }
     const bool under_way = error == std::errc::operation_in_progress;
     if (error && !under_way) continue;
-    tls::SslPtr ssl = endpoint.settings.https ? tls_context->new_session(endpoint.settings.host) : nullptr;
+    tls::SslPtr ssl = endpoint.settings.https ? tls_context->new_session(endpoint.settings.name()) : nullptr;
     if (endpoint.settings.https && !ssl) co_return StreamError::tls_failed;
     attempt.stream = tls::Stream::plain(io, std::move(socket));
     error = attempt.stream->error();
