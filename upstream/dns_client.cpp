@@ -8,8 +8,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <memory>
 #include <stdexcept>
+#include <system_error>
 
 #include "config/address.h"
 #include "config/syntax.h"
@@ -155,7 +157,9 @@ void DnsClient::poll(std::chrono::milliseconds most, int wake) {
   timeval patience{};
   const timeval* until = ::ares_timeout(channel_, &longest, &patience);
   const auto wait = done_.empty() ? until->tv_sec * 1000 + (until->tv_usec + 999) / 1000 : 0;
-  if (::poll(polled.data(), count, static_cast<int>(wait)) > 0) {
+  const int ready = ::poll(polled.data(), count, static_cast<int>(wait));
+  if (ready < 0 && errno != EINTR) throw std::system_error(errno, std::system_category(), "poll");
+  if (ready > 0) {
     for (nfds_t i = 1; i < count; ++i) {
       const short seen = polled[i].revents;
       const ares_socket_t readable = (seen & ~POLLOUT) != 0 ? polled[i].fd : ARES_SOCKET_BAD;

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from support import websocket
-from support.config_text import config_for
+from support.config_text import config_for, to_yaml
 from support.dns_server import AAAA, CNAME, NXDOMAIN, SERVFAIL, SRV, DnsServer
 from support.gateway import run_sluice
 from support.http_message import response_bytes
@@ -338,6 +338,29 @@ def test_health_checks_follow_and_say_the_name_as_host(lab, dns):
     two.wait_for_request()
     dns.set(NAME, "127.0.0.3")
     gateway.wait_metric("sluice_upstream_endpoints", 1, upstream="app", state="healthy")
+
+
+def test_plan_and_explain_know_entries(lab, dns):
+    one, two = pods(lab, "127.0.0.2", "127.0.0.3")
+    dns.set(NAME, "127.0.0.2")
+    config = discovering(dns, {"dns": f"{NAME}:{one.port}"})
+    gateway = lab.gateway_from(config)
+    tunnel(lab, gateway)
+    explained = run_sluice("explain", "--config", gateway.config_file, "GET", "http://127.0.0.1/")
+    assert f"what http dns {NAME}:{one.port} leads to" in explained.stdout, explained
+    kept, other = lab.folder / "kept.yaml", lab.folder / "other.yaml"
+    changed = copy.deepcopy(config)
+    changed["upstreams"][0]["endpoints"].append(two.url)
+    changed["resolver"]["timeout"] = "1s"
+    kept.write_text(to_yaml(changed))
+    changed["upstreams"][0]["endpoints"] = [{"srv": SERVICE}]
+    other.write_text(to_yaml(changed))
+    admin = ("--admin", f"127.0.0.1:{gateway.admin_port}")
+    told = run_sluice("plan", gateway.config_file, kept, *admin).stdout
+    assert f"+ app {two.url}" in told and "~ resolver" in told and "0 of 1 open WebSockets would be let go" in told
+    told = run_sluice("plan", gateway.config_file, other, *admin).stdout
+    assert f"+ app http srv {SERVICE}" in told and f"- app http dns {NAME}:{one.port}; the WebSockets" in told
+    assert "1 of 1 open WebSockets would be let go" in told
 
 
 def test_another_name_server_after_a_reload(lab, dns):

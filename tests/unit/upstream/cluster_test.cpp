@@ -266,5 +266,55 @@ TEST_F(ClusterTest, DrainClosesWhatIsIdle) {
   EXPECT_EQ(registry_.state_of("backend", settings_.endpoints[0])->idle, 0u);
 }
 
+// As when other endpoints were discovered, or a reload has changed a setting.
+TEST_F(ClusterTest, OneThatTakesAnothersPlaceGoesOnWithItsPools) {
+  TcpListener stays, goes;
+  settings_.endpoints = {endpoint(goes.port()), endpoint(stays.port())};
+  Cluster before = make_cluster();
+  std::vector<Peer> peers;
+  for (std::size_t i = 0; i < 2; ++i) {
+    resolve(before, settings_.endpoints[i].port);
+    Result<Connection> connection = harness_.await(before.connect(i, 5s, cancellation_));
+    ASSERT_TRUE(connection);
+    peers.push_back((i == 0 ? goes : stays).accept());
+    before.release(i, std::move(*connection));
+  }
+  Result<Connection> under_way = harness_.await(before.connect(1, 5s, cancellation_));
+  ASSERT_TRUE(under_way);
+  settings_.endpoints = {endpoint(stays.port(), 5), endpoint(9)};
+  Cluster now = make_cluster();
+  now.take_over(before, true);
+  EXPECT_TRUE(harness_.run_until([&] { return peers[0].ended(); })) << "of an endpoint that is gone";
+  EXPECT_FALSE(peers[1].ended());
+  EXPECT_TRUE(now.take_idle(0));
+  EXPECT_FALSE(now.take_idle(1));
+  before.release(1, std::move(*under_way));
+  EXPECT_TRUE(now.take_idle(0)) << "a request that began before gives back to the same pool";
+}
+
+TEST_F(ClusterTest, PoolsAreNotTakenOverWithOtherSettingsOrByOtherNames) {
+  settings_.endpoints = {endpoint(1)};
+  const auto keeps = [&](const std::function<void(config::Upstream&)>& change, bool same_tls) {
+    TcpListener listener;
+    config::Upstream settings = settings_;
+    settings.endpoints = {endpoint(listener.port())};
+    Cluster before(harness_.io, settings, registry_, nullptr, metrics_);
+    resolve(before, listener.port());
+    Result<Connection> connection = harness_.await(before.connect(0, 5s, cancellation_));
+    EXPECT_TRUE(connection);
+    before.release(0, std::move(*connection));
+    change(settings);
+    Cluster now(harness_.io, settings, registry_, nullptr, metrics_);
+    now.take_over(before, same_tls);
+    return now.take_idle(0).has_value();
+  };
+  EXPECT_TRUE(keeps([](config::Upstream&) {}, false)) << "plain connections do not depend on TLS";
+  EXPECT_FALSE(keeps([](config::Upstream& to) { to.pool.max_idle = 1; }, true));
+  EXPECT_FALSE(keeps([](config::Upstream& to) { to.endpoints[0].url += "/"; }, true));
+  EXPECT_FALSE(keeps([](config::Upstream& to) { to.endpoints[0].https = true; }, false));
+  EXPECT_TRUE(keeps([](config::Upstream& to) { to.endpoints[0].https = true; }, true));
+  EXPECT_FALSE(keeps([](config::Upstream& to) { to.endpoints[0].https = true; to.endpoints[0].discovered_as = "other"; }, true));
+}
+
 }  // namespace
 }  // namespace sluice::upstream
