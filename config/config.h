@@ -21,6 +21,7 @@ struct Config {
   Limits limits;
   Timeouts timeouts;
   std::vector<Upstream> upstreams;
+  Resolver resolver;
   std::vector<Route> routes;
   std::optional<Admin> admin;
   AccessLog access_log;

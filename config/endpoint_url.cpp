@@ -45,8 +45,8 @@ Fault parse_authority(const std::string& text, Endpoint& endpoint) {
 
 std::string Endpoint::authority() const {
   if (unix_socket) return host;
-  const std::string name = is_v6_text(host) ? "[" + host + "]" : host;
-  return port == default_port(https) ? name : name + ":" + std::to_string(port);
+  const std::string shown = is_v6_text(name()) ? "[" + name() + "]" : name();
+  return port == default_port(https) ? shown : shown + ":" + std::to_string(port);
 }
 
 Fault parse_endpoint_url(const std::string& text, Endpoint& endpoint) {

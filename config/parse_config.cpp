@@ -27,6 +27,7 @@ const Table<Config>& config_table() {
       map("limits", &Config::limits, limits_table()),
       map("timeouts", &Config::timeouts, timeouts_table()),
       map_list("upstreams", &Config::upstreams, upstream_table(), "upstreams", 0),
+      map("resolver", &Config::resolver, resolver_table()),
       exactly_one(map_list("routes", &Config::routes, route_table(), "routes", 0),
                   {"upstream", "split", "redirect", "respond"}),
       map("admin", &Config::admin, admin_table()),

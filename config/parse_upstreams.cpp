@@ -1,11 +1,9 @@
 // `upstreams`.
-#include "config/address.h"
 #include "config/sections.h"
 
 namespace sluice::config {
 namespace {
 
-constexpr std::uint64_t kHeaviest = 1000;
 constexpr std::uint64_t kMostAttempts = 10;
 constexpr std::uint64_t kMostIdle = 1'000'000;
 constexpr std::uint64_t kMostFailures = 1'000;
@@ -13,49 +11,6 @@ constexpr std::uint64_t kMostPlaces = 1'000'000;
 constexpr std::uint64_t kMostChecks = 100;
 constexpr std::uint64_t kShortestInterval = 50;  // ms
 constexpr char kPercentExpected[] = "a share from 1% to 100%";
-
-void read_url(const Value& value, Endpoint& endpoint) {
-  const auto text = value.text("a URL such as http://127.0.0.1:8000");
-  if (!text) return;
-  if (Fault fault = parse_endpoint_url(*text, endpoint)) return value.problem(*fault);
-  if (!endpoint.unix_socket) return;
-  endpoint.host = value.report().resolve(endpoint.host);
-  if (Fault fault = check_unix_path(endpoint.host)) value.problem(*fault);
-}
-
-const Table<Endpoint>& endpoint_table() {
-  static const Table<Endpoint> table{
-      {{.name = "url", .expected = "a URL such as http://127.0.0.1:8000"},
-       [](const Value& value, const KeyInfo&, Endpoint& endpoint) { read_url(value, endpoint); }},
-      integer("weight", &Endpoint::weight, {1, kHeaviest}),
-      later<Endpoint>("dns"),
-      later<Endpoint>("srv"),
-      later<Endpoint>("scheme"),
-      later<Endpoint>("refresh"),
-  };
-  return table;
-}
-
-void read_endpoint(const Value& value, Endpoint& endpoint) {
-  if (!value.is_map()) return read_url(value, endpoint);
-  endpoint_table().read(value, endpoint);
-  const auto has = [&value](const char* key) { return value.report().mentions(value.path_of(key)); };
-  if (!has("url") && !has("dns") && !has("srv"))
-    value.problem("has no url; expected one such as http://127.0.0.1:8000");
-}
-
-Key<Upstream> endpoints_key() {
-  KeyInfo info = list_info("endpoints", "at least one URL such as http://127.0.0.1:8000", 1);
-  info.children = endpoint_table().rows();
-  info.required = true;
-  info.element_may_be_text = true;
-  info.exactly_one = {"url", "dns", "srv"};
-  return {std::move(info), [](const Value& value, const KeyInfo& row, Upstream& upstream) {
-            for (const Value& element : read_list(value, row)) {
-              read_endpoint(element, upstream.endpoints.emplace_back());
-            }
-          }};
-}
 
 const Table<UpstreamTls>& tls_table() {
   static const Table<UpstreamTls> table{

@@ -12,6 +12,8 @@ const Table<Listener>& listener_table();
 const Table<Limits>& limits_table();
 const Table<Timeouts>& timeouts_table();
 const Table<Upstream>& upstream_table();
+const Table<Resolver>& resolver_table();
+Key<Upstream> endpoints_key();
 const Table<Route>& route_table();
 const Table<Rewrite>& rewrite_table();
 const Table<WebSocketRules>& websocket_table();

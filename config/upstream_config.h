@@ -1,6 +1,7 @@
 // `upstreams`: named groups of endpoints.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,10 +18,34 @@ struct Endpoint {
   std::string host;          // name or IP literal, no brackets
   std::uint16_t port = 0;
   unsigned weight = 1;
-  // host:port as an authority, with brackets for v6 and the scheme's default port left out; a unix
+  // Of one that was discovered: the name that led to its address, which TLS verifies and Host says; otherwise empty.
+  std::string discovered_as = {};
+  const std::string& name() const noexcept { return discovered_as.empty() ? host : discovered_as; }
+  // name:port as an authority, with brackets for v6 and the scheme's default port left out; a unix
   // socket's path.
   std::string authority() const;
   bool operator==(const Endpoint&) const = default;
+};
+inline constexpr unsigned kHeaviestEndpoint = 1000;
+
+// An entry of `endpoints` that DNS turns into endpoints, again and again.
+struct Discovery {
+  enum class Kind { dns, srv };
+  Kind kind = Kind::dns;
+  std::string name;        // lower case; a dot at its end keeps search domains away
+  std::uint16_t port = 0;  // of dns; srv records have their own
+  bool https = false;
+  unsigned weight = 1;     // of dns, of each of its endpoints; srv records have their own
+  Duration refresh = std::chrono::seconds(5);
+  std::string text() const;  // for people, and to compare: what is asked
+  auto operator<=>(const Discovery&) const = default;
+};
+
+// Whom discovery asks.
+struct Resolver {
+  std::vector<std::string> nameservers;  // IP:PORT, with brackets for v6; none: the system's
+  Duration timeout = std::chrono::seconds(2);  // of one question to one of them
+  bool operator==(const Resolver&) const = default;
 };
 
 enum class Balance { round_robin, least_connections, random_two_choices, hash };
@@ -116,6 +141,7 @@ enum class SendProxyProtocol { off, v1, v2 };
 struct Upstream {
   std::string name;
   std::vector<Endpoint> endpoints;
+  std::vector<Discovery> discoveries;
   Balance balance = Balance::round_robin;
   HashOn hash_on;
   UpstreamTls tls;
@@ -132,6 +158,7 @@ struct Upstream {
   OptionalCount most_repeats() const noexcept {
     return retries.budget && !circuit_breaker.retries_configured ? OptionalCount() : circuit_breaker.max_retries;
   }
+  bool uses_https() const;
   bool operator==(const Upstream&) const = default;
 };
 

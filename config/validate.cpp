@@ -123,24 +123,6 @@ void validate_upstream_tls(const UpstreamTls& tls, const std::string& path, Repo
   }
 }
 
-void validate_endpoints(const Upstream& upstream, const std::string& path, Report& report) {
-  std::map<std::string, std::size_t> seen;
-  bool any_https = false;
-  for (std::size_t i = 0; i < upstream.endpoints.size(); ++i) {
-    const Endpoint& endpoint = upstream.endpoints[i];
-    any_https = any_https || endpoint.https;
-    if (endpoint.host.empty()) continue;
-    const auto [first, is_new] =
-        seen.try_emplace((endpoint.https ? "https://" : "http://") + endpoint.authority(), i);
-    if (is_new) continue;
-    report.warning(path + ".endpoints[" + std::to_string(i) + "]",
-                   "is the same as endpoints[" + std::to_string(first->second) + "]; a weight says the same");
-  }
-  if (!any_https && report.mentions(path + ".tls")) {
-    report.warning(path + ".tls", "has no effect, no endpoint is https://");
-  }
-}
-
 void validate_health_check(const HealthCheck& check, const std::string& path, Report& report) {
   if (check.kind == CheckKind::http) {
     if (!report.mentions(path + ".path")) report.problem(path + ".path", "is missing; expected " + std::string(kProbePathExpected));
@@ -156,7 +138,9 @@ void validate_upstreams(const Config& config, Report& report) {
   for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
     const Upstream& upstream = config.upstreams[i];
     const std::string path = item("upstreams", i);
-    validate_endpoints(upstream, path, report);
+    if (!upstream.uses_https() && report.mentions(path + ".tls")) {
+      report.warning(path + ".tls", "has no effect, no endpoint is https://");
+    }
     validate_upstream_tls(upstream.tls, path + ".tls", report);
     if (upstream.health_check) validate_health_check(*upstream.health_check, path + ".health_check", report);
     if (upstream.rebalance && upstream.balance == Balance::hash) {

@@ -2,12 +2,12 @@
 
 namespace sluice {
 
-EndpointNames endpoint_names(const config::Config& config) {
+EndpointNames endpoint_names(const std::vector<config::Upstream>& upstreams) {
   EndpointNames names;
   const auto add = [&names](const upstream::Resolver::Name& name, upstream::Addresses addresses) {
     names.known[name] = std::make_shared<const upstream::Addresses>(std::move(addresses));
   };
-  for (const config::Upstream& upstream : config.upstreams) {
+  for (const config::Upstream& upstream : upstreams) {
     for (const config::Endpoint& endpoint : upstream.endpoints) {
       const upstream::Resolver::Name name{endpoint.host, endpoint.port};
       if (endpoint.unix_socket) {

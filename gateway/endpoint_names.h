@@ -1,4 +1,4 @@
-// Which names of a configuration's endpoints have to be resolved, and the addresses of the others.
+// Which names of upstreams' endpoints have to be resolved, and the addresses of the others.
 #pragma once
 
 #include "config/config.h"
@@ -11,6 +11,6 @@ struct EndpointNames {
   upstream::Resolver::Known known;  // IP addresses and unix sockets
 };
 
-EndpointNames endpoint_names(const config::Config& config);
+EndpointNames endpoint_names(const std::vector<config::Upstream>& upstreams);
 
 }  // namespace sluice

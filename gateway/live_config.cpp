@@ -15,6 +15,8 @@ namespace sluice {
 namespace {
 
 constexpr std::chrono::milliseconds kResolvePatience{3000};
+constexpr std::chrono::milliseconds kResolvePoll{10};
+constexpr std::chrono::milliseconds kEndpointsAgain{1000};
 
 bool same(const std::vector<bool>& flags, std::size_t i) { return i < flags.size() && flags[i]; }
 
@@ -44,39 +46,57 @@ LiveConfig::LiveConfig(config::Config first, std::optional<std::string> file, In
       resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
         publish(name, addresses);
       }),
+      discovery_(registry,
+                 [this] {
+                   if (endpoints_posted_.exchange(true)) return;
+                   asio::post(context_, [this] {
+                     endpoints_posted_ = false;
+                     endpoints_changed();
+                   });
+                 }),
+      names_timer_(context),
+      endpoints_timer_(context),
       watch_(context, [this] { file_changed(); }) {}
 
 void LiveConfig::install() {
   std::vector<std::string> warnings;
-  tls_ = load_tls(config(), warnings);
-  OpenListeners::Next listeners = listeners_.open(config().listeners);
-  std::vector<NewConfig> parts = for_workers(snapshot_, tls_, {}, listeners);
-  const upstream::Resolver::Known addresses = resolve(config());
-  for (std::size_t i = 0; i < workers_.size(); ++i) {
-    parts[i].addresses = addresses;
-    workers_[i]->install(std::move(parts[i]));
-  }
-  health_.watch(watched(config(), tls_, {}), addresses);
-  listeners_.use(std::move(listeners.listeners), config().timeouts, warnings);
+  Loaded first{snapshot_, load_tls(config(), warnings), {}, listeners_.open(config().listeners)};
+  look_up(config(), nullptr, kResolvePatience);
+  std::vector<config::Upstream> upstreams = expanded(config());
+  std::vector<NewConfig> parts = for_workers(snapshot_, upstreams, first.tls, {}, first.listeners);
+  warn_of_unknown(upstreams);
+  resolver_.hand_over([&](upstream::Resolver::Known addresses) {
+    addresses.merge(endpoint_names(upstreams).known);
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+      parts[i].addresses = addresses;
+      workers_[i]->install(std::move(parts[i]));
+    }
+    health_.watch(watched(upstreams, first.tls, {}), addresses);
+  });
+  upstreams_ = std::move(upstreams);
+  tls_ = std::move(first.tls);
+  listeners_.use(std::move(first.listeners.listeners), config().timeouts, warnings);
   for (const std::string& warning : warnings) metrics::log().warn("{}", warning);
 }
 
 void LiveConfig::in_force() {
   watch_files();
   certificate_metrics_.set(certificate_expiries(config(), tls_));
-  full_endpoints_.watch(config().upstreams);
+  full_endpoints_.watch(upstreams_);
   metrics_.generation.add(1);
   metrics_.loaded_at.set(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
 }
 
 // A worker's own contexts, and what all share. Open tunnels are counted on by the name of their route.
-std::vector<NewConfig> LiveConfig::for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot, const TlsSetup& tls,
+std::vector<NewConfig> LiveConfig::for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot,
+                                               const std::vector<config::Upstream>& upstreams, const TlsSetup& tls,
                                                const UnchangedTls& unchanged, OpenListeners::Next& listeners) {
   const config::Config& config = snapshot->config;
   std::vector<NewConfig> parts(workers_.size());
   for (std::size_t index = 0; index < parts.size(); ++index) {
     NewConfig& part = parts[index];
     part.snapshot = snapshot;
+    part.upstreams = upstreams;
     part.https_port = proxy::https_port(config, ports_of(listeners.listeners));
     for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
       part.clients.push_back({make_context(config.upstreams[i], tls.upstreams[i]), same(unchanged.upstreams, i)});
@@ -101,29 +121,54 @@ std::vector<NewConfig> LiveConfig::for_workers(const std::shared_ptr<const proxy
   return parts;
 }
 
-// What the health monitor needs of a configuration.
-std::vector<upstream::WatchedUpstream> LiveConfig::watched(const config::Config& config, const TlsSetup& tls,
+// What the health monitor needs of them.
+std::vector<upstream::WatchedUpstream> LiveConfig::watched(const std::vector<config::Upstream>& upstreams, const TlsSetup& tls,
                                                            const UnchangedTls& unchanged) {
-  std::vector<upstream::WatchedUpstream> upstreams;
-  for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
-    const config::Upstream& upstream = config.upstreams[i];
-    upstream::WatchedUpstream& one = upstreams.emplace_back(upstream::WatchedUpstream{upstream, {}});
+  std::vector<upstream::WatchedUpstream> watched;
+  for (std::size_t i = 0; i < upstreams.size(); ++i) {
+    const config::Upstream& upstream = upstreams[i];
+    upstream::WatchedUpstream& one = watched.emplace_back(upstream::WatchedUpstream{upstream, {}});
     for (const config::Endpoint& endpoint : upstream.endpoints) one.states.push_back(endpoints_.state_of(upstream.name, endpoint));
     if (upstream.health_check) one.tls_context = make_context(upstream, tls.upstreams[i]);
     one.tls_unchanged = same(unchanged.upstreams, i);
   }
+  return watched;
+}
+
+// The names of `config`, and those of `beside`, are looked up from now on.
+void LiveConfig::look_up(const config::Config& config, const config::Config* beside, std::chrono::milliseconds patience) {
+  std::vector<upstream::Resolver::Name> names;
+  std::set<upstream::DiscoveryEntry> entries;
+  for (const config::Config* one : {&config, beside}) {
+    if (one == nullptr) continue;
+    for (const upstream::Resolver::Name& name : endpoint_names(one->upstreams).to_resolve) names.push_back(name);
+    for (const config::Upstream& upstream : one->upstreams) {
+      for (const config::Discovery& asked : upstream.discoveries) entries.insert({upstream.name, asked});
+    }
+  }
+  const Clock::time_point latest = Clock::now() + patience;
+  discovery_.use(std::move(entries), config.resolver);
+  resolver_.use(names, patience);
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(latest - Clock::now());
+  if (left.count() > 0) discovery_.wait(left);
+}
+
+std::vector<config::Upstream> LiveConfig::expanded(const config::Config& config) const {
+  upstream::EndpointDiscovery::Known known = discovery_.known();
+  std::vector<config::Upstream> upstreams;
+  for (const config::Upstream& upstream : config.upstreams) upstreams.push_back(upstream::expand(upstream, known[upstream.name]));
   return upstreams;
 }
 
-// Of all endpoints of `config`; names that are new are waited for a little.
-upstream::Resolver::Known LiveConfig::resolve(const config::Config& config) {
-  EndpointNames names = endpoint_names(config);
-  for (const upstream::Resolver::Name& name : resolver_.use(names.to_resolve, kResolvePatience)) {
+void LiveConfig::warn_of_unknown(const std::vector<config::Upstream>& upstreams) const {
+  const upstream::Resolver::Known known = resolver_.known();
+  for (const upstream::Resolver::Name& name : endpoint_names(upstreams).to_resolve) {
+    if (known.contains(name)) continue;
     metrics::log().warn("{} is not resolved yet; its endpoint gets no requests until it is", name.first);
   }
-  upstream::Resolver::Known known = resolver_.known();
-  known.merge(names.known);
-  return known;
+  for (const config::Upstream& upstream : upstreams) {
+    if (upstream.endpoints.empty()) metrics::log().warn("upstream {} has no endpoints yet; its requests fail until some are discovered", upstream.name);
+  }
 }
 
 void LiveConfig::publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
@@ -141,10 +186,19 @@ void LiveConfig::reload(Reloaded done) {
 void LiveConfig::load_and_take_over() {
   warnings_.clear();
   service_manager::reloading();
-  try {
+  attempt([this] {
     if (!frozen_.empty()) throw std::runtime_error(frozen_);
     if (!file_) throw std::runtime_error("there is no configuration file to reload");
-    take_over(load());
+    const auto loaded = std::make_shared<Loaded>(load());
+    look_up(loaded->snapshot->config, &config());
+    when_names_are_known(loaded, Clock::now() + kResolvePatience);
+  });
+}
+
+// A step of a reload; what goes wrong ends it.
+void LiveConfig::attempt(const std::function<void()>& step) {
+  try {
+    step();
   } catch (const config::ConfigError& error) {
     ReloadResult result;
     for (const config::Problem& problem : error.problems()) result.lines.push_back(problem.text());
@@ -154,6 +208,19 @@ void LiveConfig::load_and_take_over() {
   } catch (const std::exception& error) {
     finish({false, {error.what()}});
   }
+}
+
+// Waits a little for names that are new, but holds nothing else up.
+void LiveConfig::when_names_are_known(const std::shared_ptr<Loaded>& loaded, Clock::time_point latest) {
+  if ((resolver_.is_settled() && discovery_.is_settled()) || Clock::now() >= latest) return take_over(*loaded);
+  names_timer_.expires_after(kResolvePoll);
+  names_timer_.async_wait([this, loaded, latest](const ErrorCode& error) {
+    if (error) return;
+    attempt([&] {
+      if (!frozen_.empty() && !at_rest_) throw std::runtime_error(frozen_);  // the gateway ends
+      when_names_are_known(loaded, latest);
+    });
+  });
 }
 
 void LiveConfig::watch_files() {
@@ -166,6 +233,9 @@ void LiveConfig::watch_files() {
 void LiveConfig::stop() {
   watch_.stop();
   resolver_.stop();
+  discovery_.stop();
+  names_timer_.cancel();
+  endpoints_timer_.cancel();
 }
 
 LiveConfig::Loaded LiveConfig::load() {
@@ -179,32 +249,88 @@ LiveConfig::Loaded LiveConfig::load() {
   return next;
 }
 
-void LiveConfig::take_over(Loaded loaded) {
-  std::vector<NewConfig> parts = for_workers(loaded.snapshot, loaded.tls, loaded.unchanged, loaded.listeners);
-  std::vector<upstream::WatchedUpstream> watched_upstreams = watched(loaded.snapshot->config, loaded.tls, loaded.unchanged);
-  const upstream::Resolver::Known addresses = resolve(loaded.snapshot->config);  // nothing can go wrong from here on
-  for (NewConfig& part : parts) part.addresses = addresses;
-  for (std::size_t i = 0; i < loaded.listeners.listeners.size(); ++i) {
-    const OpenListener& listener = loaded.listeners.listeners[i];
-    if (!loaded.listeners.kept[i]) metrics::log().info("listening on {} (listener {})", listener.address.text(), listener.config.name);
-  }
-  listeners_.use(std::move(loaded.listeners.listeners), loaded.snapshot->config.timeouts, warnings_);
-  snapshot_ = std::move(loaded.snapshot);
-  tls_ = std::move(loaded.tls);
+void LiveConfig::take_over(Loaded& loaded) {
+  std::vector<config::Upstream> upstreams = expanded(loaded.snapshot->config);
+  std::vector<NewConfig> parts = for_workers(loaded.snapshot, upstreams, loaded.tls, loaded.unchanged, loaded.listeners);
+  warn_of_unknown(upstreams);
+  put_in_force(loaded, std::move(parts), std::move(upstreams));
+}
+
+// The resolver's answers wait meanwhile, so that none of them is overwritten by an older one.
+void LiveConfig::put_in_force(Loaded& loaded, std::vector<NewConfig> parts, std::vector<config::Upstream> upstreams) {
+  std::vector<upstream::WatchedUpstream> watched_upstreams = watched(upstreams, loaded.tls, loaded.unchanged);
+  resolver_.hand_over([&](upstream::Resolver::Known addresses) {
+    addresses.merge(endpoint_names(upstreams).known);
+    for (NewConfig& part : parts) part.addresses = addresses;  // nothing can go wrong from here on
+    for (std::size_t i = 0; i < loaded.listeners.listeners.size(); ++i) {
+      const OpenListener& listener = loaded.listeners.listeners[i];
+      if (!loaded.listeners.kept[i]) metrics::log().info("listening on {} (listener {})", listener.address.text(), listener.config.name);
+    }
+    listeners_.use(std::move(loaded.listeners.listeners), loaded.snapshot->config.timeouts, warnings_);
+    snapshot_ = std::move(loaded.snapshot);
+    tls_ = std::move(loaded.tls);
+    upstreams_ = std::move(upstreams);
+    const std::function<void(bool)> has_it = when_all_have_it(&LiveConfig::all_have_it);
+    for (std::size_t index = 0; index < workers_.size(); ++index) workers_[index]->reload(std::move(parts[index]), has_it);
+    health_.watch(std::move(watched_upstreams), std::move(addresses));  // the workers know the endpoints before they are told of them
+  });
+}
+
+// Each worker calls it once, on its thread; `done` is called here after the last one.
+std::function<void(bool)> LiveConfig::when_all_have_it(void (LiveConfig::*done)(bool)) {
   struct Progress {
     std::atomic<std::size_t> missing;
     std::atomic<bool> ok{true};
   };
   const auto progress = std::make_shared<Progress>();
   progress->missing = workers_.size();
-  const auto has_it = [this, progress](bool ok) {
+  return [this, progress, done](bool ok) {
     if (!ok) progress->ok = false;
-    if (progress->missing.fetch_sub(1) == 1) asio::post(context_, [this, progress] { all_have_it(progress->ok); });
+    if (progress->missing.fetch_sub(1) == 1) asio::post(context_, [this, progress, done] { (this->*done)(progress->ok); });
   };
-  for (std::size_t index = 0; index < workers_.size(); ++index) workers_[index]->reload(std::move(parts[index]), has_it);
-  health_.watch(std::move(watched_upstreams), addresses);  // the workers know the endpoints before they are told of them
-  // An answer that came meanwhile went to the endpoints of before.
-  for (const auto& [name, known] : resolver_.known()) publish(name, known);
+}
+
+// From the discovery. Never while a reload is under way: what was discovered is for one configuration or the next.
+void LiveConfig::endpoints_changed() {
+  endpoints_wait_ = reloading_ || changing_endpoints_;
+  if (endpoints_wait_) return;
+  try {
+    change_endpoints();
+  } catch (const std::exception& error) {  // memory ran out
+    metrics::log().error("the endpoints that were discovered could not be taken over yet: {}", error.what());
+    all_have_endpoints(false);
+  }
+}
+
+// As a reload does, but with the configuration in force.
+void LiveConfig::change_endpoints() {
+  const auto next = std::make_shared<NewEndpoints>(NewEndpoints{snapshot_, expanded(config()), {}});
+  if (next->upstreams == upstreams_ && !endpoints_in_part_) return;
+  UnchangedTls unchanged;
+  unchanged.upstreams.assign(next->upstreams.size(), true);
+  std::vector<upstream::WatchedUpstream> watched_upstreams = watched(next->upstreams, tls_, unchanged);
+  std::vector<config::Upstream> upstreams = next->upstreams;
+  resolver_.hand_over([&](upstream::Resolver::Known addresses) {
+    addresses.merge(endpoint_names(upstreams).known);
+    next->addresses = addresses;
+    const std::function<void(bool)> has_it = when_all_have_it(&LiveConfig::all_have_endpoints);
+    changing_endpoints_ = true;
+    upstreams_ = std::move(upstreams);
+    for (const std::unique_ptr<Worker>& worker : workers_) worker->change_endpoints(next, has_it);
+    health_.watch(std::move(watched_upstreams), std::move(addresses));
+  });
+}
+
+void LiveConfig::all_have_endpoints(bool ok) {
+  changing_endpoints_ = false;
+  endpoints_in_part_ = !ok;
+  full_endpoints_.watch(upstreams_);
+  if (ok && endpoints_wait_) return endpoints_changed();
+  if (ok) return;
+  endpoints_timer_.expires_after(kEndpointsAgain);
+  endpoints_timer_.async_wait([this](const ErrorCode& error) {
+    if (!error) endpoints_changed();
+  });
 }
 
 void LiveConfig::all_have_it(bool ok) {
@@ -212,6 +338,7 @@ void LiveConfig::all_have_it(bool ok) {
   for (const std::unique_ptr<Worker>& worker : workers_) worker->settle_listeners();
   // What no route and no tunnel counts in any more. The workers' parts of before are gone.
   std::erase_if(tunnel_counts_, [](const auto& named) { return named.second.use_count() == 1; });
+  look_up(config());
   in_force();
   ReloadResult result{true, {"configuration " + std::to_string(generation()) + " is in force: " + *file_}};
   for (const std::string& warning : warnings_) result.lines.push_back("warning: " + warning);
@@ -231,6 +358,7 @@ void LiveConfig::finish(const ReloadResult& result) {
   reloading_ = !waiting_.empty();
   if (reloading_) return asio::post(context_, [this] { load_and_take_over(); });
   service_manager::ready();
+  if (endpoints_wait_) asio::post(context_, [this] { endpoints_changed(); });
   if (at_rest_) asio::post(context_, std::exchange(at_rest_, {}));
 }
 

@@ -1,5 +1,6 @@
 // The configuration in force, and how the next one takes its place: everything that may be wrong with it is found before the first
-// worker hears of it, and changes nothing. The control thread's, but for what the resolver's threads post.
+// worker hears of it, and changes nothing. Endpoints that are discovered change the upstreams without a new configuration. The
+// control thread's, but for what the threads of names post.
 #pragma once
 
 #include <ctime>
@@ -16,6 +17,7 @@
 #include "gateway/worker.h"
 #include "metrics/certificate_metrics.h"
 #include "metrics/config_metrics.h"
+#include "upstream/endpoint_discovery.h"
 #include "upstream/full_endpoints.h"
 
 namespace sluice {
@@ -42,6 +44,8 @@ class LiveConfig {
   // It counts from now on.
   void in_force();
   const config::Config& config() const noexcept { return snapshot_->config; }
+  // Its upstreams, with the endpoints that were discovered.
+  const std::vector<config::Upstream>& upstreams() const noexcept { return upstreams_; }
   OpenListeners& listeners() noexcept { return listeners_; }
   std::time_t loaded_at() const { return metrics_.loaded_at.value(); }
   std::string source() const { return file_.value_or("without a configuration file"); }
@@ -59,16 +63,27 @@ class LiveConfig {
  private:
   struct Loaded;
   void load_and_take_over();
+  void attempt(const std::function<void()>& step);
   Loaded load();
-  void take_over(Loaded loaded);
-  std::vector<NewConfig> for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot, const TlsSetup& tls,
+  void when_names_are_known(const std::shared_ptr<Loaded>& loaded, Clock::time_point latest);
+  void take_over(Loaded& loaded);
+  void put_in_force(Loaded& loaded, std::vector<NewConfig> parts, std::vector<config::Upstream> upstreams);
+  std::vector<NewConfig> for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot,
+                                     const std::vector<config::Upstream>& upstreams, const TlsSetup& tls,
                                      const UnchangedTls& unchanged, OpenListeners::Next& listeners);
   void all_have_it(bool ok);
+  void endpoints_changed();
+  void change_endpoints();
+  void all_have_endpoints(bool ok);
+  std::function<void(bool)> when_all_have_it(void (LiveConfig::*done)(bool));
   void watch_files();
   void file_changed();
   void finish(const ReloadResult& result);
-  upstream::Resolver::Known resolve(const config::Config& config);
-  std::vector<upstream::WatchedUpstream> watched(const config::Config& config, const TlsSetup& tls, const UnchangedTls& unchanged);
+  void look_up(const config::Config& config, const config::Config* beside = nullptr, std::chrono::milliseconds patience = {});
+  std::vector<config::Upstream> expanded(const config::Config& config) const;
+  void warn_of_unknown(const std::vector<config::Upstream>& upstreams) const;
+  std::vector<upstream::WatchedUpstream> watched(const std::vector<config::Upstream>& upstreams, const TlsSetup& tls,
+                                                 const UnchangedTls& unchanged);
   void publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses);
 
   IoContext& context_;
@@ -84,6 +99,10 @@ class LiveConfig {
   OpenListeners listeners_;
   std::map<std::string, std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;  // by route
   upstream::Resolver resolver_;
+  upstream::EndpointDiscovery discovery_;
+  std::vector<config::Upstream> upstreams_;
+  Timer names_timer_;      // until names are known
+  Timer endpoints_timer_;  // until endpoints are tried again
   FileWatch watch_;
 
   bool reloading_ = false;
@@ -93,6 +112,11 @@ class LiveConfig {
   std::vector<Reloaded> waiting_;       // for the reload that is under way
   std::vector<Reloaded> wait_for_next_;
   std::vector<std::string> warnings_;   // of the reload that is under way
+
+  std::atomic<bool> endpoints_posted_{false};  // that they changed
+  bool changing_endpoints_ = false;            // workers are about to
+  bool endpoints_wait_ = false;                // they changed meanwhile
+  bool endpoints_in_part_ = false;             // not every worker could change them
 };
 
 }  // namespace sluice

@@ -54,7 +54,8 @@ unsigned worker_count(const config::Config& config) {
 }
 
 // Where a listener leads, for its start-up line.
-std::string destinations(const config::Config& config, const config::Listener& listener) {
+std::string destinations(const LiveConfig& live, const config::Listener& listener) {
+  const config::Config& config = live.config();
   std::string text;
   for (const config::Route& route : config.routes) {
     const std::vector<std::string>& only = route.match.listeners;
@@ -62,7 +63,7 @@ std::string destinations(const config::Config& config, const config::Listener& l
     if (!text.empty()) text += ", ";
     text += route.name;
     std::string endpoints;
-    for (const config::Upstream& upstream : config.upstreams) {
+    for (const config::Upstream& upstream : live.upstreams()) {
       if (!route.leads_to(upstream.name)) continue;
       for (const config::Endpoint& endpoint : upstream.endpoints) {
         if (!endpoints.empty()) endpoints += " ";
@@ -182,7 +183,7 @@ void Server::start() {
   if (admin_sockets) start_admin(*admin_sockets);
   for (const OpenListener& listener : live_->listeners().all()) {
     metrics::log().info("listening on {} (listener {}, {}) -> {}", listener.address.text(), listener.config.name,
-                        listener.config.tls ? "https and wss" : "http and ws", destinations(config(), listener.config));
+                        listener.config.tls ? "https and wss" : "http and ws", destinations(*live_, listener.config));
   }
   if (const std::string warning = needless_root(config(), ::geteuid()); !warning.empty()) metrics::log().warn("{}", warning);
   live_->in_force();
@@ -240,7 +241,7 @@ admin::Status Server::status() {
   for (const OpenListener& one : live_->listeners().all()) {
     status.listeners.push_back({one.config.name, one.address.text(), one.config.tls.has_value()});
   }
-  for (const config::Upstream& upstream : config().upstreams) {
+  for (const config::Upstream& upstream : live_->upstreams()) {
     admin::Status::Upstream& told = status.upstreams.emplace_back();
     told.name = upstream.name;
     for (const config::Endpoint& endpoint : upstream.endpoints) {

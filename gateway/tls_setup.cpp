@@ -10,11 +10,6 @@
 namespace sluice {
 namespace {
 
-bool uses_https(const config::Upstream& upstream) {
-  return std::any_of(upstream.endpoints.begin(), upstream.endpoints.end(),
-                     [](const config::Endpoint& endpoint) { return endpoint.https; });
-}
-
 std::shared_ptr<tls::TicketKeys> read_ticket_keys(const std::vector<std::string>& files,
                                                   std::vector<std::string>& warnings) {
   if (files.empty()) return std::make_shared<tls::TicketKeys>();
@@ -81,7 +76,7 @@ UpstreamTlsSetup load(const config::Upstream& upstream, const std::string& path,
                       std::vector<std::string>& warnings) {
   UpstreamTlsSetup setup;
   setup.fingerprint = fingerprint_of(upstream.tls);
-  if (uses_https(upstream) || !upstream.tls.ca.empty()) {
+  if (upstream.uses_https() || !upstream.tls.ca.empty()) {
     setup.trust = faults.attempt(path + ".ca", [&] { return tls::TrustStore::load(upstream.tls, warnings); });
   }
   if (!upstream.tls.certificate.empty()) {

@@ -38,19 +38,21 @@ Worker::~Worker() {
   join();
 }
 
-// One that has not changed goes on with its pools and the balancer's memory.
+// The one place where a cluster takes another one's place, at a reload or because other endpoints were discovered. One that has not
+// changed goes on as it is, with the balancer's memory.
 std::shared_ptr<upstream::Cluster> Worker::cluster_for(const config::Upstream& upstream, NewConfig::ClientTls tls) {
-  if (services_.generation && tls.unchanged) {
+  std::shared_ptr<upstream::Cluster> before;
+  if (services_.generation) {
     for (const std::shared_ptr<upstream::Cluster>& running : services_.generation->clusters) {
-      if (running->settings() == upstream) return running;
+      if (running->settings().name == upstream.name) before = running;
     }
   }
-  return std::make_shared<upstream::Cluster>(io_, upstream, shared_.endpoints, std::move(tls.context),
-                                             services_.cells.upstream(upstream.name),
-                                             [&health = shared_.health](const auto& state, std::string_view reason) {
-                                               health.failing(state, reason);
-                                             },
-                                             shared_.room_wanted);
+  if (before && tls.unchanged && before->settings() == upstream) return before;
+  const auto fails = [&health = shared_.health](const auto& state, std::string_view reason) { health.failing(state, reason); };
+  auto now = std::make_shared<upstream::Cluster>(io_, upstream, shared_.endpoints, std::move(tls.context),
+                                                 services_.cells.upstream(upstream.name), fails, shared_.room_wanted);
+  if (before) now->take_over(*before, tls.unchanged);
+  return now;
 }
 
 // In the order of the split.
@@ -69,7 +71,7 @@ void Worker::take_over(NewConfig next) {
   generation->https_port = next.https_port;
   const config::Config& config = generation->config();
   for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
-    generation->clusters.push_back(cluster_for(config.upstreams[i], std::move(next.clients[i])));
+    generation->clusters.push_back(cluster_for(next.upstreams[i], std::move(next.clients[i])));
     for (const auto& [name, addresses] : next.addresses) {
       generation->clusters.back()->set_addresses(name.first, name.second, addresses);
     }
@@ -87,11 +89,31 @@ void Worker::take_over(NewConfig next) {
   take_over(std::move(listeners));
 }
 
-// Requests that began under the configuration of before go on; what it kept idle would take places that the new one needs.
+// Requests that began under the configuration of before go on. What an upstream that is gone kept idle is closed; where another cluster
+// took its place, that has been seen to.
 void Worker::retire_clusters(const proxy::Generation& before, const proxy::Generation& next) {
   for (const std::shared_ptr<upstream::Cluster>& cluster : before.clusters) {
-    if (std::find(next.clusters.begin(), next.clusters.end(), cluster) == next.clusters.end()) cluster->drain();
+    if (next.cluster(cluster->settings().name) == nullptr) cluster->drain();
   }
+}
+
+// Requests that are under way end with the clusters that they have.
+void Worker::take_over(const NewEndpoints& next) {
+  if (services_.generation->snapshot != next.snapshot) return;
+  auto generation = std::make_shared<proxy::Generation>(*services_.generation);
+  for (std::size_t i = 0; i < generation->clusters.size(); ++i) {
+    const std::shared_ptr<upstream::Cluster> before = generation->clusters[i];
+    const std::shared_ptr<upstream::Cluster> now = cluster_for(next.upstreams[i], {before->tls_context(), true});
+    if (now == before) continue;
+    for (const auto& [name, addresses] : next.addresses) now->set_addresses(name.first, name.second, addresses);
+    generation->clusters[i] = now;
+    for (proxy::RouteServices& route : generation->routes) {
+      for (proxy::RouteServices::Side& side : route.sides) {
+        if (side.cluster == before) side.cluster = now;
+      }
+    }
+  }
+  services_.generation = std::move(generation);
 }
 
 void Worker::take_over(std::vector<WorkerListener> listeners) {
@@ -124,20 +146,30 @@ void Worker::start() {
   thread_ = std::thread([this] { run(); });
 }
 
-void Worker::reload(NewConfig next, std::function<void(bool)> in_force) {
+void Worker::reload(NewConfig next, std::function<void(bool)> in_force_now) {
   // The task is copied on its way; what it carries moves once.
-  loop_.post([this, carried = std::make_shared<NewConfig>(std::move(next)), in_force = std::move(in_force)] {
-    bool ok = true;
-    try {
-      const std::shared_ptr<proxy::Generation> before = services_.generation;
-      take_over(std::move(*carried));
-      part_with_orphans(*before);
-    } catch (const std::exception& error) {  // memory ran out: the next reload may do better, and must not wait for this one
-      metrics::log().error("worker {} could not take the configuration over: {}", index_, error.what());
-      ok = false;
-    }
-    in_force(ok);
+  loop_.post([this, carried = std::make_shared<NewConfig>(std::move(next)), told = std::move(in_force_now)] {
+    in_force("the configuration", [&] { take_over(std::move(*carried)); }, told);
   });
+}
+
+void Worker::change_endpoints(std::shared_ptr<const NewEndpoints> next, std::function<void(bool)> in_force_now) {
+  loop_.post([this, next = std::move(next), told = std::move(in_force_now)] {
+    in_force("the endpoints that were discovered", [&] { take_over(*next); }, told);
+  });
+}
+
+void Worker::in_force(const char* what, const std::function<void()>& take, const std::function<void(bool)>& told) {
+  bool ok = true;
+  try {
+    const std::shared_ptr<proxy::Generation> before = services_.generation;
+    take();
+    part_with_orphans(*before);
+  } catch (const std::exception& error) {  // memory ran out: the next one may do better, and must not wait for this one
+    metrics::log().error("worker {} could not take {} over: {}", index_, what, error.what());
+    ok = false;
+  }
+  told(ok);
 }
 
 // Tunnels whose route or endpoint is gone leave, and some move to endpoints that joined.

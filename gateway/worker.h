@@ -44,11 +44,19 @@ struct NewConfig {
     std::shared_ptr<const tls::ClientContext> context;  // null where no endpoint is https
     bool unchanged = false;                             // since the configuration before
   };
+  std::vector<config::Upstream> upstreams;                         // the configuration's, with what was discovered
   std::vector<ClientTls> clients;                                  // one per upstream
   std::vector<std::shared_ptr<proxy::TunnelCount>> tunnel_counts;  // one per route, shared by all workers
   std::uint16_t https_port = 443;                                  // where redirect_to_https leads
   upstream::Resolver::Known addresses;                             // of endpoints, as far as they are known
   std::vector<WorkerListener> listeners;                           // the others are closed
+};
+
+// The upstreams of the configuration in force, where the discovered endpoints of some have changed. Made on the control thread.
+struct NewEndpoints {
+  std::shared_ptr<const proxy::Snapshot> snapshot;
+  std::vector<config::Upstream> upstreams;  // all, with what was discovered
+  upstream::Resolver::Known addresses;      // of endpoints, as far as they are known
 };
 
 class Worker {
@@ -66,7 +74,9 @@ class Worker {
   // whose route or endpoint is gone are let go. `in_force` is called on the worker's thread when that is so; with false when
   // memory ran out on the way.
   void reload(NewConfig next, std::function<void(bool)> in_force);
-  // The second half of it, when every worker has the configuration: new listeners begin to accept, closed ones go.
+  // The same routes lead to other endpoints from then on. Does nothing when the worker has another configuration.
+  void change_endpoints(std::shared_ptr<const NewEndpoints> next, std::function<void(bool)> in_force);
+  // The second half of reload(), when every worker has the configuration: new listeners begin to accept, closed ones go.
   void settle_listeners();
   // Any thread; what comes before start() is done first.
   void set_addresses(const upstream::Resolver::Name& name, std::shared_ptr<const upstream::Addresses> addresses);
@@ -96,6 +106,8 @@ class Worker {
  private:
   void run();
   void take_over(NewConfig next);
+  void take_over(const NewEndpoints& next);
+  void in_force(const char* what, const std::function<void()>& take, const std::function<void(bool)>& told);
   void take_over(std::vector<WorkerListener> listeners);
   void part_with_orphans(const proxy::Generation& before);
   void add(WorkerListener listener);

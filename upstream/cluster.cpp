@@ -14,7 +14,7 @@ Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRe
       retries_(settings_.retries.budget) {
   for (const config::Endpoint& endpoint : settings_.endpoints) {
     std::shared_ptr<EndpointState> state = registry.state_of(settings_.name, endpoint);
-    pools_.push_back(std::make_unique<ConnectionPool>(io, state, settings_.pool, metrics));
+    pools_.push_back(std::make_shared<ConnectionPool>(io, state, settings_.pool, metrics));
     const bool out = state->out.load();
     endpoints_.push_back({.settings = endpoint, .state = std::move(state), .addresses = nullptr, .out = out, .resumes_tls = true});
   }
@@ -168,8 +168,24 @@ const config::Endpoint* Cluster::endpoint_of(const void* state) const noexcept {
   return nullptr;
 }
 
+void Cluster::take_over(Cluster& before, bool same_tls) {
+  if (before.settings_.retries.budget == settings_.retries.budget) retries_.go_on(before.retries_);
+  const auto is_same = [&](const config::Endpoint& now, const config::Endpoint& then) {
+    return now.url == then.url && (!now.https || (same_tls && now.name() == then.name()));
+  };
+  for (std::size_t then = 0; then < before.endpoints_.size(); ++then) {
+    bool taken = false;
+    for (std::size_t now = 0; now < endpoints_.size() && before.settings_.pool == settings_.pool; ++now) {
+      if (!is_same(endpoints_[now].settings, before.endpoints_[then].settings)) continue;
+      pools_[now] = before.pools_[then];
+      taken = true;
+    }
+    if (!taken) before.pools_[then]->close();
+  }
+}
+
 void Cluster::drain() {
-  for (const std::unique_ptr<ConnectionPool>& pool : pools_) pool->close();
+  for (const std::shared_ptr<ConnectionPool>& pool : pools_) pool->close();
 }
 
 }  // namespace sluice::upstream

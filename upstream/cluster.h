@@ -72,6 +72,11 @@ class Cluster {
 
   // From the resolver: new addresses for every endpoint of that host and port.
   void set_addresses(const std::string& host, std::uint16_t port, const std::shared_ptr<const Addresses>& addresses);
+  // Takes the place of `before`, the upstream's cluster until now: goes on with what it has saved up for retries, and with its
+  // connections to endpoints that are reached the same way. Its idle connections to the others are closed.
+  // `same_tls`: the files and settings are those of before.
+  void take_over(Cluster& before, bool same_tls);
+  const std::shared_ptr<const tls::ClientContext>& tls_context() const noexcept { return tls_context_; }
   // Closes what is idle, for good.
   void drain();
 
@@ -94,7 +99,7 @@ class Cluster {
   std::shared_ptr<const tls::ClientContext> tls_context_;
   metrics::UpstreamMetrics& metrics_;
   std::vector<Endpoint> endpoints_;
-  std::vector<std::unique_ptr<ConnectionPool>> pools_;  // parallel to endpoints_
+  std::vector<std::shared_ptr<ConnectionPool>> pools_;  // parallel to endpoints_; the cluster that takes this one's place may share them
   std::unique_ptr<LoadBalancer> balancer_;
   FailingEndpoint failing_;
   RoomWanted room_wanted_;

@@ -96,7 +96,9 @@ Awaitable<> pause(tls::WorkerIo& io, Attempt& attempt) {
 }
 
 tls::SslPtr new_tls_session(const tls::ClientContext& context, const Endpoint& endpoint) {
-  return context.new_session(endpoint.settings.host, endpoint.resumes_tls ? endpoint.settings.url : std::string());
+  // A session says that this name was verified at this address.
+  const std::string& name = endpoint.settings.name();
+  return context.new_session(name, endpoint.resumes_tls ? name + " " + endpoint.settings.url : std::string());
 }
 
 // Leaves the connected stream in `attempt`; its TLS handshake has not begun.

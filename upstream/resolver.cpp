@@ -53,6 +53,9 @@ struct Resolver::State {
   Changed changed;
   std::chrono::milliseconds refresh{};
 
+  bool all_tried() const {
+    return std::all_of(names.begin(), names.end(), [](const auto& entry) { return entry.second->tried; });
+  }
   static void run(const std::shared_ptr<State>& state, const Name& name, const std::shared_ptr<Watch>& watch);
   void resolve(const Name& name);
 };
@@ -123,9 +126,7 @@ std::vector<Resolver::Name> Resolver::use(const std::vector<Name>& names, std::c
   }
   std::erase_if(state_->known, [this](const auto& entry) { return !state_->names.contains(entry.first); });
   state_->wake.notify_all();  // the threads of names that are gone end
-  state_->wake.wait_for(lock, patience, [this] {
-    return std::all_of(state_->names.begin(), state_->names.end(), [](const auto& entry) { return entry.second->tried; });
-  });
+  state_->wake.wait_for(lock, patience, [this] { return state_->all_tried(); });
   std::vector<Name> missing = std::move(without_thread);
   for (const auto& [name, watch] : state_->names) {
     if (!state_->known.contains(name)) missing.push_back(name);
@@ -136,6 +137,16 @@ std::vector<Resolver::Name> Resolver::use(const std::vector<Name>& names, std::c
 Resolver::Known Resolver::known() const {
   const std::lock_guard lock(state_->mutex);
   return state_->known;
+}
+
+bool Resolver::is_settled() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->all_tried();
+}
+
+void Resolver::hand_over(const std::function<void(const Known&)>& take) const {
+  const std::lock_guard lock(state_->mutex);
+  take(state_->known);
 }
 
 void Resolver::stop() {

@@ -32,8 +32,12 @@ class Resolver {
   // Resolves these from now on, and no others. Returns when every new one was tried once, or after `patience`.
   // The names without an address.
   std::vector<Name> use(const std::vector<Name>& names, std::chrono::milliseconds patience);
+  // Whether every one was tried once.
+  bool is_settled() const;
   // The last answers.
   Known known() const;
+  // Calls `take` with them, and meanwhile `changed` with nothing: what it posts comes before every later answer.
+  void hand_over(const std::function<void(const Known&)>& take) const;
   void stop();
 
  private:

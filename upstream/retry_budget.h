@@ -21,6 +21,12 @@ class RetryBudget {
   // Absent: no bound.
   explicit RetryBudget(std::optional<unsigned> percent) noexcept : percent_(percent) {}
 
+  // With what was saved up under the same share.
+  void go_on(const RetryBudget& before) noexcept {
+    requests_ = before.requests_;
+    saved_ = before.saved_;
+    looked_at_ = before.looked_at_;
+  }
   void note_request() noexcept { ++requests_; }
   // Takes one retry. `under_way`: requests to the upstream now.
   bool take(std::uint64_t under_way, Clock::time_point now) noexcept;

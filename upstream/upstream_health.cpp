@@ -43,6 +43,8 @@ void UpstreamHealth::retire() {
 // What is known of an endpoint goes on with it.
 void UpstreamHealth::adopt(const WatchedUpstream& watched, UpstreamHealth* before) {
   if (before != nullptr) panic_ = before->panic_;
+  const bool same_checks = before != nullptr && watched.tls_unchanged && before->settings_.health_check == settings_.health_check &&
+                           before->settings_.proxy_protocol == settings_.proxy_protocol;
   for (std::size_t i = 0; i < watched.states.size(); ++i) {
     const auto is_it = [&](const std::unique_ptr<Member>& member) { return member->state == watched.states[i]; };
     if (std::any_of(members_.begin(), members_.end(), is_it)) continue;
@@ -56,7 +58,9 @@ void UpstreamHealth::adopt(const WatchedUpstream& watched, UpstreamHealth* befor
     }
     if (!member) member = std::make_unique<Member>(io_.wheel, watched.settings.endpoints[i], watched.states[i]);
     member->owner = this;
-    member->check.reset();  // of the settings before
+    // Those under way go on, or none would ever end where endpoints come and go faster than checks.
+    if (!same_checks || member->endpoint.discovered_as != watched.settings.endpoints[i].discovered_as) member->check.reset();
+    member->endpoint = watched.settings.endpoints[i];
     members_.push_back(std::move(member));
   }
 }
@@ -82,9 +86,10 @@ void UpstreamHealth::start_checks(HttpProbe http_probe) {
   if (!settings_.health_check) return;
   for (const std::unique_ptr<Member>& member : members_) {
     Member& checked = *member;
+    if (checked.check) continue;
     checked.check = std::make_unique<HealthCheck>(
         CheckTools{io_, http_probe, tls_context_, proxy_header(settings_.proxy_protocol, std::nullopt, std::nullopt)}, *settings_.health_check, checked.endpoint,
-        [this, &checked](const std::string& problem) { check_ended(checked, problem); });
+        [&checked](const std::string& problem) { checked.owner->check_ended(checked, problem); });
     checked.check->start(checked.checked);
   }
 }

@@ -47,7 +47,7 @@ class UpstreamHealth {
  private:
   struct Member {
     Member(tls::TimerWheel& wheel, config::Endpoint endpoint, std::shared_ptr<EndpointState> endpoint_state);
-    const config::Endpoint endpoint;
+    config::Endpoint endpoint;
     const std::shared_ptr<EndpointState> state;
     UpstreamHealth* owner = nullptr;
     bool checked = false;     // there was a check: the first one decides at once

@@ -121,15 +121,18 @@ Pairs in_force(const config::Config& config, const RouteContext& route) {
   return pairs;
 }
 
+std::string weight_text(unsigned weight) { return weight == 1 ? "" : " (weight " + std::to_string(weight) + ")"; }
+
 Destination destination(const config::Config& config, const std::string& name) {
   const auto upstream = std::find_if(config.upstreams.begin(), config.upstreams.end(),
                                      [&](const config::Upstream& one) { return one.name == name; });
   Destination destination;
   destination.upstream = upstream->name;
   for (const config::Endpoint& endpoint : upstream->endpoints) {
-    const std::string weight =
-        endpoint.weight == 1 ? "" : " (weight " + std::to_string(endpoint.weight) + ")";
-    destination.endpoints.push_back(endpoint.url + weight);
+    destination.endpoints.push_back(endpoint.url + weight_text(endpoint.weight));
+  }
+  for (const config::Discovery& asked : upstream->discoveries) {
+    destination.endpoints.push_back("what " + asked.text() + " leads to" + weight_text(asked.weight));
   }
   destination.balance = balance_text(*upstream);
   destination.attempts = upstream->retries.attempts;

@@ -34,6 +34,20 @@ bool has_endpoint(const config::Upstream* upstream, const std::string& url) {
                                             [&](const config::Endpoint& one) { return one.url == url; });
 }
 
+bool has_entry(const config::Upstream& upstream, const std::string& text) {
+  return std::any_of(upstream.discoveries.begin(), upstream.discoveries.end(),
+                     [&](const config::Discovery& one) { return one.text() == text; });
+}
+
+// Whether an endpoint that the gateway has now stays. One that does not stand in the file was discovered, and stays as long as
+// every entry does that may have led to it.
+bool keeps_endpoint(const config::Upstream* before, const config::Upstream* next, const std::string& url) {
+  if (has_endpoint(next, url)) return true;
+  if (before == nullptr || next == nullptr || before->discoveries.empty() || has_endpoint(before, url)) return false;
+  return std::all_of(before->discoveries.begin(), before->discoveries.end(),
+                     [next](const config::Discovery& one) { return has_entry(*next, one.text()); });
+}
+
 std::string listeners(const config::Config& running, const config::Config& next) {
   Section section("listeners");
   const std::vector<std::optional<std::size_t>> kept = kept_listeners(running.listeners, next.listeners);
@@ -82,6 +96,12 @@ std::string upstreams(const config::Config& running, const config::Config& next)
     for (const config::Endpoint& endpoint : before->endpoints) {
       if (!has_endpoint(&upstream, endpoint.url)) section.add('-', upstream.name + " " + endpoint.url + "; its WebSockets are let go");
     }
+    for (const config::Discovery& asked : upstream.discoveries) {
+      if (!has_entry(*before, asked.text())) section.add('+', upstream.name + " " + asked.text());
+    }
+    for (const config::Discovery& asked : before->discoveries) {
+      if (!has_entry(upstream, asked.text())) section.add('-', upstream.name + " " + asked.text() + "; the WebSockets of what only it leads to are let go");
+    }
   }
   for (const config::Upstream& upstream : running.upstreams) {
     if (find(next.upstreams, upstream.name) == nullptr) section.add('-', upstream.name + "; its WebSockets are let go");
@@ -93,6 +113,7 @@ std::string settings(const config::Config& running, const config::Config& next) 
   Section section("settings");
   if (running.timeouts != next.timeouts) section.add('~', "timeouts");
   if (running.limits != next.limits) section.add('~', "limits");
+  if (running.resolver != next.resolver) section.add('~', "resolver");
   if (running.watch != next.watch) section.add('~', next.watch ? "files are watched" : "files are not watched any more");
   return section.text();
 }
@@ -114,7 +135,7 @@ std::string drained(const config::Config& running, const config::Config& next, c
     const std::string route = one.at("route").get<std::string>(), upstream = one.at("upstream").get<std::string>(),
                       endpoint = one.at("endpoint").get<std::string>();
     const config::Route* stays = find(next.routes, route);
-    if (stays != nullptr && stays->leads_to(upstream) && has_endpoint(find(next.upstreams, upstream), endpoint)) continue;
+    if (stays != nullptr && stays->leads_to(upstream) && keeps_endpoint(find(running.upstreams, upstream), find(next.upstreams, upstream), endpoint)) continue;
     go += open;
     const config::Route* rules = find(running.routes, route);
     const config::WebSocketDrain drain = rules == nullptr ? config::WebSocketDrain{} : rules->websocket.drain;

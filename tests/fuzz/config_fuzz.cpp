@@ -52,7 +52,11 @@ void check_loaded(const config::Config& config) {
     if (listener.tls) FUZZ_CHECK(listener.tls->self_signed || !listener.tls->certificates.empty());
   }
   for (const config::Upstream& upstream : config.upstreams) {
-    FUZZ_CHECK(!upstream.endpoints.empty() && upstream.retries.attempts >= 1);
+    FUZZ_CHECK((!upstream.endpoints.empty() || !upstream.discoveries.empty()) && upstream.retries.attempts >= 1);
+    for (const config::Discovery& asked : upstream.discoveries) {
+      FUZZ_CHECK(!asked.name.empty() && (asked.port != 0) == (asked.kind == config::Discovery::Kind::dns));
+      FUZZ_CHECK(asked.weight >= 1 && asked.refresh >= std::chrono::milliseconds(100));
+    }
     for (const config::Endpoint& endpoint : upstream.endpoints)
       FUZZ_CHECK(!endpoint.host.empty() && endpoint.weight >= 1);
   }

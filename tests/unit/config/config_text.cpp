@@ -147,6 +147,9 @@ void write(Writer& out, const Upstream& upstream) {
                              std::to_string(endpoint.weight) + " authority " + endpoint.authority());
   }
   out.line("balance", text_of(upstream.balance));
+  for (const Discovery& discovery : upstream.discoveries) {
+    out.line("discovery", discovery.text() + " weight " + std::to_string(discovery.weight) + " refresh " + duration_text(discovery.refresh));
+  }
   if (upstream.balance == Balance::hash) out.line("hash_on", text_of(upstream.hash_on));
   out.path("tls.ca", upstream.tls.ca);
   out.line("tls.server_name", upstream.tls.server_name);
@@ -300,6 +303,10 @@ std::string config_text(const Config& config, const std::string& folder) {
   write(out, config.limits);
   write(out, config.timeouts);
   for (const Upstream& upstream : config.upstreams) write(out, upstream);
+  if (config.resolver != Resolver()) {
+    out.line("resolver.nameservers", text_of(config.resolver.nameservers));
+    out.line("resolver.timeout", duration_text(config.resolver.timeout));
+  }
   for (const Route& route : config.routes) write(out, route);
   write_service(out, config);
   return out.text();

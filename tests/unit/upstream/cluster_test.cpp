@@ -48,6 +48,22 @@ class ClusterTest : public ::testing::Test {
     return Result<Connection>(std::move(picked->connection));
   }
 
+  // At this one of two endpoints.
+  Result<Connection> acquire_at(Cluster& cluster, std::size_t index) {
+    const std::vector<std::size_t> other{1 - index};
+    Result<Picked> picked = cluster.pick({other, {}}, {.fresh = true});
+    if (!picked) return picked.failure();
+    Failure failure = harness_.await(cluster.connect(*picked, 5s, cancellation_));
+    if (failure.code != FailureCode::none) return failure;
+    return Result<Connection>(std::move(picked->connection));
+  }
+  // Whether there is a kept connection to it, which is used up then.
+  bool takes_idle(Cluster& cluster, std::size_t index) {
+    const std::vector<std::size_t> other{1 - index};
+    Result<Picked> picked = cluster.pick({other, {}});
+    return picked && picked->index == index && picked->connection.stream != nullptr;
+  }
+
   std::uint64_t full_count() {
     return harness_.registry
         .counter(0, "sluice_upstream_full_total",
@@ -423,6 +439,56 @@ TEST_F(ClusterTest, RepeatedAttemptsHaveABoundOfTheirOwn) {
   EXPECT_TRUE(cluster.pick({})) << "a first attempt";
   held.back()->repeat.give_back();
   EXPECT_TRUE(cluster.pick({tried, {}}, repeated));
+}
+
+// As when other endpoints were discovered, or a reload has changed a setting.
+TEST_F(ClusterTest, OneThatTakesAnothersPlaceGoesOnWithItsPools) {
+  TcpListener stays, goes;
+  settings_.endpoints = {endpoint(goes.port()), endpoint(stays.port())};
+  Cluster before = make_cluster();
+  std::vector<Peer> peers;
+  for (std::size_t i = 0; i < 2; ++i) {
+    resolve(before, settings_.endpoints[i].port);
+    Result<Connection> connection = acquire_at(before, i);
+    ASSERT_TRUE(connection);
+    peers.push_back((i == 0 ? goes : stays).accept());
+    before.release(i, std::move(*connection));
+  }
+  Result<Connection> under_way = acquire_at(before, 1);
+  ASSERT_TRUE(under_way);
+  settings_.endpoints = {endpoint(stays.port(), 5), endpoint(9)};
+  Cluster now = make_cluster();
+  now.take_over(before, true);
+  EXPECT_TRUE(harness_.run_until([&] { return peers[0].ended(); })) << "of an endpoint that is gone";
+  EXPECT_FALSE(peers[1].ended());
+  EXPECT_TRUE(takes_idle(now, 0));
+  EXPECT_FALSE(takes_idle(now, 1));
+  before.release(1, std::move(*under_way));
+  EXPECT_TRUE(takes_idle(now, 0)) << "a request that began before gives back to the same pool";
+}
+
+TEST_F(ClusterTest, PoolsAreNotTakenOverWithOtherSettingsOrByOtherNames) {
+  settings_.endpoints = {endpoint(1)};
+  const auto keeps = [&](const std::function<void(config::Upstream&)>& change, bool same_tls) {
+    TcpListener listener;
+    config::Upstream settings = settings_;
+    settings.endpoints = {endpoint(listener.port())};
+    Cluster before(harness_.io, settings, registry_, nullptr, metrics_);
+    resolve(before, listener.port());
+    Result<Connection> connection = acquire(before);
+    EXPECT_TRUE(connection);
+    before.release(0, std::move(*connection));
+    change(settings);
+    Cluster now(harness_.io, settings, registry_, nullptr, metrics_);
+    now.take_over(before, same_tls);
+    return takes_idle(now, 0);
+  };
+  EXPECT_TRUE(keeps([](config::Upstream&) {}, false)) << "plain connections do not depend on TLS";
+  EXPECT_FALSE(keeps([](config::Upstream& to) { to.pool.max_idle = 1; }, true));
+  EXPECT_FALSE(keeps([](config::Upstream& to) { to.endpoints[0].url += "/"; }, true));
+  EXPECT_FALSE(keeps([](config::Upstream& to) { to.endpoints[0].https = true; }, false));
+  EXPECT_TRUE(keeps([](config::Upstream& to) { to.endpoints[0].https = true; }, true));
+  EXPECT_FALSE(keeps([](config::Upstream& to) { to.endpoints[0].https = true; to.endpoints[0].discovered_as = "other"; }, true));
 }
 
 }  // namespace

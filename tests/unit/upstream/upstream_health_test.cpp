@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/support/io_harness.h"
+#include "tls/waiter.h"
 #include "upstream/resolver.h"
 
 namespace sluice::upstream {
@@ -237,6 +238,39 @@ TEST_F(UpstreamHealthTest, WithoutTheRuleAndWithoutTheUpstreamNothingStaysOut) {
   again.reset();
   EXPECT_THAT(told(), ElementsAre("in 1"));
   EXPECT_EQ(metrics_.ejected.value() + metrics_.healthy.value(), 0);
+}
+
+// Otherwise none would ever come to an end where endpoints come and go more often than they are asked.
+TEST_F(UpstreamHealthTest, ACheckThatIsUnderWayGoesOnWhenAnotherEndpointJoins) {
+  struct Asked {
+    tls::Waiter answer;
+    int times = 0;
+    static Awaitable<std::string> ask(Asked* asked) {
+      ++asked->times;
+      co_await asked->answer.wait();
+      co_return "";
+    }
+  };
+  static Asked* asked = nullptr;
+  Asked one;
+  asked = &one;
+  const HttpProbe probe = [](tls::Stream&, const config::HealthCheck&, const config::Endpoint&) { return Asked::ask(asked); };
+  watched_.settings.health_check = config::HealthCheck{.path = "/", .interval = 1h, .timeout = 1h};
+  watched_.tls_unchanged = true;
+  add_endpoints(1);
+  remember();
+  auto before = make();
+  before->start_checks(probe);
+  const auto addresses = Resolver::parse_literal({"127.0.0.1", listener_.port()});
+  before->set_addresses("endpoint", 0, std::make_shared<const Addresses>(*addresses));
+  ASSERT_TRUE(harness_.run_until([&] { return one.times == 1; }));
+  add_endpoints(1);
+  const auto after = make(before.get());
+  after->start_checks(probe);
+  before.reset();
+  one.answer.wake();
+  EXPECT_TRUE(harness_.run_until([&] { return metrics_.checks_passed.value() == 1; }));
+  EXPECT_EQ(one.times, 1);
 }
 
 }  // namespace
