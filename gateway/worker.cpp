@@ -9,6 +9,7 @@
 #include "gateway/proxy/rebalance.h"
 #include "gateway/proxy/split.h"
 #include "metrics/log.h"
+#include "upstream/rebalance.h"
 
 namespace sluice {
 namespace {
@@ -180,7 +181,8 @@ void Worker::part_with_orphans(const proxy::Generation& before) {
     const upstream::Cluster* predecessor = before.cluster(cluster->settings().name);
     if (predecessor == nullptr || predecessor == cluster.get()) continue;
     if (!predecessor->settings().rebalance && !cluster->settings().rebalance) continue;
-    proxy::rebalance(*cluster, services_.tunnels, services_.random);
+    const bool joined = upstream::any_joined(predecessor->endpoints(), cluster->endpoints());
+    proxy::rebalance(*cluster, joined, services_.tunnels, services_.random);
   }
 }
 
@@ -215,7 +217,7 @@ void Worker::health_changed(const upstream::HealthChange& change) {
     }
     for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) {
       const bool concerned = cluster->health_changed(change);
-      if (concerned && cluster->settings().rebalance) proxy::rebalance(*cluster, services_.tunnels, services_.random);
+      if (concerned && cluster->settings().rebalance) proxy::rebalance(*cluster, !change.out, services_.tunnels, services_.random);
     }
   });
 }

@@ -1,5 +1,6 @@
 #include "upstream/rebalance.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace sluice::upstream {
@@ -20,6 +21,14 @@ std::vector<double> parts_in_excess(std::span<const Endpoint> endpoints) {
     if (load[i] > share) parts[i] = 1 - share / load[i];
   }
   return parts;
+}
+
+bool any_joined(std::span<const Endpoint> before, std::span<const Endpoint> now) {
+  return std::any_of(now.begin(), now.end(), [before](const Endpoint& one) {
+    const auto was = std::find_if(before.begin(), before.end(), [&one](const Endpoint& other) { return other.state == one.state; });
+    if (was == before.end()) return !one.out;
+    return !one.out && (was->out || was->settings.weight < one.settings.weight);
+  });
 }
 
 }  // namespace sluice::upstream

@@ -1,5 +1,5 @@
-// How much of what each endpoint of an upstream has under way is more than its share, after others joined (`rebalance`). A pure
-// function; the tunnels that are to go are chosen by whoever has them.
+// How much of what each endpoint of an upstream has under way is more than its share, after others joined (`rebalance`). Pure
+// functions; the tunnels that are to go are chosen by whoever has them.
 #pragma once
 
 #include <span>
@@ -13,5 +13,8 @@ namespace sluice::upstream {
 // It looks at what all workers have, so that each of them can move that part of its own. An endpoint that is out gives and gets
 // nothing: what becomes of its tunnels is told by `on_unhealthy`.
 std::vector<double> parts_in_excess(std::span<const Endpoint> endpoints);
+
+// Whether one of `now` may take more than it did: it is new, in again, or heavier.
+bool any_joined(std::span<const Endpoint> before, std::span<const Endpoint> now);
 
 }  // namespace sluice::upstream

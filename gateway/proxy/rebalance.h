@@ -9,8 +9,9 @@
 
 namespace sluice::proxy {
 
-// Whenever the endpoints of `cluster` have changed, on each worker for its own tunnels. What the change before had planned and is
-// not due yet is called off, so that endpoints that come and go all the time move no more than one that came.
-void rebalance(const upstream::Cluster& cluster, websocket::TunnelSet& tunnels, std::mt19937_64& random);
+// When the endpoints of `cluster` may have changed, on each worker for its own tunnels. Moves are planned when an endpoint
+// `joined`. What was planned before and is not due yet is called off and planned anew, so that endpoints that come and go all the
+// time move no more than one that came.
+void rebalance(const upstream::Cluster& cluster, bool joined, websocket::TunnelSet& tunnels, std::mt19937_64& random);
 
 }  // namespace sluice::proxy

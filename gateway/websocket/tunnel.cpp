@@ -257,24 +257,28 @@ void Tunnel::watch_for(std::optional<std::chrono::milliseconds> quiet) {
 }
 
 void Tunnel::leave(std::chrono::milliseconds most) {
-  if (done_ || closing_ || (leaves_at_ != Clock::time_point{} && !moves_)) return;
+  if (done_ || closing_) return;
+  const Clock::time_point planned = moves_ ? Clock::time_point{} : leaves_at_;
   moves_ = false;
   choose_departure(std::min(limits_.leave_within, most));
+  if (planned != Clock::time_point{}) leaves_at_ = std::min(leaves_at_, planned);  // a drain may leave less time
   on_idle();
 }
 
-void Tunnel::move(std::chrono::milliseconds within) {
-  if (done_ || closing_ || leaves_at_ != Clock::time_point{}) return;
+bool Tunnel::move(std::chrono::milliseconds within) {
+  if (done_ || closing_ || leaves_at_ != Clock::time_point{}) return false;
   moves_ = true;
   choose_departure(within);
   on_idle();
+  return true;
 }
 
-void Tunnel::stay() {
-  if (done_ || closing_ || !moves_) return;
+bool Tunnel::stay() {
+  if (done_ || closing_ || !moves_) return false;
   moves_ = false;
   leaves_at_ = {};
   on_idle();
+  return true;
 }
 
 void Tunnel::choose_departure(std::chrono::milliseconds within) {

@@ -64,9 +64,10 @@ class Tunnel {
   // Closes it with limits.leave_code, or what a drain says, at a moment by chance within limits.leave_within and `most`: many
   // that leave together are spread.
   void leave(std::chrono::milliseconds most = std::chrono::milliseconds::max());
-  // The same for a tunnel that is to come back to another endpoint, with a time of its own; stay() calls it off.
-  void move(std::chrono::milliseconds within);
-  void stay();
+  // The same for a tunnel that is to come back to another endpoint, with a time of its own; stay() calls it off. False: it
+  // leaves anyway; there was nothing to call off.
+  bool move(std::chrono::milliseconds within);
+  bool stay();
   // Ends it at once.
   void cut();
 

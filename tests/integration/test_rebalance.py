@@ -120,16 +120,29 @@ def test_an_endpoint_that_goes_again_calls_the_moves_off(lab):
     gateway.reload(joined(config, second))
     assert "tunnels of one worker move to other endpoints within 2h" in gateway.stderr()
     gateway.reload(config)
-    # What would still move, moves at once now, if it were not called off.
-    soon = copy.deepcopy(config)
-    soon["upstreams"][0]["rebalance"]["over"] = "1ms"
-    gateway.reload(soon)
     for client in clients:
         client.client.send_frame(TEXT, b"")
-    wait_until(lambda: gateway.metric("sluice_websocket_messages_total", route="all", direction="to_upstream") >= 20, "the echoes")
-    assert first.tunnels == 10
-    assert gateway.metric(MOVED, route="all") == 0
+    wait_until(lambda: gateway.metric("sluice_websocket_messages_total", route="all", direction="to_client") == 20, "the echoes")
+    assert (first.tunnels, gateway.metric(MOVED, route="all")) == (10, 0)
     part(clients)
+
+
+def test_moves_that_are_not_due_are_planned_anew(lab):
+    config, first, second = moving(lab, over="2h")
+    gateway = lab.gateway_from(config)
+    clients = crowd(lab, gateway, 20)
+    both = joined(config, second)
+    gateway.reload(both)
+    assert gateway.metric(MOVED, route="all") == 0
+    both["upstreams"][0]["rebalance"]["over"] = "100ms"
+    gateway.reload(both)
+    wait_until(lambda: first.tunnels + second.tunnels == 20 and second.tunnels >= 5, "what moves", 10)
+    moved = gateway.metric(MOVED, route="all")
+    both["upstreams"][0]["retries"] = {"attempts": 1}
+    gateway.reload(both)  # nobody joins
+    assert "tunnels of one worker move to other endpoints within 2h" in gateway.stderr()
+    part(clients)
+    assert gateway.metric(MOVED, route="all") == moved
 
 
 def test_without_rebalance_tunnels_stay_where_they_are(lab):

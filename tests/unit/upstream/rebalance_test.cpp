@@ -51,5 +51,24 @@ TEST(RebalanceTest, WhatIsOutGivesAndGetsNothing) {
   EXPECT_THAT(parts({{600, 1, true}}), ElementsAre(0));
 }
 
+TEST(RebalanceTest, OneJoinsThatIsNewInAgainOrHeavier) {
+  std::vector<Endpoint> before(2);
+  for (Endpoint& one : before) one.state = std::make_shared<EndpointState>();
+  EXPECT_FALSE(any_joined(before, before));
+  EXPECT_FALSE(any_joined(before, std::span(before).first(1))) << "one that vanished";
+  EXPECT_FALSE(any_joined({}, {}));
+  EXPECT_TRUE(any_joined(std::span(before).first(1), before));
+  std::vector<Endpoint> now = before;
+  now[1].settings.weight = 2;
+  EXPECT_TRUE(any_joined(before, now));
+  EXPECT_FALSE(any_joined(now, before));
+  now = before;
+  now[0].out = true;
+  EXPECT_FALSE(any_joined(before, now));
+  EXPECT_FALSE(any_joined(now, now));
+  EXPECT_TRUE(any_joined(now, before));
+  EXPECT_FALSE(any_joined(std::span(before).last(1), now)) << "new, but out";
+}
+
 }  // namespace
 }  // namespace sluice::upstream

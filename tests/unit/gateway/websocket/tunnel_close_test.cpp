@@ -339,6 +339,13 @@ TEST_F(TunnelTest, OneThatLeavesAtOnce) {
   EXPECT_EQ(read_close(client_.receive())->code, 1012u);
 }
 
+TEST_F(TunnelTest, ADrainMayLeaveLessTime) {
+  open({.idle_timeout = {}, .leave_code = 1012, .leave_within = 3600s});
+  tunnel_->leave();
+  tunnel_->leave(0ms);
+  EXPECT_EQ(read_close(client_.receive())->code, 1012u);
+}
+
 TEST_F(TunnelTest, OneThatMovesHasATimeOfItsOwnAndIsCounted) {
   open({.idle_timeout = {}, .leave_code = 1012, .leave_within = 3600s});
   tunnel_->move(20ms);
