@@ -108,9 +108,11 @@ void offer_session(SSL* ssl, const std::string& endpoint) {
   if (offered) SSL_set_session(ssl, offered.get());  // which holds it as well
 }
 
+bool was_resumed(SSL* ssl) noexcept { return SSL_session_reused(ssl) == 1; }
+
 void drop_refused_sessions(SSL* ssl, Clock::time_point began) {
   auto* sessions = static_cast<Sessions*>(SSL_get_ex_data(ssl, sessions_index()));
-  if (sessions == nullptr || SSL_session_reused(ssl) == 1) return;
+  if (sessions == nullptr || was_resumed(ssl)) return;
   std::erase_if(*sessions, [began](const Kept& one) { return one.since < began; });
 }
 

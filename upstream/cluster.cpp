@@ -1,5 +1,7 @@
 #include "upstream/cluster.h"
 
+#include "tls/client_sessions.h"
+
 namespace sluice::upstream {
 
 Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRegistry& registry,
@@ -108,7 +110,7 @@ Awaitable<Failure> Cluster::connect(Picked& picked, config::OptionalDuration con
   connection.created = Clock::now();
   metrics_.connect_seconds.observe(std::chrono::duration<double>(connection.created - start).count());
   connection.stream = std::move(*stream);
-  if (connection.stream->is_tls()) metrics_.count_handshake(SSL_session_reused(connection.stream->ssl()) == 1);
+  if (connection.stream->is_tls()) metrics_.count_handshake(tls::was_resumed(connection.stream->ssl()));
   connection.open = metrics::GaugeHold(metrics_.connections_open);
   co_return Failure{};
 }

@@ -38,6 +38,13 @@ void add_tunnels(std::string& text, const Json& tunnels) {
   }
 }
 
+// The bounds of circuit_breaker that an endpoint has reached; an older gateway does not tell.
+std::string full_text(const Json& endpoint) {
+  std::string text;
+  for (const Json& bound : endpoint.value("full", Json::array())) text += "; at " + bound.get<std::string>();
+  return text;
+}
+
 std::string as_text(const Json& status) {
   const Json& config = status.at("config");
   std::string text = "sluice " + status.at("version").get<std::string>() + ", process " + number(status.at("pid")) + ": " +
@@ -53,7 +60,7 @@ std::string as_text(const Json& status) {
     for (const Json& one : upstream.at("endpoints")) {
       text += "  " + padded(one.at("url").get<std::string>(), 40) + number(one.at("in_flight")) + " in flight, " +
               number(one.at("idle")) + " idle" +
-              (one.at("state") == "out" ? "; out, " + one.at("reason").get<std::string>() : "") + "\n";
+              (one.at("state") == "out" ? "; out, " + one.at("reason").get<std::string>() : "") + full_text(one) + "\n";
     }
   }
   text += "\nWebSockets\n";
