@@ -46,14 +46,7 @@ LiveConfig::LiveConfig(config::Config first, std::optional<std::string> file, In
       resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
         publish(name, addresses);
       }),
-      discovery_(registry,
-                 [this] {
-                   if (endpoints_posted_.exchange(true)) return;
-                   asio::post(context_, [this] {
-                     endpoints_posted_ = false;
-                     endpoints_changed();
-                   });
-                 }),
+      discovery_(registry, [this] { post_endpoints_changed(); }),
       names_timer_(context),
       endpoints_timer_(context),
       watch_(context, [this] { file_changed(); }) {}
@@ -290,7 +283,21 @@ std::function<void(bool)> LiveConfig::when_all_have_it(void (LiveConfig::*done)(
   };
 }
 
-// From the discovery. Never while a reload is under way: what was discovered is for one configuration or the next.
+// On the discovery's thread. Once, however often they change meanwhile.
+void LiveConfig::post_endpoints_changed() {
+  if (endpoints_posted_.exchange(true)) return;
+  try {
+    asio::post(context_, [this] {
+      endpoints_posted_ = false;
+      endpoints_changed();
+    });
+  } catch (const std::bad_alloc&) {
+    endpoints_posted_ = false;
+    throw;  // the discovery calls again
+  }
+}
+
+// Never while a reload is under way: what was discovered is for one configuration or the next.
 void LiveConfig::endpoints_changed() {
   endpoints_wait_ = reloading_ || changing_endpoints_;
   if (endpoints_wait_) return;

@@ -72,6 +72,7 @@ class LiveConfig {
                                      const std::vector<config::Upstream>& upstreams, const TlsSetup& tls,
                                      const UnchangedTls& unchanged, OpenListeners::Next& listeners);
   void all_have_it(bool ok);
+  void post_endpoints_changed();
   void endpoints_changed();
   void change_endpoints();
   void all_have_endpoints(bool ok);

@@ -22,6 +22,13 @@ constexpr double kJitter = 0.1;
 
 std::string endpoints_text(std::size_t count) { return count == 1 ? "1 endpoint" : std::to_string(count) + " endpoints"; }
 
+// Those of `some` that are not among `others`.
+std::size_t count_missing(const std::vector<config::Endpoint>& some, const std::vector<config::Endpoint>& others) {
+  return static_cast<std::size_t>(std::count_if(some.begin(), some.end(), [&others](const config::Endpoint& one) {
+    return std::none_of(others.begin(), others.end(), [&one](const config::Endpoint& other) { return other.url == one.url; });
+  }));
+}
+
 }  // namespace
 
 // One entry that is looked up. `answers` are of the lookup that is under way: it has `open` questions; 0: none is under way.
@@ -208,7 +215,7 @@ void EndpointDiscovery::ended(Watch& watch) {
   watch.due = Clock::now() + std::chrono::milliseconds(static_cast<std::int64_t>(share * static_cast<double>(refresh.count())));
   const auto current = watches_.find(watch.entry);
   if (current == watches_.end() || current->second.get() != &watch) return;  // it was let go meanwhile
-  const std::size_t before = watch.last.endpoints().size();
+  const std::vector<config::Endpoint> before = watch.last.endpoints();
   const DnsOutcome outcome = watch.last.take(watch.entry.settings, watch.answers);
   if (outcome == DnsOutcome::found) watch.answered_at = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
   tell_of(watch, outcome, before);
@@ -230,11 +237,15 @@ void EndpointDiscovery::ended(Watch& watch) {
 }
 
 // Once for each change, not for each lookup.
-void EndpointDiscovery::tell_of(Watch& watch, DnsOutcome outcome, std::size_t before) {
+void EndpointDiscovery::tell_of(Watch& watch, DnsOutcome outcome, const std::vector<config::Endpoint>& before) {
   const std::string what = "upstream " + watch.entry.upstream + ": " + watch.entry.settings.text();
-  const std::size_t now = watch.last.endpoints().size();
+  const std::vector<config::Endpoint>& endpoints = watch.last.endpoints();
+  const std::size_t now = endpoints.size();
   if (outcome == DnsOutcome::found) {
-    if (watch.outcome != outcome || now != before) metrics::log().info("{} leads to {}", what, endpoints_text(now));
+    if (watch.outcome != outcome || endpoints != before) {
+      metrics::log().info("{} leads to {}, {} of them new; {} are gone", what, endpoints_text(now), count_missing(endpoints, before),
+                          count_missing(before, endpoints));
+    }
   } else if (watch.outcome != outcome) {
     metrics::log().warn("{} {}: {}; {}", what, outcome == DnsOutcome::empty ? "leads to no endpoint" : "cannot be looked up",
                         watch.answers.problem, now == 0 ? "there is no earlier answer" : "the last answer stays in use: " + endpoints_text(now));

@@ -55,7 +55,7 @@ class EndpointDiscovery {
   void look_up(const std::shared_ptr<Watch>& watch);
   void ask_addresses(const std::shared_ptr<Watch>& watch);
   void ended(Watch& watch);
-  void tell_of(Watch& watch, DnsOutcome outcome, std::size_t before);
+  void tell_of(Watch& watch, DnsOutcome outcome, const std::vector<config::Endpoint>& before);
   void count(const std::string& upstream);
   void wake() noexcept;
 

@@ -80,8 +80,13 @@ class ClusterTest : public ::testing::Test {
 };
 
 TEST_F(ClusterTest, WithoutEndpointsNothingIsPicked) {
-  Cluster cluster = make_cluster();
-  EXPECT_FALSE(cluster.pick({}));
+  for (const auto balance : {config::Balance::round_robin, config::Balance::least_connections,
+                             config::Balance::random_two_choices, config::Balance::hash}) {
+    settings_.balance = balance;
+    Cluster cluster = make_cluster();
+    EXPECT_FALSE(cluster.pick({}));
+    EXPECT_FALSE(cluster.pick({.excluded = {}, .hash = 7}));
+  }
 }
 
 TEST_F(ClusterTest, APickCountsAsInFlightWhileItLives) {
