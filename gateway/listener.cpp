@@ -39,11 +39,12 @@ PeerAddress peer_of(const sockaddr_storage& storage) {
   }
   char text[INET6_ADDRSTRLEN] = "";
   if (storage.ss_family == AF_INET6) {
-    peer.v6 = true;
     const in6_addr& address = reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr;
     peer.port = ntohs(reinterpret_cast<const sockaddr_in6&>(storage).sin6_port);
-    std::memcpy(peer.bytes, &address, 16);
-    ::inet_ntop(AF_INET6, &address, text, sizeof text);
+    // A service manager's socket may be for both families: who comes by IPv4 is known by that address all the same.
+    peer.v6 = !config::is_mapped_v4(address.s6_addr);
+    std::memcpy(peer.bytes, peer.v6 ? address.s6_addr : address.s6_addr + 12, peer.v6 ? 16 : 4);
+    ::inet_ntop(peer.v6 ? AF_INET6 : AF_INET, peer.bytes, text, sizeof text);
   } else {
     const in_addr& address = reinterpret_cast<const sockaddr_in&>(storage).sin_addr;
     peer.port = ntohs(reinterpret_cast<const sockaddr_in&>(storage).sin_port);
