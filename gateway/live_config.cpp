@@ -16,6 +16,9 @@ namespace {
 
 constexpr std::chrono::milliseconds kResolvePatience{3000};
 
+// What the first configuration was made of was read after this.
+const std::int64_t kStarted = FileWatch::moment();
+
 bool same(const std::vector<bool>& flags, std::size_t i) { return i < flags.size() && flags[i]; }
 
 }  // namespace
@@ -43,7 +46,8 @@ LiveConfig::LiveConfig(config::Config first, std::optional<std::string> file, In
       resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
         publish(name, addresses);
       }),
-      watch_(context, [this] { file_changed(); }) {}
+      watch_(context, [this] { file_changed(); }),
+      read_from_(kStarted) {}
 
 void LiveConfig::install() {
   std::vector<std::string> warnings;
@@ -158,7 +162,7 @@ void LiveConfig::watch_files() {
   if (!config().watch || !file_) return watch_.stop();
   std::vector<std::string> files = config::files_of(config());
   files.push_back(*file_);
-  watch_.watch(files);
+  watch_.watch(files, read_from_);
 }
 
 void LiveConfig::stop() {
@@ -168,6 +172,8 @@ void LiveConfig::stop() {
 
 LiveConfig::Loaded LiveConfig::load() {
   Loaded next;
+  watch_.before_reading();
+  read_from_ = FileWatch::moment();
   next.snapshot = std::make_shared<const proxy::Snapshot>(config::load_file(*file_, warnings_));
   const config::Config& loaded = next.snapshot->config;
   next.tls = load_tls(loaded, warnings_);

@@ -83,8 +83,11 @@ class LiveConfig {
   std::map<std::string, std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;  // by route
   upstream::Resolver resolver_;
   FileWatch watch_;
+  std::int64_t read_from_;  // when reading of the files began: FileWatch::moment()
 
   bool reloading_ = false;
+  std::uint64_t taken_over_ = 0;  // how often the workers were given a configuration
+  std::uint64_t given_up_ = 0;    // the last time that one of them did not answer
   std::string frozen_;  // why; empty: it is not
   bool changed_meanwhile_ = false;  // a watched file did
   std::function<void()> at_rest_;
