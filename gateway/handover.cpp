@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "config/address.h"
 #include "metrics/log.h"
@@ -90,6 +91,24 @@ std::optional<Handover> Handover::parse(const std::string& text) {
   }
 }
 
+// Numbers that would not fit are left out: their sockets count as used, as they did before there were numbers.
+std::string ReadySign::text() const {
+  std::string text(1, kReady);
+  for (const int socket : unused) {
+    const std::string one = " " + std::to_string(socket);
+    if (text.size() + one.size() <= kMostBytes) text += one;
+  }
+  return text;
+}
+
+std::optional<ReadySign> ReadySign::parse(const std::string& text) {
+  if (text.empty() || text[0] != kReady) return std::nullopt;
+  ReadySign sign;
+  std::istringstream numbers(text.substr(1));
+  for (int socket = 0; numbers >> socket;) sign.unused.push_back(socket);
+  return sign;
+}
+
 InheritedSockets InheritedSockets::from_environment() {
   InheritedSockets inherited;
   inherited.add_from_gateway();
@@ -144,11 +163,14 @@ InheritedSockets::Taken InheritedSockets::take(const std::string& name, const co
 }
 
 void InheritedSockets::ready() {
+  ReadySign sign;
   for (const Entry& entry : entries_) {
+    for (const tls::Descriptor& socket : entry.taken.sockets) sign.unused.push_back(socket.get());
     metrics::log().warn("the socket that was handed over for {} is no listener's; it is closed", entry.address);
   }
   entries_.clear();
-  if (ready_ && ::write(ready_.get(), "r", 1) != 1) {
+  const std::string text = sign.text();
+  if (ready_ && ::write(ready_.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
     metrics::log().warn("the gateway that is replaced cannot be told that this one serves: {}", std::strerror(errno));
   }
   ready_.close();

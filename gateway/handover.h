@@ -27,6 +27,17 @@ struct Handover {
   static std::optional<Handover> parse(const std::string& text);
 };
 
+// What a gateway says when it serves: the byte that is waited for, then the numbers of the sockets that it has no use for.
+struct ReadySign {
+  static constexpr char kReady = 'r';
+  static constexpr std::size_t kMostBytes = 4096;  // a pipe takes that many at once
+  std::vector<int> unused;
+
+  std::string text() const;
+  // Nothing when it is none. That of an earlier version is the byte alone.
+  static std::optional<ReadySign> parse(const std::string& text);
+};
+
 // What came with this process. Used by the control thread, from before other threads start.
 class InheritedSockets {
  public:
@@ -45,7 +56,7 @@ class InheritedSockets {
   };
   // Those of that address; among several of the same (port 0) those of that name.
   Taken take(const std::string& name, const config::Address& address);
-  // Tells the gateway that gave them that this one serves, and closes what nobody took.
+  // Tells the gateway that gave them that this one serves, and of which it has no use: those are closed.
   void ready();
 
  private:

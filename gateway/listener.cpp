@@ -84,12 +84,24 @@ Listener::Listener(proxy::Services& services, sessions::SessionSet& sessions, Co
 
 // Level-triggered: what one turn leaves in the queue is told of again.
 void Listener::start() {
-  if (std::exchange(started_, true) || !socket_.descriptor) return;
+  if (started_ || held_ || closed_ || !socket_.descriptor) return;
   const ErrorCode error = services_.io.loop.add(socket_.descriptor.get(), EPOLLIN, *this);
   if (error) throw std::system_error(error, "cannot accept at " + config_->address.text() + " (epoll_ctl)");
+  started_ = true;
 }
 
+void Listener::start_later() { resume_.set_after(kPauseWithoutDescriptors); }
+
 void Listener::resume() {
+  if (!started_) {
+    try {
+      start();
+      metrics::log().info("listener {}: accepts by now", config_->name);
+    } catch (const std::exception&) {  // was told of at the first attempt
+      start_later();
+    }
+    return;
+  }
   if (services_.io.loop.change(socket_.descriptor.get(), EPOLLIN, *this)) resume_.set_after(kPauseWithoutDescriptors);  // never stays deaf
 }
 
@@ -188,14 +200,36 @@ bool Listener::admit(const std::optional<ClientKey>& client, ConnectionLimits::P
 
 void Listener::close(bool successor) {
   if (std::exchange(closed_, true) || !socket_.descriptor) return;
+  const bool held = std::exchange(held_, false);
+  successor = successor || held;
   resume_.clear();
   // The file goes first, so that nobody comes to a socket that is about to close. Who is here already is served here: the
   // other workers are closing too.
   if (socket_.shared) successor ? socket_.shared->file.release() : socket_.shared->file.remove();
   socket_.shared.reset();
-  accept_some(kBacklog);
-  services_.io.loop.remove(socket_.descriptor.get(), *this);  // another process may have it, too
+  if (!held) {
+    accept_some(kBacklog);
+    services_.io.loop.remove(socket_.descriptor.get(), *this);  // another process may have it, too
+  }
   socket_.descriptor.close();
+}
+
+void Listener::hold() {
+  if (closed_ || held_ || !socket_.descriptor) return;
+  resume_.clear();
+  services_.io.loop.remove(socket_.descriptor.get(), *this);
+  held_ = true;
+  started_ = false;
+}
+
+void Listener::take_back() {
+  if (!std::exchange(held_, false)) return;
+  try {
+    start();
+  } catch (const std::exception& error) {
+    metrics::log().error("{}; it is tried again", error.what());
+    start_later();
+  }
 }
 
 }  // namespace sluice

@@ -195,31 +195,38 @@ void LiveConfig::take_over(Loaded loaded) {
   listeners_.use(std::move(loaded.listeners.listeners), loaded.snapshot->config.timeouts, warnings_);
   snapshot_ = std::move(loaded.snapshot);
   tls_ = std::move(loaded.tls);
-  struct Progress {
-    std::atomic<std::size_t> missing;
-    std::atomic<bool> ok{true};
-  };
-  const auto progress = std::make_shared<Progress>();
-  progress->missing = workers_.size();
-  const auto has_it = [this, progress](bool ok) {
-    if (!ok) progress->ok = false;
-    if (progress->missing.fetch_sub(1) == 1) asio::post(context_, [this, progress] { all_have_it(progress->ok); });
-  };
-  for (std::size_t index = 0; index < workers_.size(); ++index) workers_[index]->reload(std::move(parts[index]), has_it);
+  const auto told = [this, number = ++taken_over_](const RollCall::Outcome& outcome) { workers_have_it(number, outcome); };
+  const std::shared_ptr<RollCall> call = RollCall::begin(context_, worker_names(workers_.size()), told);
+  for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->reload(std::move(parts[i]), call->answer_of(i));
   health_.watch(std::move(watched_upstreams), addresses);  // the workers know the endpoints before they are told of them
   // An answer that came meanwhile went to the endpoints of before.
   for (const auto& [name, known] : resolver_.known()) publish(name, known);
 }
 
-void LiveConfig::all_have_it(bool ok) {
-  if (!ok) return finish({false, {"memory ran out while the configuration was taken over: it is in force in part; reload again"}, true});
+void LiveConfig::workers_have_it(std::uint64_t number, const RollCall::Outcome& outcome) {
+  if (number != taken_over_) return;  // a later one is on its way to all of them
+  if (!outcome.silent.empty()) {
+    given_up_ = number;
+    return finish({false, {outcome.silent + " does not answer: the configuration is in force in part, and new listeners do not accept "
+                           "until it does; if /healthz goes on telling of it, restart the gateway"}, true});
+  }
+  const bool late = given_up_ == number;
+  if (!outcome.ok) {
+    const std::string failure = "memory ran out while the configuration was taken over: it is in force in part; reload again";
+    return late ? metrics::log().error("{}", failure) : finish({false, {failure}, true});
+  }
+  all_have_it();
+  ReloadResult result{true, {"configuration " + std::to_string(generation()) + " is in force: " + *file_}};
+  if (late) return metrics::log().info("{}; every worker has answered by now", result.lines.front());
+  for (const std::string& warning : warnings_) result.lines.push_back("warning: " + warning);
+  finish(result);
+}
+
+void LiveConfig::all_have_it() {
   for (const std::unique_ptr<Worker>& worker : workers_) worker->settle_listeners();
   // What no route and no tunnel counts in any more. The workers' parts of before are gone.
   std::erase_if(tunnel_counts_, [](const auto& named) { return named.second.use_count() == 1; });
   in_force();
-  ReloadResult result{true, {"configuration " + std::to_string(generation()) + " is in force: " + *file_}};
-  for (const std::string& warning : warnings_) result.lines.push_back("warning: " + warning);
-  finish(result);
 }
 
 void LiveConfig::finish(const ReloadResult& result) {

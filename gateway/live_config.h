@@ -12,6 +12,7 @@
 #include "gateway/control_io.h"
 #include "gateway/file_watch.h"
 #include "gateway/open_listeners.h"
+#include "gateway/roll_call.h"
 #include "gateway/tls_setup.h"
 #include "gateway/worker.h"
 #include "metrics/certificate_metrics.h"
@@ -62,7 +63,8 @@ class LiveConfig {
   void take_over(Loaded loaded);
   std::vector<NewConfig> for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot, const TlsSetup& tls,
                                      const UnchangedTls& unchanged, OpenListeners::Next& listeners);
-  void all_have_it(bool ok);
+  void workers_have_it(std::uint64_t number, const RollCall::Outcome& outcome);
+  void all_have_it();
   void watch_files();
   void file_changed();
   void finish(const ReloadResult& result);

@@ -140,7 +140,8 @@ void Worker::settle_listeners() {
       try {
         listener->start();
       } catch (const std::exception& error) {  // the others are to begin all the same
-        metrics::log().error("{}", error.what());
+        metrics::log().error("{}; it is tried again", error.what());
+        listener->start_later();
       }
     }
   });
@@ -185,13 +186,33 @@ void Worker::expect_child(std::function<void()> ready) {
   });
 }
 
-void Worker::drain(websocket::TunnelSet::Farewell farewell, std::chrono::milliseconds grace, bool successor) {
-  loop_.post([this, farewell = std::move(farewell), grace, successor] {
+void Worker::drain(websocket::TunnelSet::Farewell farewell, std::chrono::milliseconds grace, std::vector<unsigned> held) {
+  loop_.post([this, farewell = std::move(farewell), grace, held = std::move(held)] {
     services_.draining = true;
-    for (const std::unique_ptr<Listener>& listener : listeners_) listener->close(successor);
+    for (const std::unique_ptr<Listener>& listener : listeners_) {
+      std::find(held.begin(), held.end(), listener->id()) == held.end() ? listener->close() : listener->hold();
+    }
     sessions_.drain();
     services_.tunnels.leave_all(farewell, grace);
     drained_.store(true, std::memory_order_release);
+  });
+}
+
+void Worker::drop_held() {
+  loop_.post([this] {
+    for (const std::unique_ptr<Listener>& listener : listeners_) {
+      if (listener->held()) listener->close(true);
+    }
+  });
+}
+
+void Worker::serve_again() {
+  drained_.store(false, std::memory_order_release);
+  loop_.post([this] {
+    drained_.store(false, std::memory_order_release);
+    services_.draining = false;
+    services_.tunnels.stay();
+    for (const std::unique_ptr<Listener>& listener : listeners_) listener->take_back();
   });
 }
 

@@ -73,8 +73,12 @@ class Worker {
   void health_changed(const upstream::HealthChange& change);
 
   // From the control thread, at any time.
-  // Stops accepting, ends what is idle, lets tunnels go within `grace`. `successor`: another process goes on with the listeners.
-  void drain(websocket::TunnelSet::Farewell farewell, std::chrono::milliseconds grace, bool successor);
+  // Stops accepting, ends what is idle, lets tunnels go within `grace`. `held`: the listeners with which another process goes on;
+  // their sockets are kept until drop_held() or the end.
+  void drain(websocket::TunnelSet::Farewell farewell, std::chrono::milliseconds grace, std::vector<unsigned> held);
+  void drop_held();
+  // The other process has ended: the listeners that are held accept again, and nobody is asked to go any more.
+  void serve_again();
   // Before a child process is started; `ready` is called on the worker's thread. See EventLoop::expect_shared_descriptors().
   void expect_child(std::function<void()> ready);
   // Cuts what is left and lets the thread end.

@@ -47,6 +47,11 @@ void TunnelSet::leave_all(Farewell farewell, std::chrono::milliseconds time) {
   }
 }
 
+void TunnelSet::stay() {
+  farewell_ = {};
+  all_leave_ = false;
+}
+
 void TunnelSet::leave_if(const std::function<bool(const Tunnel&)>& is_orphan) {
   for (Tunnel* tunnel = first_; tunnel != nullptr;) {
     Tunnel* next = tunnel->next_;  // leaving may end it at once
