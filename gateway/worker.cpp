@@ -44,11 +44,12 @@ std::shared_ptr<upstream::Cluster> Worker::cluster_for(const config::Upstream& u
       if (running->settings() == upstream) return running;
     }
   }
-  return std::make_shared<upstream::Cluster>(io_, upstream, shared_.endpoints, std::move(tls.context),
-                                             services_.cells.upstream(upstream.name),
-                                             [&health = shared_.health](const auto& state, std::string_view reason) {
-                                               health.failing(state, reason);
-                                             });
+  const auto failing = [&health = shared_.health](const auto& state, std::string_view reason) { health.failing(state, reason); };
+  auto made = std::make_shared<upstream::Cluster>(io_, upstream, shared_.endpoints, std::move(tls.context),
+                                                  services_.cells.upstream(upstream.name), failing);
+  std::erase_if(clusters_, [](const auto& cluster) { return cluster.expired(); });
+  clusters_.push_back(made);
+  return made;
 }
 
 // In the order of the split.
@@ -130,7 +131,8 @@ void Worker::reload(NewConfig next, std::function<void(bool)> in_force) {
   });
 }
 
-// A closed part of a shared socket stays until the worker that accepted there has closed it too: connections were on their way.
+// A closed part of a shared socket stays until the worker that accepted there has closed it too: connections were on
+// their way.
 void Worker::settle_listeners() {
   loop_.post([this] {
     // All of them are closing, each worker in its time: the parts of others may still be handed connections.
@@ -157,7 +159,9 @@ void Worker::set_addresses(const upstream::Resolver::Name& name, std::shared_ptr
 
 void Worker::health_changed(const upstream::HealthChange& change) {
   loop_.post([this, change] {
-    for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) cluster->health_changed(change);
+    for (const std::weak_ptr<upstream::Cluster>& known : clusters_) {
+      if (const std::shared_ptr<upstream::Cluster> cluster = known.lock()) cluster->health_changed(change);
+    }
     if (!change.tunnels_leave) return;
     services_.tunnels.leave_if([&change](const websocket::Tunnel& tunnel) { return tunnel.endpoint() == change.state.get(); });
   });
