@@ -12,23 +12,11 @@ from support import websocket
 from support.binary import is_sanitized
 from support.config_text import config_for
 from support.freeze import stopped_thread
-from support.http_message import request_bytes, response_bytes
-from support.raw_backend import echo_websocket
+from support.http_message import request_bytes
+from support.raw_backend import named
 from support.raw_client import RawClient, blind
 from support.waiting import wait_until
 from support.websocket import open_websocket
-
-
-def named(name):
-    """A backend that answers with its name, and echoes over WebSocket."""
-    def script(connection):
-        while True:
-            request = connection.read_request_head()
-            if request.header("Upgrade"):
-                connection.unread(request.head)
-                return echo_websocket(connection)
-            connection.send(response_bytes(200, name))
-    return script
 
 
 def two_routes(lab, **sections):

@@ -42,8 +42,11 @@ def _ptrace(request, thread):
 @contextlib.contextmanager
 def stopped_thread(gateway, name):
     """That thread of the gateway does not run inside, as if it hung; the others do. PermissionError where processes may not be traced."""
-    tasks = Path(f"/proc/{gateway.pid}/task").iterdir()
-    thread = next(int(task.name) for task in tasks if (task / "comm").read_text().strip() == name)
+    def named():
+        tasks = Path(f"/proc/{gateway.pid}/task").iterdir()
+        return [int(task.name) for task in tasks if (task / "comm").read_text().strip() == name]
+
+    thread = wait_until(named, f"a thread {name}")[0]
     _ptrace(PTRACE_SEIZE, thread)
     _ptrace(PTRACE_INTERRUPT, thread)
     os.waitpid(thread, WALL)
