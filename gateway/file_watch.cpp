@@ -21,7 +21,8 @@ FileWatch::Stamp FileWatch::stamp_of(const std::string& file) {
   return {found.st_dev, found.st_ino, found.st_size, nanoseconds(found.st_mtim), nanoseconds(found.st_ctim)};
 }
 
-// The coarse clock: a file's time of change is never before the moment of it by that clock, which by the fine one it may be.
+// The coarse clock: a file's time of change is never before the moment of it by that clock, which by the fine one it
+// may be.
 std::int64_t FileWatch::moment() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME_COARSE, &now);

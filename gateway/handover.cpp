@@ -12,6 +12,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <system_error>
 
 #include "config/address.h"
 #include "metrics/log.h"
@@ -149,6 +150,24 @@ void InheritedSockets::add(std::string name, std::string address, const std::vec
   if (!entry.taken.sockets.empty()) entries_.push_back(std::move(entry));
 }
 
+InheritedSockets::Taken InheritedSockets::copy_of(const Taken& taken) {
+  Taken copy{{}, taken.ours};
+  for (const tls::Descriptor& socket : taken.sockets) {
+    copy.sockets.emplace_back(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+    if (!copy.sockets.back()) throw std::system_error(errno, std::system_category(), "cannot use a service manager's socket (fcntl)");
+  }
+  return copy;
+}
+
+std::vector<Handover::Sockets> InheritedSockets::kept() const {
+  std::vector<Handover::Sockets> kept;
+  for (const Entry& entry : entries_) {
+    Handover::Sockets& one = kept.emplace_back(Handover::Sockets{entry.name, entry.address, {}, entry.taken.ours});
+    for (const tls::Descriptor& socket : entry.taken.sockets) one.sockets.push_back(socket.get());
+  }
+  return kept;
+}
+
 InheritedSockets::Taken InheritedSockets::take(const std::string& name, const config::Address& address) {
   const std::string wanted = address.text();
   auto found = std::find_if(entries_.begin(), entries_.end(),
@@ -157,6 +176,7 @@ InheritedSockets::Taken InheritedSockets::take(const std::string& name, const co
     found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.address == wanted; });
   }
   if (found == entries_.end()) return {};
+  if (!found->taken.ours) return copy_of(found->taken);
   Taken taken = std::move(found->taken);
   entries_.erase(found);
   return taken;
@@ -164,11 +184,12 @@ InheritedSockets::Taken InheritedSockets::take(const std::string& name, const co
 
 void InheritedSockets::ready() {
   ReadySign sign;
-  for (const Entry& entry : entries_) {
+  std::erase_if(entries_, [&sign](const Entry& entry) {
+    if (!entry.taken.ours) return false;
     for (const tls::Descriptor& socket : entry.taken.sockets) sign.unused.push_back(socket.get());
     metrics::log().warn("the socket that was handed over for {} is no listener's; it is closed", entry.address);
-  }
-  entries_.clear();
+    return true;
+  });
   const std::string text = sign.text();
   if (ready_ && ::write(ready_.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
     metrics::log().warn("the gateway that is replaced cannot be told that this one serves: {}", std::strerror(errno));

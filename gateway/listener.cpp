@@ -146,7 +146,8 @@ void Listener::accepted(tls::Descriptor socket, const sockaddr_storage& peer) {
   const PeerAddress address = peer_of(peer);
   Admitted admitted{std::move(socket), address.text, address.port, is_trusted(address, *config_), {}};
   if (!admitted.peer_trusted && config_->proxy_protocol == config::ProxyProtocol::require) return refuse_untrusted(address.text);
-  // A trusted proxy speaks for many clients, so the limit for one does not hold for it. A unix socket's peers have no address.
+  // A trusted proxy speaks for many clients, so the limit for one does not hold for it. A unix socket's peers have no
+  // address.
   std::optional<ClientKey> client;
   if (!admitted.peer_trusted && !address.is_unix) client = ClientKey::of(address.bytes, address.v6);
   if (!admit(client, admitted.place)) {
@@ -203,8 +204,8 @@ void Listener::close(bool successor) {
   const bool held = std::exchange(held_, false);
   successor = successor || held;
   resume_.clear();
-  // The file goes first, so that nobody comes to a socket that is about to close. Who is here already is served here: the
-  // other workers are closing too.
+  // The file goes first, so that nobody comes to a socket that is about to close. Who is here already is served here:
+  // the other workers are closing too.
   if (socket_.shared) successor ? socket_.shared->file.release() : socket_.shared->file.remove();
   socket_.shared.reset();
   if (!held) {

@@ -158,6 +158,13 @@ void LiveConfig::load_and_take_over() {
   }
 }
 
+void LiveConfig::tell_of_expired(std::time_t now) {
+  for (const metrics::CertificateExpiry& one : certificate_metrics_.take_expired_staples(now)) {
+    metrics::log().warn("listener {}: the OCSP response for {} has expired and is not stapled any more; fetch a new one and reload",
+                        one.listener, one.certificate);
+  }
+}
+
 void LiveConfig::watch_files() {
   if (!config().watch || !file_) return watch_.stop();
   std::vector<std::string> files = config::files_of(config());

@@ -53,6 +53,8 @@ class LiveConfig {
   // Reloads fail from now on, and say why. `at_rest` is called, later, when none is under way.
   void freeze(std::string why, std::function<void()> at_rest = {});
   void thaw();
+  // Tells in the log, once, of OCSP responses that have expired: since then they are not stapled. From time to time.
+  void tell_of_expired(std::time_t now);
   // Names are not resolved any more, files not watched.
   void stop();
 

@@ -38,8 +38,8 @@ class OpenListeners {
 
   // Of what another process has handed over.
   InheritedSockets& inherited() noexcept { return inherited_; }
-  // This process serves in the other's place: the files of unix sockets are its own from here on. Had it failed before, they would
-  // have been the other's still.
+  // This process serves in the other's place: the files of unix sockets are its own from here on. Had it failed before,
+  // they would have been the other's still.
   void take_place();
   const std::vector<OpenListener>& all() const noexcept { return listeners_; }
 

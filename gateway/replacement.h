@@ -1,5 +1,5 @@
-// Starts the program that takes this one's place (SIGUSR2), waits until it serves, and sees when it ends after that. Used by the
-// control thread.
+// Starts the program that takes this one's place (SIGUSR2), waits until it serves, and sees when it ends after that.
+// Used by the control thread.
 #pragma once
 
 #include <array>

@@ -1,5 +1,5 @@
-// Waits until all threads that were asked for something have answered, for a bounded time: one whose loop does not turn must stop
-// neither reloads nor upgrades. Made and told of on the control thread; answers come from any.
+// Waits until all threads that were asked for something have answered, for a bounded time: one whose loop does not turn
+// must stop neither reloads nor upgrades. Made and told of on the control thread; answers come from any.
 #pragma once
 
 #include <functional>
@@ -20,8 +20,8 @@ class RollCall : public std::enable_shared_from_this<RollCall> {
     bool ok = true;      // none of them answered with false
     std::string silent;  // who has not answered; empty: all have
   };
-  // Called when all have answered. Should that take longer than the patience, it is called then, with the silent ones, and once more
-  // when the last has answered after all.
+  // Called when all have answered. Should that take longer than the patience, it is called then, with the silent ones,
+  // and once more when the last has answered after all.
   using Told = std::function<void(const Outcome& outcome)>;
 
   static std::shared_ptr<RollCall> begin(IoContext& context, std::vector<std::string> names, Told told,

@@ -1,6 +1,5 @@
 #include "gateway/server.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <asio/post.hpp>
@@ -12,6 +11,8 @@
 #include "gateway/admin/admin_server.h"
 #include "gateway/collect_status.h"
 #include "gateway/control_io.h"
+#include "gateway/descriptor_limit.h"
+#include "gateway/destinations.h"
 #include "gateway/health_probe.h"
 #include "gateway/live_config.h"
 #include "gateway/privileges.h"
@@ -34,50 +35,8 @@ constexpr std::chrono::milliseconds kStay{1000};  // at least, also when no conn
 constexpr std::chrono::milliseconds kHold{5000};  // the listening sockets
 constexpr std::uint16_t kGoingAway = 1001;
 constexpr std::chrono::milliseconds kStopPatience{3000};
-// Descriptors that are not connections: listeners, logs, epoll, timers, libraries.
-constexpr std::uint64_t kReservedDescriptors = 64;
-
-// A client connection usually has one to a backend beside it.
-std::int64_t raise_descriptor_limit(std::uint64_t max_connections, unsigned workers) {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  const std::uint64_t reserved = kReservedDescriptors + 8ull * workers;
-  const std::uint64_t allowed = limit.rlim_cur > reserved ? (limit.rlim_cur - reserved) / 2 : 1;
-  if (allowed >= max_connections) return static_cast<std::int64_t>(max_connections);
-  metrics::log().warn("limits.max_connections is {}, but {} open files allow {} connections (two files each); raise the limit of "
-                      "open files (LimitNOFILE, ulimit -n) or lower max_connections",
-                      max_connections, limit.rlim_cur, allowed);
-  return static_cast<std::int64_t>(allowed);
-}
-
 unsigned worker_count(const config::Config& config) {
   return config.workers > 0 ? config.workers : std::max(1u, std::thread::hardware_concurrency());
-}
-
-// Where a listener leads, for its start-up line.
-std::string destinations(const config::Config& config, const config::Listener& listener) {
-  std::string text;
-  for (const config::Route& route : config.routes) {
-    const std::vector<std::string>& only = route.match.listeners;
-    if (!only.empty() && std::find(only.begin(), only.end(), listener.name) == only.end()) continue;
-    if (!text.empty()) text += ", ";
-    text += route.name;
-    std::string endpoints;
-    for (const config::Upstream& upstream : config.upstreams) {
-      if (!route.leads_to(upstream.name)) continue;
-      for (const config::Endpoint& endpoint : upstream.endpoints) {
-        if (!endpoints.empty()) endpoints += " ";
-        endpoints += endpoint.url;
-      }
-    }
-    if (!endpoints.empty()) text += " (" + endpoints + ")";
-    if (route.redirect) text += " (redirect)";
-    if (route.respond) text += " (fixed answer)";
-  }
-  return text.empty() ? "no route" : text;
 }
 
 // What the key of the gateway's cookies is made of: the files that gateways side by side share already.
@@ -88,7 +47,8 @@ std::vector<std::string> cookie_secrets(const config::Config& config) {
   return {};
 }
 
-// 422: the request is right, what is in the file is not. 500: the file is right, the gateway could not take all of it over.
+// 422: the request is right, what is in the file is not. 500: the file is right, the gateway could not take all of it
+// over.
 admin::AdminReply reply_to(const ReloadResult& result) {
   admin::AdminReply reply;
   reply.status = result.ok ? 200 : result.in_part ? 500 : 422;
@@ -274,6 +234,7 @@ std::string Server::unhealthy() const {
 
 void Server::ping_workers() {
   for (const std::unique_ptr<Worker>& worker : workers_) worker->ping();
+  live_->tell_of_expired(std::time(nullptr));
   ping_timer_.expires_after(kPingInterval);
   ping_timer_.async_wait([this](const ErrorCode& error) {
     if (!error) ping_workers();
@@ -336,7 +297,7 @@ void Server::loops_expect_it(unsigned number, const RollCall::Outcome& outcome) 
   if (draining_ || !replacing_ || number != replacements_) return;  // given up meanwhile
   if (!outcome.silent.empty()) return successor_tells({0, outcome.silent + " does not answer", {}});
   try {
-    replacement_.start(handover(), [this](const Replacement::Outcome& outcome) { successor_tells(outcome); });
+    replacement_.start(handover(), [this](const Replacement::Outcome& told) { successor_tells(told); });
   } catch (const std::exception& error) {
     successor_tells({0, error.what(), {}});
   }
@@ -348,6 +309,11 @@ Handover Server::handover() {
     handover.listening.push_back({listener.config.name, listener.config.address.text(), listener.sockets, listener.ours});
   }
   if (admin_) handover.listening.push_back({"", config().admin->address.text(), {admin_->socket()}});
+  // A service manager's that no listener has now.
+  for (Handover::Sockets& kept : live_->listeners().inherited().kept()) {
+    const auto same = [&kept](const Handover::Sockets& one) { return one.address == kept.address; };
+    if (std::none_of(handover.listening.begin(), handover.listening.end(), same)) handover.listening.push_back(std::move(kept));
+  }
   return handover;
 }
 

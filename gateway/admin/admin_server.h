@@ -1,5 +1,5 @@
-// The admin listener: /metrics, /healthz, /readyz, /status, /reload, /drain. Runs on the control thread, so that a stuck worker
-// can be told of.
+// The admin listener: /metrics, /healthz, /readyz, /status, /reload, /drain. Runs on the control thread, so that a
+// stuck worker can be told of.
 // Small requests, small answers, one per connection; every wait is bounded.
 #pragma once
 

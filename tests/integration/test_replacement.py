@@ -390,6 +390,14 @@ def test_sockets_of_a_service_manager_are_used(lab, folder):
     end_of(gateway.predecessors[-1])
     for name in ["web", "local"] * 4:
         assert lab.client(gateway, name).request().status == 200
+    gateway.reload({**config, "listeners": config["listeners"][:1]})
+    gateway.replace()
+    end_of(gateway.predecessors[-1])
+    gateway.reload({**config, "listeners": config["listeners"][1:]})
+    assert lab.client(gateway, "local").request().status == 200, "it may come back"
+    gateway.reload(config)
+    for name in ["web", "local"] * 4:
+        assert lab.client(gateway, name).request().status == 200
     assert gateway.stop() == 0
     assert (folder / "web.sock").exists(), "it is the service manager's"
     web.close()
