@@ -13,10 +13,6 @@ namespace {
 
 constexpr std::uint8_t kMappedPrefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
 
-bool is_mapped_v4(const std::uint8_t* address) {
-  return std::memcmp(address, kMappedPrefix, sizeof kMappedPrefix) == 0;
-}
-
 void clear_after(std::uint8_t (&bytes)[16], unsigned bits) {
   for (unsigned i = 0; i < 16; ++i) {
     const unsigned kept = bits > i * 8 ? std::min(8u, bits - i * 8) : 0;
@@ -25,6 +21,10 @@ void clear_after(std::uint8_t (&bytes)[16], unsigned bits) {
 }
 
 }  // namespace
+
+bool is_mapped_v4(const std::uint8_t* address) {
+  return std::memcmp(address, kMappedPrefix, sizeof kMappedPrefix) == 0;
+}
 
 std::string Address::text() const {
   return is_unix() ? kUnixPrefix + path : (v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);

@@ -27,6 +27,8 @@ std::string canonical_ip(const std::string& text);
 // The canonical spelling of 4 or 16 bytes in network order; a v4-mapped v6 address comes out as the v4
 // address that it is.
 std::string ip_text(const std::uint8_t* address, bool v6);
+// Of 16 bytes in network order: ::ffff:192.0.2.1, as a socket for both families tells of an IPv4 address. The last four are it.
+bool is_mapped_v4(const std::uint8_t* address);
 bool is_loopback(const Address& address);
 // Whether 4 or 16 bytes in network order are among the listener's trusted_proxies.
 bool trusts(const Listener& listener, const std::uint8_t* address, bool v6);

@@ -1,9 +1,10 @@
 #include "config/report.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <utility>
+
+#include "config/visible.h"
 
 namespace sluice::config {
 namespace {
@@ -13,20 +14,6 @@ constexpr std::size_t kLongestQuote = 100;
 void sort_by_line(std::vector<Problem>& problems) {
   std::stable_sort(problems.begin(), problems.end(),
                    [](const Problem& a, const Problem& b) { return a.line < b.line; });
-}
-
-// Control characters as \xhh.
-void append_visible(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7F) {
-      out += c;
-    } else {
-      char escape[5];
-      std::snprintf(escape, sizeof escape, "\\x%02x", static_cast<unsigned>(byte));
-      out += escape;
-    }
-  }
 }
 
 std::string joined(const std::vector<Problem>& problems) {

@@ -3,6 +3,8 @@
 #include <random>
 #include <utility>
 
+#include "config/address.h"
+
 namespace sluice {
 namespace {
 
@@ -23,6 +25,7 @@ std::uint64_t mix(std::uint64_t number) noexcept {
 
 ClientKey ClientKey::of(const std::uint8_t* address, bool v6) noexcept {
   constexpr std::uint64_t kV4 = 4ull << 32;  // keeps 0.0.0.0 and ::/64 apart
+  if (v6 && config::is_mapped_v4(address)) return of(address + 12, false);
   return v6 ? ClientKey{big_endian(address, 8), 0} : ClientKey{0, kV4 | big_endian(address, 4)};
 }
 

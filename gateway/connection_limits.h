@@ -14,8 +14,8 @@
 
 namespace sluice {
 
-// Whom a connection is counted for: an IPv4 address, or the /64 of an IPv6 address, since that is what one
-// customer gets.
+// Whom a connection is counted for: an IPv4 address, mapped into IPv6 or not, or the /64 of an IPv6 address, since that
+// is what one customer gets.
 struct ClientKey {
   std::uint64_t high = 0;
   std::uint64_t low = 0;

@@ -1,5 +1,5 @@
-// The names by which the control thread knows Asio: signals, the admin listener and a few timers. Workers have a loop of their
-// own (tls/event_loop.h).
+// The names by which the control thread knows Asio: signals, the admin listener and a few timers. Workers have a loop
+// of their own (tls/event_loop.h).
 #pragma once
 
 #include <asio/awaitable.hpp>

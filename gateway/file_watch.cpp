@@ -1,6 +1,7 @@
 #include "gateway/file_watch.h"
 
 #include <sys/stat.h>
+#include <time.h>
 
 #include <utility>
 
@@ -20,11 +21,24 @@ FileWatch::Stamp FileWatch::stamp_of(const std::string& file) {
   return {found.st_dev, found.st_ino, found.st_size, nanoseconds(found.st_mtim), nanoseconds(found.st_ctim)};
 }
 
-void FileWatch::watch(const std::vector<std::string>& files) {
+// The coarse clock: a file's time of change is never before the moment of it by that clock, which by the fine one it
+// may be.
+std::int64_t FileWatch::moment() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return nanoseconds(now);
+}
+
+void FileWatch::before_reading() {
+  for (auto& [file, stamp] : told_) stamp = stamp_of(file);
+}
+
+void FileWatch::watch(const std::vector<std::string>& files, std::int64_t since) {
   const Stamps before = std::exchange(told_, {});
   for (const std::string& file : files) {
     const auto known = before.find(file);
-    told_[file] = known == before.end() ? stamp_of(file) : known->second;
+    Stamp& told = told_[file] = known == before.end() ? stamp_of(file) : known->second;
+    if (known == before.end() && std::get<4>(told) >= since) told = {};  // what was read may be what was there before
   }
   seen_ = told_;
   timer_.cancel();

@@ -1,6 +1,7 @@
-// Tells when one of a set of files has changed, and has then not changed any more for a moment: files that belong together are
-// written one after the other. They are looked at once a second: that follows symbolic links and their exchange, renames and
-// network file systems, for which the kernel's notifications would need watches on every folder on the way. The control thread's.
+// Tells when one of a set of files has changed, and has then not changed any more for a moment: files that belong
+// together are written one after the other. They are looked at once a second: that follows symbolic links and their
+// exchange, renames and network file systems, for which the kernel's notifications would need watches on every folder
+// on the way. The control thread's.
 #pragma once
 
 #include <sys/types.h>
@@ -21,9 +22,14 @@ class FileWatch {
   static constexpr std::chrono::milliseconds kInterval{1000};
 
   FileWatch(IoContext& context, std::function<void()> changed, std::chrono::milliseconds interval = kInterval);
-  // These from now on; none: it rests. Those that are watched already keep what was seen of them.
-  void watch(const std::vector<std::string>& files);
-  void stop() { watch({}); }
+  // What is watched is about to be read: changes from here on are told of.
+  void before_reading();
+  // These from now on, which were read from `since` on; none: it rests. Those that were watched before reading keep
+  // what was seen of them then; others that have changed since are told of, as if they had been.
+  void watch(const std::vector<std::string>& files, std::int64_t since);
+  // Of now, as file systems stamp their files: for `since`. Nanoseconds.
+  static std::int64_t moment();
+  void stop() { watch({}, 0); }
 
  private:
   // Device, inode, size, and times of change in nanoseconds; zeros: it is not there.

@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <sstream>
+#include <system_error>
 
 #include "config/address.h"
 #include "metrics/log.h"
@@ -90,6 +92,24 @@ std::optional<Handover> Handover::parse(const std::string& text) {
   }
 }
 
+// Numbers that would not fit are left out: their sockets count as used, as they did before there were numbers.
+std::string ReadySign::text() const {
+  std::string text(1, kReady);
+  for (const int socket : unused) {
+    const std::string one = " " + std::to_string(socket);
+    if (text.size() + one.size() <= kMostBytes) text += one;
+  }
+  return text;
+}
+
+std::optional<ReadySign> ReadySign::parse(const std::string& text) {
+  if (text.empty() || text[0] != kReady) return std::nullopt;
+  ReadySign sign;
+  std::istringstream numbers(text.substr(1));
+  for (int socket = 0; numbers >> socket;) sign.unused.push_back(socket);
+  return sign;
+}
+
 InheritedSockets InheritedSockets::from_environment() {
   InheritedSockets inherited;
   inherited.add_from_gateway();
@@ -130,6 +150,24 @@ void InheritedSockets::add(std::string name, std::string address, const std::vec
   if (!entry.taken.sockets.empty()) entries_.push_back(std::move(entry));
 }
 
+InheritedSockets::Taken InheritedSockets::copy_of(const Taken& taken) {
+  Taken copy{{}, taken.ours};
+  for (const tls::Descriptor& socket : taken.sockets) {
+    copy.sockets.emplace_back(::fcntl(socket.get(), F_DUPFD_CLOEXEC, 0));
+    if (!copy.sockets.back()) throw std::system_error(errno, std::system_category(), "cannot use a service manager's socket (fcntl)");
+  }
+  return copy;
+}
+
+std::vector<Handover::Sockets> InheritedSockets::kept() const {
+  std::vector<Handover::Sockets> kept;
+  for (const Entry& entry : entries_) {
+    Handover::Sockets& one = kept.emplace_back(Handover::Sockets{entry.name, entry.address, {}, entry.taken.ours});
+    for (const tls::Descriptor& socket : entry.taken.sockets) one.sockets.push_back(socket.get());
+  }
+  return kept;
+}
+
 InheritedSockets::Taken InheritedSockets::take(const std::string& name, const config::Address& address) {
   const std::string wanted = address.text();
   auto found = std::find_if(entries_.begin(), entries_.end(),
@@ -138,17 +176,22 @@ InheritedSockets::Taken InheritedSockets::take(const std::string& name, const co
     found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.address == wanted; });
   }
   if (found == entries_.end()) return {};
+  if (!found->taken.ours) return copy_of(found->taken);
   Taken taken = std::move(found->taken);
   entries_.erase(found);
   return taken;
 }
 
 void InheritedSockets::ready() {
-  for (const Entry& entry : entries_) {
+  ReadySign sign;
+  std::erase_if(entries_, [&sign](const Entry& entry) {
+    if (!entry.taken.ours) return false;
+    for (const tls::Descriptor& socket : entry.taken.sockets) sign.unused.push_back(socket.get());
     metrics::log().warn("the socket that was handed over for {} is no listener's; it is closed", entry.address);
-  }
-  entries_.clear();
-  if (ready_ && ::write(ready_.get(), "r", 1) != 1) {
+    return true;
+  });
+  const std::string text = sign.text();
+  if (ready_ && ::write(ready_.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
     metrics::log().warn("the gateway that is replaced cannot be told that this one serves: {}", std::strerror(errno));
   }
   ready_.close();

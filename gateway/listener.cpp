@@ -39,11 +39,12 @@ PeerAddress peer_of(const sockaddr_storage& storage) {
   }
   char text[INET6_ADDRSTRLEN] = "";
   if (storage.ss_family == AF_INET6) {
-    peer.v6 = true;
     const in6_addr& address = reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr;
     peer.port = ntohs(reinterpret_cast<const sockaddr_in6&>(storage).sin6_port);
-    std::memcpy(peer.bytes, &address, 16);
-    ::inet_ntop(AF_INET6, &address, text, sizeof text);
+    // A service manager's socket may be for both families: who comes by IPv4 is known by that address all the same.
+    peer.v6 = !config::is_mapped_v4(address.s6_addr);
+    std::memcpy(peer.bytes, peer.v6 ? address.s6_addr : address.s6_addr + 12, peer.v6 ? 16 : 4);
+    ::inet_ntop(peer.v6 ? AF_INET6 : AF_INET, peer.bytes, text, sizeof text);
   } else {
     const in_addr& address = reinterpret_cast<const sockaddr_in&>(storage).sin_addr;
     peer.port = ntohs(reinterpret_cast<const sockaddr_in&>(storage).sin_port);
@@ -83,12 +84,24 @@ Listener::Listener(proxy::Services& services, sessions::SessionSet& sessions, Co
 
 // Level-triggered: what one turn leaves in the queue is told of again.
 void Listener::start() {
-  if (std::exchange(started_, true) || !socket_.descriptor) return;
+  if (started_ || held_ || closed_ || !socket_.descriptor) return;
   const ErrorCode error = services_.io.loop.add(socket_.descriptor.get(), EPOLLIN, *this);
   if (error) throw std::system_error(error, "cannot accept at " + config_->address.text() + " (epoll_ctl)");
+  started_ = true;
 }
 
+void Listener::start_later() { resume_.set_after(kPauseWithoutDescriptors); }
+
 void Listener::resume() {
+  if (!started_) {
+    try {
+      start();
+      metrics::log().info("listener {}: accepts by now", config_->name);
+    } catch (const std::exception&) {  // was told of at the first attempt
+      start_later();
+    }
+    return;
+  }
   if (services_.io.loop.change(socket_.descriptor.get(), EPOLLIN, *this)) resume_.set_after(kPauseWithoutDescriptors);  // never stays deaf
 }
 
@@ -133,7 +146,8 @@ void Listener::accepted(tls::Descriptor socket, const sockaddr_storage& peer) {
   const PeerAddress address = peer_of(peer);
   Admitted admitted{std::move(socket), address.text, address.port, is_trusted(address, *config_), {}};
   if (!admitted.peer_trusted && config_->proxy_protocol == config::ProxyProtocol::require) return refuse_untrusted(address.text);
-  // A trusted proxy speaks for many clients, so the limit for one does not hold for it. A unix socket's peers have no address.
+  // A trusted proxy speaks for many clients, so the limit for one does not hold for it. A unix socket's peers have no
+  // address.
   std::optional<ClientKey> client;
   if (!admitted.peer_trusted && !address.is_unix) client = ClientKey::of(address.bytes, address.v6);
   if (!admit(client, admitted.place)) {
@@ -187,14 +201,36 @@ bool Listener::admit(const std::optional<ClientKey>& client, ConnectionLimits::P
 
 void Listener::close(bool successor) {
   if (std::exchange(closed_, true) || !socket_.descriptor) return;
+  const bool held = std::exchange(held_, false);
+  successor = successor || held;
   resume_.clear();
-  // The file goes first, so that nobody comes to a socket that is about to close. Who is here already is served here: the
-  // other workers are closing too.
+  // The file goes first, so that nobody comes to a socket that is about to close. Who is here already is served here:
+  // the other workers are closing too.
   if (socket_.shared) successor ? socket_.shared->file.release() : socket_.shared->file.remove();
   socket_.shared.reset();
-  accept_some(kBacklog);
-  services_.io.loop.remove(socket_.descriptor.get(), *this);  // another process may have it, too
+  if (!held) {
+    accept_some(kBacklog);
+    services_.io.loop.remove(socket_.descriptor.get(), *this);  // another process may have it, too
+  }
   socket_.descriptor.close();
+}
+
+void Listener::hold() {
+  if (closed_ || held_ || !socket_.descriptor) return;
+  resume_.clear();
+  services_.io.loop.remove(socket_.descriptor.get(), *this);
+  held_ = true;
+  started_ = false;
+}
+
+void Listener::take_back() {
+  if (!std::exchange(held_, false)) return;
+  try {
+    start();
+  } catch (const std::exception& error) {
+    metrics::log().error("{}; it is tried again", error.what());
+    start_later();
+  }
 }
 
 }  // namespace sluice

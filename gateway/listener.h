@@ -1,6 +1,6 @@
 // One worker's part of a listener at one socket: accepts connections and starts their sessions. Its worker's thread.
-// Every worker has a socket of its own (SO_REUSEPORT): the kernel spreads new connections, and no lock is shared. A unix socket
-// is the exception (see SharedSocket): the first worker accepts and posts the connections to the others.
+// Every worker has a socket of its own (SO_REUSEPORT): the kernel spreads new connections, and no lock is shared. A
+// unix socket is the exception (see SharedSocket): the first worker accepts and posts the connections to the others.
 #pragma once
 
 #include "gateway/connection_limits.h"
@@ -25,15 +25,23 @@ class Listener final : private tls::EventSource {
            Socket socket);
 
   unsigned id() const noexcept { return socket_.id; }
-  // Begins to accept; once. Throws std::system_error.
+  // Begins to accept; once. Throws std::system_error; it may be tried again.
   void start();
+  // Tries again by itself, for as long as it takes.
+  void start_later();
   bool closed() const noexcept { return closed_; }
   // Connections that are accepted from now on get these.
   void renew(std::shared_ptr<const config::Listener> config) { config_ = std::move(config); }
   void renew_tls(std::shared_ptr<const tls::ServerContext> tls_context) { tls_context_ = std::move(tls_context); }
-  // Accepts what is queued already, since closing the socket would reset it, then closes. `successor`: another process accepts at
-  // the same socket, and a unix socket's file stays for it.
+  // Accepts what is queued already, since closing the socket would reset it, then closes. `successor`: another process
+  // accepts at the same socket, and a unix socket's file stays for it.
   void close(bool successor = false);
+  // Another process accepts at the same socket from now on, but may end: the socket is kept, and whoever comes is left
+  // to the other.
+  void hold();
+  bool held() const noexcept { return held_; }
+  // The other one has ended: who waits is served here.
+  void take_back();
 
  private:
   void on_events(std::uint32_t events) override;
@@ -63,6 +71,7 @@ class Listener final : private tls::EventSource {
   std::shared_ptr<const tls::ServerContext> tls_context_;
   Socket socket_;
   bool started_ = false;
+  bool held_ = false;
   bool closed_ = false;
   tls::Deadline resume_;
   Clock::time_point quiet_until_{};  // no further warning about descriptors

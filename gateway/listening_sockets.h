@@ -16,8 +16,8 @@ class Listener;
 // Connections that may wait to be accepted. The kernel bounds it by net.core.somaxconn.
 inline constexpr int kBacklog = 4096;
 
-// A unix socket cannot be bound once per worker (SO_REUSEPORT is for IP alone), nor can one that came without that option: one
-// worker accepts, and gives the connections to all in turn.
+// A unix socket cannot be bound once per worker (SO_REUSEPORT is for IP alone), nor can one that came without that
+// option: one worker accepts, and gives the connections to all in turn.
 struct SharedSocket {
   SharedSocket(UnixSocketFile socket_file, unsigned workers) : file(std::move(socket_file)), listeners(workers) {}
   UnixSocketFile file;  // none: not a unix socket, or another process removes it
@@ -36,8 +36,8 @@ struct ListeningSockets {
 // The sockets at which one of `workers` accepts; they leave `listening`.
 std::vector<tls::Descriptor> sockets_of(ListeningSockets& listening, unsigned worker, unsigned workers);
 
-// `mode`: of a unix socket's file. `count`: workers. What another process has handed over is used. Throws std::system_error when the
-// address cannot be had, also when another gateway holds it.
+// `mode`: of a unix socket's file. `count`: workers. What another process has handed over is used. Throws
+// std::system_error when the address cannot be had, also when another gateway holds it.
 ListeningSockets open_listening_sockets(const config::Address& address, unsigned mode, unsigned count,
                                         InheritedSockets::Taken inherited = {});
 // What may be wrong then, for the message.

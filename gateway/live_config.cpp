@@ -18,6 +18,9 @@ constexpr std::chrono::milliseconds kResolvePatience{3000};
 constexpr std::chrono::milliseconds kResolvePoll{10};
 constexpr std::chrono::milliseconds kEndpointsAgain{1000};
 
+// What the first configuration was made of was read after this.
+const std::int64_t kStarted = FileWatch::moment();
+
 bool same(const std::vector<bool>& flags, std::size_t i) { return i < flags.size() && flags[i]; }
 
 }  // namespace
@@ -49,7 +52,8 @@ LiveConfig::LiveConfig(config::Config first, std::optional<std::string> file, In
       discovery_(registry, [this] { post_endpoints_changed(); }),
       names_timer_(context),
       endpoints_timer_(context),
-      watch_(context, [this] { file_changed(); }) {}
+      watch_(context, [this] { file_changed(); }),
+      read_from_(kStarted) {}
 
 void LiveConfig::install() {
   std::vector<std::string> warnings;
@@ -216,11 +220,18 @@ void LiveConfig::when_names_are_known(const std::shared_ptr<Loaded>& loaded, Clo
   });
 }
 
+void LiveConfig::tell_of_expired(std::time_t now) {
+  for (const metrics::CertificateExpiry& one : certificate_metrics_.take_expired_staples(now)) {
+    metrics::log().warn("listener {}: the OCSP response for {} has expired and is not stapled any more; fetch a new one and reload",
+                        one.listener, one.certificate);
+  }
+}
+
 void LiveConfig::watch_files() {
   if (!config().watch || !file_) return watch_.stop();
   std::vector<std::string> files = config::files_of(config());
   files.push_back(*file_);
-  watch_.watch(files);
+  watch_.watch(files, read_from_);
 }
 
 void LiveConfig::stop() {
@@ -233,6 +244,8 @@ void LiveConfig::stop() {
 
 LiveConfig::Loaded LiveConfig::load() {
   Loaded next;
+  watch_.before_reading();
+  read_from_ = FileWatch::moment();
   next.snapshot = std::make_shared<const proxy::Snapshot>(config::load_file(*file_, warnings_));
   const config::Config& loaded = next.snapshot->config;
   next.tls = load_tls(loaded, warnings_);
@@ -263,24 +276,11 @@ void LiveConfig::put_in_force(Loaded& loaded, std::vector<NewConfig> parts, std:
     snapshot_ = std::move(loaded.snapshot);
     tls_ = std::move(loaded.tls);
     upstreams_ = std::move(upstreams);
-    const std::function<void(bool)> has_it = when_all_have_it(&LiveConfig::all_have_it);
-    for (std::size_t index = 0; index < workers_.size(); ++index) workers_[index]->reload(std::move(parts[index]), has_it);
+    const auto told = [this, number = ++taken_over_](const RollCall::Outcome& outcome) { workers_have_it(number, outcome); };
+    const std::shared_ptr<RollCall> call = RollCall::begin(context_, worker_names(workers_.size()), told);
+    for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->reload(std::move(parts[i]), call->answer_of(i));
     health_.watch(std::move(watched_upstreams), std::move(addresses));  // the workers know the endpoints before they are told of them
   });
-}
-
-// Each worker calls it once, on its thread; `done` is called here after the last one.
-std::function<void(bool)> LiveConfig::when_all_have_it(void (LiveConfig::*done)(bool)) {
-  struct Progress {
-    std::atomic<std::size_t> missing;
-    std::atomic<bool> ok{true};
-  };
-  const auto progress = std::make_shared<Progress>();
-  progress->missing = workers_.size();
-  return [this, progress, done](bool ok) {
-    if (!ok) progress->ok = false;
-    if (progress->missing.fetch_sub(1) == 1) asio::post(context_, [this, progress, done] { (this->*done)(progress->ok); });
-  };
 }
 
 // On the discovery's thread. Once, however often they change meanwhile.
@@ -320,10 +320,13 @@ void LiveConfig::change_endpoints() {
   resolver_.hand_over([&](upstream::Resolver::Known addresses) {
     addresses.merge(endpoint_names(upstreams).known);
     next->addresses = addresses;
-    const std::function<void(bool)> has_it = when_all_have_it(&LiveConfig::all_have_endpoints);
+    const auto told = [this, number = ++endpoints_taken_over_](const RollCall::Outcome& outcome) {
+      if (number == endpoints_taken_over_) all_have_endpoints(outcome.ok);  // a silent one has them before it
+    };
+    const std::shared_ptr<RollCall> call = RollCall::begin(context_, worker_names(workers_.size()), told);
     changing_endpoints_ = true;
     upstreams_ = std::move(upstreams);
-    for (const std::unique_ptr<Worker>& worker : workers_) worker->change_endpoints(next, has_it);
+    for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->change_endpoints(next, call->answer_of(i));
     health_.watch(std::move(watched_upstreams), std::move(addresses));
   });
 }
@@ -340,16 +343,31 @@ void LiveConfig::all_have_endpoints(bool ok) {
   });
 }
 
-void LiveConfig::all_have_it(bool ok) {
-  if (!ok) return finish({false, {"memory ran out while the configuration was taken over: it is in force in part; reload again"}, true});
+void LiveConfig::workers_have_it(std::uint64_t number, const RollCall::Outcome& outcome) {
+  if (number != taken_over_) return;  // a later one is on its way to all of them
+  if (!outcome.silent.empty()) {
+    given_up_ = number;
+    return finish({false, {outcome.silent + " does not answer: the configuration is in force in part, and new listeners do not accept "
+                           "until it does; if /healthz goes on telling of it, restart the gateway"}, true});
+  }
+  const bool late = given_up_ == number;
+  if (!outcome.ok) {
+    const std::string failure = "memory ran out while the configuration was taken over: it is in force in part; reload again";
+    return late ? metrics::log().error("{}", failure) : finish({false, {failure}, true});
+  }
+  all_have_it();
+  ReloadResult result{true, {"configuration " + std::to_string(generation()) + " is in force: " + *file_}};
+  if (late) return metrics::log().info("{}; every worker has answered by now", result.lines.front());
+  for (const std::string& warning : warnings_) result.lines.push_back("warning: " + warning);
+  finish(result);
+}
+
+void LiveConfig::all_have_it() {
   for (const std::unique_ptr<Worker>& worker : workers_) worker->settle_listeners();
   // What no route and no tunnel counts in any more. The workers' parts of before are gone.
   std::erase_if(tunnel_counts_, [](const auto& named) { return named.second.use_count() == 1; });
   look_up(config());
   in_force();
-  ReloadResult result{true, {"configuration " + std::to_string(generation()) + " is in force: " + *file_}};
-  for (const std::string& warning : warnings_) result.lines.push_back("warning: " + warning);
-  finish(result);
 }
 
 void LiveConfig::finish(const ReloadResult& result) {

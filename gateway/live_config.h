@@ -13,6 +13,7 @@
 #include "gateway/control_io.h"
 #include "gateway/file_watch.h"
 #include "gateway/open_listeners.h"
+#include "gateway/roll_call.h"
 #include "gateway/tls_setup.h"
 #include "gateway/worker.h"
 #include "metrics/certificate_metrics.h"
@@ -57,6 +58,8 @@ class LiveConfig {
   // Reloads fail from now on, and say why. `at_rest` is called, later, when none is under way.
   void freeze(std::string why, std::function<void()> at_rest = {});
   void thaw();
+  // Tells in the log, once, of OCSP responses that have expired: since then they are not stapled. From time to time.
+  void tell_of_expired(std::time_t now);
   // Names are not resolved any more, files not watched.
   void stop();
 
@@ -71,12 +74,12 @@ class LiveConfig {
   std::vector<NewConfig> for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot,
                                      const std::vector<config::Upstream>& upstreams, const TlsSetup& tls,
                                      const UnchangedTls& unchanged, OpenListeners::Next& listeners);
-  void all_have_it(bool ok);
+  void workers_have_it(std::uint64_t number, const RollCall::Outcome& outcome);
+  void all_have_it();
   void post_endpoints_changed();
   void endpoints_changed();
   void change_endpoints();
   void all_have_endpoints(bool ok);
-  std::function<void(bool)> when_all_have_it(void (LiveConfig::*done)(bool));
   void watch_files();
   void file_changed();
   void finish(const ReloadResult& result);
@@ -105,8 +108,12 @@ class LiveConfig {
   Timer names_timer_;      // until names are known
   Timer endpoints_timer_;  // until endpoints are tried again
   FileWatch watch_;
+  std::int64_t read_from_;  // when reading of the files began: FileWatch::moment()
 
   bool reloading_ = false;
+  std::uint64_t taken_over_ = 0;  // how often the workers were given a configuration
+  std::uint64_t endpoints_taken_over_ = 0;  // likewise, endpoints
+  std::uint64_t given_up_ = 0;    // the last time that one of them did not answer
   std::string frozen_;  // why; empty: it is not
   bool changed_meanwhile_ = false;  // a watched file did
   std::function<void()> at_rest_;

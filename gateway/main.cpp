@@ -11,6 +11,7 @@
 #include "config/report.h"
 #include "config/schema.h"
 #include "config/suggestion.h"
+#include "config/visible.h"
 #include "gateway/commands/admin_client.h"
 #include "gateway/commands/admin_commands.h"
 #include "gateway/commands/explain_command.h"
@@ -83,6 +84,10 @@ ExitCode check(const Options& options) {
   std::vector<std::string> warnings;
   const config::Config config = config::load_file(file, warnings);
   load_tls(config, warnings);
+  if (const std::string problem = metrics::access_log_problem(config.access_log); !problem.empty()) {
+    std::cerr << file << ": access_log.file: " << problem << "; expected a file that may be written to, in a folder that exists\n";
+    return ExitCode::bad_input;
+  }
   for (const std::string& warning : warnings) std::cerr << "warning: " << warning << "\n";
   std::cout << file << ": ok (" << config.listeners.size() << " listeners, " << config.routes.size()
             << " routes, " << config.upstreams.size() << " upstreams)\n";
@@ -225,7 +230,7 @@ int main(int argc, char** argv) {
     std::cerr << "sluice: " << error.what() << "\n";
     return static_cast<int>(sluice::ExitCode::unreachable);
   } catch (const sluice::commands::InputError& error) {
-    std::cerr << "sluice: " << error.what() << "\n";
+    std::cerr << "sluice: " << sluice::config::visible(error.what()) << "\n";
     return static_cast<int>(sluice::ExitCode::bad_input);
   }
 }

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "gateway/reload_rules.h"
@@ -60,6 +61,10 @@ void OpenListeners::use(std::vector<OpenListener> listeners, const config::Timeo
     if (listener.address.is_unix() || !timeouts.client_write_idle) continue;
     for (const int socket : listener.sockets) tls::limit_unacknowledged(socket, *timeouts.client_write_idle);
   }
+}
+
+void OpenListeners::forget(const std::vector<unsigned>& ids) {
+  std::erase_if(listeners_, [&ids](const OpenListener& one) { return std::find(ids.begin(), ids.end(), one.id) != ids.end(); });
 }
 
 void OpenListeners::take_place() {

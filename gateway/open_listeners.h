@@ -33,10 +33,13 @@ class OpenListeners {
   // These are in force: sockets that are kept get what the configuration says of them. Appends to `warnings`.
   void use(std::vector<OpenListener> listeners, const config::Timeouts& timeouts, std::vector<std::string>& warnings);
 
+  // These have been closed by the workers.
+  void forget(const std::vector<unsigned>& ids);
+
   // Of what another process has handed over.
   InheritedSockets& inherited() noexcept { return inherited_; }
-  // This process serves in the other's place: the files of unix sockets are its own from here on. Had it failed before, they would
-  // have been the other's still.
+  // This process serves in the other's place: the files of unix sockets are its own from here on. Had it failed before,
+  // they would have been the other's still.
   void take_place();
   const std::vector<OpenListener>& all() const noexcept { return listeners_; }
 

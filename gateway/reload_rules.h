@@ -9,8 +9,8 @@
 
 namespace sluice {
 
-// For each listener of `next`, the index of the running one whose sockets it goes on with: it has the same address. The name
-// decides among several (port 0); otherwise it may change. None: the address has to be opened.
+// For each listener of `next`, the index of the running one whose sockets it goes on with: it has the same address. The
+// name decides among several (port 0); otherwise it may change. None: the address has to be opened.
 std::vector<std::optional<std::size_t>> kept_listeners(const std::vector<config::Listener>& running,
                                                        const std::vector<config::Listener>& next);
 // What of `next` waits for the next restart, as warnings; the rest takes effect.

@@ -27,6 +27,12 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return pointers;
 }
 
+// How a child ended: by itself with that code, or by that signal.
+std::string in_words(bool exited, int number) {
+  if (exited) return " (exit code " + std::to_string(number) + "; its messages are above)";
+  return std::string(" (") + ::strsignal(number) + ")";
+}
+
 // Ours, with what is handed over. What tells of systemd's sockets was taken out when they were taken.
 std::vector<std::string> environment_with(const std::string& handover) {
   std::vector<std::string> variables;
@@ -81,16 +87,15 @@ bool Replacement::spawn(const Handover& handover) {
 }
 
 void Replacement::await_sign() {
-  sign_.async_read_some(asio::buffer(&byte_, 1), [this](const ErrorCode& error, std::size_t read) {
+  sign_.async_read_some(asio::buffer(text_), [this](const ErrorCode& error, std::size_t read) {
     if (error == asio::error::operation_aborted) return;
-    if (read == 1) return finish({});
+    if (std::optional<ReadySign> sign = ReadySign::parse(std::string(text_.data(), read))) return finish({}, std::move(sign->unused));
     give_up("it ended before it served");
   });
 }
 
 void Replacement::give_up(const std::string& why) { finish(why + end_child()); }
 
-// How it ended, in words.
 std::string Replacement::end_child() {
   int status = 0;
   if (::waitpid(pid_, &status, WNOHANG) == 0) {
@@ -98,16 +103,32 @@ std::string Replacement::end_child() {
     ::waitpid(pid_, &status, 0);  // soon over
   }
   pid_ = 0;
-  if (WIFEXITED(status)) return " (exit code " + std::to_string(WEXITSTATUS(status)) + "; its messages are above)";
-  return WIFSIGNALED(status) ? std::string(" (") + ::strsignal(WTERMSIG(status)) + ")" : "";
+  return WIFEXITED(status) ? in_words(true, WEXITSTATUS(status)) : in_words(false, WTERMSIG(status));
 }
 
-void Replacement::finish(const std::string& failure) {
+std::optional<Replacement::End> Replacement::successors_end() {
+  if (successor_ == 0) return std::nullopt;
+  siginfo_t told{};
+  // It stays a child that has ended: when this process ends as well, a service manager hears of it, and how it ended.
+  const bool known = ::waitid(P_PID, static_cast<id_t>(successor_), &told, WEXITED | WNOHANG | WNOWAIT) == 0;
+  if (known && told.si_pid == 0) return std::nullopt;
+  ended_ = std::exchange(successor_, 0);
+  if (!known) return End{};
+  const bool exited = told.si_code == CLD_EXITED;
+  return End{exited && told.si_status == 0, in_words(exited, told.si_status)};
+}
+
+void Replacement::forget_successor() {
+  if (ended_ != 0) ::waitpid(std::exchange(ended_, 0), nullptr, WNOHANG);
+}
+
+void Replacement::finish(const std::string& failure, std::vector<int> unused) {
   ErrorCode ignored;
   sign_.close(ignored);
   patience_.cancel();
-  const int pid = failure.empty() ? std::exchange(pid_, 0) : 0;
-  if (const Done done = std::exchange(done_, {})) done(pid, failure);
+  Outcome outcome{failure.empty() ? std::exchange(pid_, 0) : 0, failure, std::move(unused)};
+  successor_ = outcome.pid;
+  if (const Done done = std::exchange(done_, {})) done(outcome);
 }
 
 void Replacement::cancel() {

@@ -1,6 +1,5 @@
 #include "gateway/server.h"
 
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <asio/post.hpp>
@@ -12,10 +11,13 @@
 #include "gateway/admin/admin_server.h"
 #include "gateway/collect_status.h"
 #include "gateway/control_io.h"
+#include "gateway/descriptor_limit.h"
+#include "gateway/destinations.h"
 #include "gateway/health_probe.h"
 #include "gateway/live_config.h"
 #include "gateway/privileges.h"
 #include "gateway/replacement.h"
+#include "gateway/roll_call.h"
 #include "gateway/service_manager.h"
 #include "metrics/lifecycle_metrics.h"
 #include "metrics/log.h"
@@ -28,53 +30,13 @@ namespace {
 constexpr std::chrono::milliseconds kPingInterval{1000};
 constexpr std::chrono::milliseconds kStuckAfter{5000};
 constexpr std::chrono::milliseconds kDrainPoll{20};
+// A successor that ends so soon after it has said that it serves is made up for: this one serves again.
+constexpr std::chrono::milliseconds kStay{1000};  // at least, also when no connection is left
+constexpr std::chrono::milliseconds kHold{5000};  // the listening sockets
 constexpr std::uint16_t kGoingAway = 1001;
 constexpr std::chrono::milliseconds kStopPatience{3000};
-// Descriptors that are not connections: listeners, logs, epoll, timers, libraries.
-constexpr std::uint64_t kReservedDescriptors = 64;
-
-// A client connection usually has one to a backend beside it.
-std::int64_t raise_descriptor_limit(std::uint64_t max_connections, unsigned workers) {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  const std::uint64_t reserved = kReservedDescriptors + 8ull * workers;
-  const std::uint64_t allowed = limit.rlim_cur > reserved ? (limit.rlim_cur - reserved) / 2 : 1;
-  if (allowed >= max_connections) return static_cast<std::int64_t>(max_connections);
-  metrics::log().warn("limits.max_connections is {}, but {} open files allow {} connections (two files each); raise the limit of "
-                      "open files (LimitNOFILE, ulimit -n) or lower max_connections",
-                      max_connections, limit.rlim_cur, allowed);
-  return static_cast<std::int64_t>(allowed);
-}
-
 unsigned worker_count(const config::Config& config) {
   return config.workers > 0 ? config.workers : std::max(1u, std::thread::hardware_concurrency());
-}
-
-// Where a listener leads, for its start-up line.
-std::string destinations(const LiveConfig& live, const config::Listener& listener) {
-  const config::Config& config = live.config();
-  std::string text;
-  for (const config::Route& route : config.routes) {
-    const std::vector<std::string>& only = route.match.listeners;
-    if (!only.empty() && std::find(only.begin(), only.end(), listener.name) == only.end()) continue;
-    if (!text.empty()) text += ", ";
-    text += route.name;
-    std::string endpoints;
-    for (const config::Upstream& upstream : live.upstreams()) {
-      if (!route.leads_to(upstream.name)) continue;
-      for (const config::Endpoint& endpoint : upstream.endpoints) {
-        if (!endpoints.empty()) endpoints += " ";
-        endpoints += endpoint.url;
-      }
-    }
-    if (!endpoints.empty()) text += " (" + endpoints + ")";
-    if (route.redirect) text += " (redirect)";
-    if (route.respond) text += " (fixed answer)";
-  }
-  return text.empty() ? "no route" : text;
 }
 
 // What the key of the gateway's cookies is made of: the files that gateways side by side share already.
@@ -85,10 +47,11 @@ std::vector<std::string> cookie_secrets(const config::Config& config) {
   return {};
 }
 
-// 422: the request is right, what is in the file is not.
+// 422: the request is right, what is in the file is not. 500: the file is right, the gateway could not take all of it
+// over.
 admin::AdminReply reply_to(const ReloadResult& result) {
   admin::AdminReply reply;
-  reply.status = result.ok ? 200 : 422;
+  reply.status = result.ok ? 200 : result.in_part ? 500 : 422;
   for (const std::string& line : result.lines) reply.body += line + "\n";
   return reply;
 }
@@ -110,10 +73,15 @@ class Server {
   void reload();
   void replace();
   void start_successor();
-  void successor_tells(int pid, const std::string& failure);
+  void loops_expect_it(unsigned number, const RollCall::Outcome& outcome);
+  void successor_tells(const Replacement::Outcome& outcome);
   Handover handover();
-  void begin_drain(websocket::TunnelSet::Farewell farewell, bool successor);
+  void begin_drain(websocket::TunnelSet::Farewell farewell, std::vector<unsigned> held);
   void poll_drain();
+  void give_way(const Replacement::Outcome& outcome);
+  void watch_successor();
+  void drop_held();
+  void serve_again();
   void stop_workers();
   std::string unhealthy() const;
   void carry_out(admin::Task task, std::function<void(admin::AdminReply)> done);
@@ -138,10 +106,16 @@ class Server {
   const std::time_t started_ = std::time(nullptr);
   Replacement replacement_;
   bool replacing_ = false;
+  unsigned replacements_ = 0;  // attempts
   bool reload_wanted_ = false;  // by whoever serves when that is decided
   bool draining_ = false;
   bool told_to_end_ = false;  // by a signal
   Clock::time_point drain_ends_;
+  // Of a drain in favour of a successor.
+  bool holding_ = false;           // the listening sockets that it has as well
+  std::vector<unsigned> dropped_;  // the listeners that it does not have
+  Clock::time_point stays_until_;
+  Clock::time_point held_until_;
 };
 
 Server::Server(config::Config config, std::optional<std::string> file, Program program)
@@ -169,6 +143,7 @@ Server::Server(config::Config config, std::optional<std::string> file, Program p
 
 void Server::start() {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGCHLD, SIG_DFL);  // whoever started this one may have it ignored, and then no child's end can be told of
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2}) signals_.add(number);
   metrics::register_process_metrics(registry_, SLUICE_VERSION);
   connections_.set(raise_descriptor_limit(config().limits.max_connections, static_cast<unsigned>(workers_.size())),
@@ -183,7 +158,7 @@ void Server::start() {
   if (admin_sockets) start_admin(*admin_sockets);
   for (const OpenListener& listener : live_->listeners().all()) {
     metrics::log().info("listening on {} (listener {}, {}) -> {}", listener.address.text(), listener.config.name,
-                        listener.config.tls ? "https and wss" : "http and ws", destinations(*live_, listener.config));
+                        listener.config.tls ? "https and wss" : "http and ws", destinations(config(), live_->upstreams(), listener.config));
   }
   if (const std::string warning = needless_root(config(), ::geteuid()); !warning.empty()) metrics::log().warn("{}", warning);
   live_->in_force();
@@ -265,6 +240,7 @@ std::string Server::unhealthy() const {
 
 void Server::ping_workers() {
   for (const std::unique_ptr<Worker>& worker : workers_) worker->ping();
+  live_->tell_of_expired(std::time(nullptr));
   ping_timer_.expires_after(kPingInterval);
   ping_timer_.async_wait([this](const ErrorCode& error) {
     if (!error) ping_workers();
@@ -294,7 +270,7 @@ void Server::on_signal(int number) {
 void Server::terminate() {
   replacement_.cancel();
   service_manager::stopping();
-  begin_drain({kGoingAway, "the gateway is shutting down"}, false);
+  begin_drain({kGoingAway, "the gateway is shutting down"}, {});
 }
 
 void Server::reload() {
@@ -314,20 +290,23 @@ void Server::replace() {
 
 void Server::start_successor() {
   if (draining_) return;
-  const auto missing = std::make_shared<std::atomic<std::size_t>>(workers_.size() + 1);
-  const auto expects_it = [this, missing] {
-    if (missing->fetch_sub(1) != 1) return;
-    asio::post(context_, [this] {
-      if (draining_) return;
-      try {
-        replacement_.start(handover(), [this](int pid, const std::string& failure) { successor_tells(pid, failure); });
-      } catch (const std::exception& error) {
-        successor_tells(0, error.what());
-      }
-    });
-  };
-  for (const std::unique_ptr<Worker>& worker : workers_) worker->expect_child(expects_it);
-  health_.expect_child(expects_it);
+  std::vector<std::string> names = worker_names(workers_.size());
+  names.emplace_back("the health thread");
+  const auto told = [this, number = ++replacements_](const RollCall::Outcome& outcome) { loops_expect_it(number, outcome); };
+  const std::shared_ptr<RollCall> call = RollCall::begin(context_, std::move(names), told);
+  const auto answer_of = [&call](std::size_t index) { return [answer = call->answer_of(index)] { answer(true); }; };
+  for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->expect_child(answer_of(i));
+  health_.expect_child(answer_of(workers_.size()));
+}
+
+void Server::loops_expect_it(unsigned number, const RollCall::Outcome& outcome) {
+  if (draining_ || !replacing_ || number != replacements_) return;  // given up meanwhile
+  if (!outcome.silent.empty()) return successor_tells({0, outcome.silent + " does not answer", {}});
+  try {
+    replacement_.start(handover(), [this](const Replacement::Outcome& told) { successor_tells(told); });
+  } catch (const std::exception& error) {
+    successor_tells({0, error.what(), {}});
+  }
 }
 
 Handover Server::handover() {
@@ -336,33 +315,51 @@ Handover Server::handover() {
     handover.listening.push_back({listener.config.name, listener.config.address.text(), listener.sockets, listener.ours});
   }
   if (admin_) handover.listening.push_back({"", config().admin->address.text(), {admin_->socket()}});
+  // A service manager's that no listener has now.
+  for (Handover::Sockets& kept : live_->listeners().inherited().kept()) {
+    const auto same = [&kept](const Handover::Sockets& one) { return one.address == kept.address; };
+    if (std::none_of(handover.listening.begin(), handover.listening.end(), same)) handover.listening.push_back(std::move(kept));
+  }
   return handover;
 }
 
-void Server::successor_tells(int pid, const std::string& failure) {
+void Server::successor_tells(const Replacement::Outcome& outcome) {
   replacing_ = false;
-  if (!failure.empty()) {
+  if (outcome.pid == 0) {
     lifecycle_.replacements_failed.add();
-    metrics::log().error("the gateway was not replaced and goes on: {}", failure);
+    metrics::log().error("the gateway was not replaced and goes on: {}", outcome.failure);
     live_->thaw();
     if (std::exchange(reload_wanted_, false)) live_->reload({});
     return;
   }
-  metrics::log().info("process {} serves in this one's place", pid);
-  service_manager::main_process_is(pid);
-  if (reload_wanted_) ::kill(pid, SIGHUP);
-  if (admin_) admin_->close();
-  begin_drain({}, true);
+  metrics::log().info("process {} serves in this one's place", outcome.pid);
+  service_manager::main_process_is(outcome.pid);
+  if (std::exchange(reload_wanted_, false)) ::kill(outcome.pid, SIGHUP);
+  give_way(outcome);
 }
 
-void Server::begin_drain(websocket::TunnelSet::Farewell farewell, bool successor) {
+void Server::give_way(const Replacement::Outcome& outcome) {
+  const auto has = [&unused = outcome.unused](int socket) { return std::find(unused.begin(), unused.end(), socket) == unused.end(); };
+  std::vector<unsigned> held;
+  dropped_.clear();
+  for (const OpenListener& listener : live_->listeners().all()) {
+    (has(listener.sockets.front()) ? held : dropped_).push_back(listener.id);
+  }
+  if (admin_) has(admin_->socket()) ? admin_->hold() : admin_->close();
+  holding_ = true;
+  stays_until_ = Clock::now() + kStay;
+  held_until_ = Clock::now() + kHold;
+  begin_drain({}, std::move(held));
+}
+
+void Server::begin_drain(websocket::TunnelSet::Farewell farewell, std::vector<unsigned> held) {
   draining_ = true;
   lifecycle_.draining.set(1);
   live_->freeze("the gateway is shutting down");
   const std::chrono::milliseconds time = config().timeouts.drain;
   drain_ends_ = Clock::now() + time;
   metrics::log().info("draining {} connections, at most {} ms", connections_.open(), time.count());
-  for (const std::unique_ptr<Worker>& worker : workers_) worker->drain(farewell, time, successor);
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->drain(farewell, time, held);
   poll_drain();
 }
 
@@ -370,12 +367,56 @@ void Server::poll_drain() {
   drain_timer_.expires_after(kDrainPoll);
   drain_timer_.async_wait([this](const ErrorCode& error) {
     if (error) return;
+    watch_successor();
+    if (!draining_) return;
+    const Clock::time_point now = Clock::now();
     const bool told = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->drained(); });
+    const bool stays = holding_ && !told_to_end_ && now < stays_until_;
     const std::int64_t open = connections_.open();
-    if ((open > 0 || !told) && Clock::now() < drain_ends_) return poll_drain();
+    if ((open > 0 || !told || stays) && now < drain_ends_) return poll_drain();
     if (open > 0) metrics::log().warn("cutting {} connections that did not end in time", open);
     stop_workers();
   });
+}
+
+void Server::watch_successor() {
+  const std::optional<Replacement::End> end = replacement_.successors_end();
+  if (end && end->on_purpose) {
+    metrics::log().info("the process that serves in this one's place has ended");
+    return drop_held();
+  }
+  if (end) {
+    lifecycle_.replacements_failed.add();
+    const std::string text = "the process that serves in this one's place has ended" + end->how;
+    if (holding_ && !told_to_end_) {
+      metrics::log().error("{}; this one serves again", text);
+      return serve_again();
+    }
+    metrics::log().error("{}; this one drains and exits: unless a service manager starts the gateway again, nobody serves", text);
+  }
+  if (Clock::now() >= held_until_) drop_held();
+}
+
+void Server::drop_held() {
+  if (!std::exchange(holding_, false)) return;
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->drop_held();
+  if (admin_) admin_->close();
+}
+
+// Who was asked to go goes; whoever comes is served.
+void Server::serve_again() {
+  holding_ = draining_ = false;
+  replacement_.forget_successor();
+  lifecycle_.draining.set(0);
+  service_manager::main_process_is(static_cast<int>(::getpid()));
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->serve_again();
+  live_->listeners().forget(dropped_);
+  live_->thaw();
+  try {
+    if (admin_) admin_->start();
+  } catch (const std::system_error& error) {
+    metrics::log().error("the admin listener cannot accept any more: {}", error.what());
+  }
 }
 
 void Server::stop_workers() {

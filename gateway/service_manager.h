@@ -1,5 +1,5 @@
-// What the service manager that started the gateway (systemd, Type=notify) is told: sd_notify(3). Nothing without one. libsystemd
-// would do the same with one datagram, and bring five libraries along.
+// What the service manager that started the gateway (systemd, Type=notify) is told: sd_notify(3). Nothing without one.
+// libsystemd would do the same with one datagram, and bring five libraries along.
 #pragma once
 
 #include <string>

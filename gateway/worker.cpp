@@ -53,6 +53,8 @@ std::shared_ptr<upstream::Cluster> Worker::cluster_for(const config::Upstream& u
   auto now = std::make_shared<upstream::Cluster>(io_, upstream, shared_.endpoints, std::move(tls.context),
                                                  services_.cells.upstream(upstream.name), fails, shared_.room_wanted);
   if (before) now->take_over(*before, tls.unchanged);
+  std::erase_if(clusters_, [](const auto& cluster) { return cluster.expired(); });
+  clusters_.push_back(now);
   return now;
 }
 
@@ -186,7 +188,8 @@ void Worker::part_with_orphans(const proxy::Generation& before) {
   }
 }
 
-// A closed part of a shared socket stays until the worker that accepted there has closed it too: connections were on their way.
+// A closed part of a shared socket stays until the worker that accepted there has closed it too: connections were on
+// their way.
 void Worker::settle_listeners() {
   loop_.post([this] {
     // All of them are closing, each worker in its time: the parts of others may still be handed connections.
@@ -196,7 +199,8 @@ void Worker::settle_listeners() {
       try {
         listener->start();
       } catch (const std::exception& error) {  // the others are to begin all the same
-        metrics::log().error("{}", error.what());
+        metrics::log().error("{}; it is tried again", error.what());
+        listener->start_later();
       }
     }
   });
@@ -215,9 +219,11 @@ void Worker::health_changed(const upstream::HealthChange& change) {
     if (change.tunnels_leave) {
       services_.tunnels.leave_if([&change](const websocket::Tunnel& tunnel) { return tunnel.endpoint() == change.state.get(); });
     }
-    for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) {
-      const bool concerned = cluster->health_changed(change);
-      if (concerned && cluster->settings().rebalance) proxy::rebalance(*cluster, !change.out, services_.tunnels, services_.random);
+    for (const std::weak_ptr<upstream::Cluster>& known : clusters_) {
+      const std::shared_ptr<upstream::Cluster> cluster = known.lock();
+      const bool concerned = cluster && cluster->health_changed(change);
+      const bool current = concerned && services_.generation->cluster(cluster->settings().name) == cluster.get();
+      if (current && cluster->settings().rebalance) proxy::rebalance(*cluster, !change.out, services_.tunnels, services_.random);
     }
   });
 }
@@ -252,13 +258,33 @@ void Worker::expect_child(std::function<void()> ready) {
   });
 }
 
-void Worker::drain(websocket::TunnelSet::Farewell farewell, std::chrono::milliseconds grace, bool successor) {
-  loop_.post([this, farewell = std::move(farewell), grace, successor] {
+void Worker::drain(websocket::TunnelSet::Farewell farewell, std::chrono::milliseconds grace, std::vector<unsigned> held) {
+  loop_.post([this, farewell = std::move(farewell), grace, held = std::move(held)] {
     services_.draining = true;
-    for (const std::unique_ptr<Listener>& listener : listeners_) listener->close(successor);
+    for (const std::unique_ptr<Listener>& listener : listeners_) {
+      std::find(held.begin(), held.end(), listener->id()) == held.end() ? listener->close() : listener->hold();
+    }
     sessions_.drain();
     services_.tunnels.leave_all(farewell, grace);
     drained_.store(true, std::memory_order_release);
+  });
+}
+
+void Worker::drop_held() {
+  loop_.post([this] {
+    for (const std::unique_ptr<Listener>& listener : listeners_) {
+      if (listener->held()) listener->close(true);
+    }
+  });
+}
+
+void Worker::serve_again() {
+  drained_.store(false, std::memory_order_release);
+  loop_.post([this] {
+    drained_.store(false, std::memory_order_release);
+    services_.draining = false;
+    services_.tunnels.stay();
+    for (const std::unique_ptr<Listener>& listener : listeners_) listener->take_back();
   });
 }
 

@@ -1,4 +1,5 @@
-// One thread with its event loop and everything that its connections use: nothing of it is shared. Other threads only post to it.
+// One thread with its event loop and everything that its connections use: nothing of it is shared. Other threads only
+// post to it.
 #pragma once
 
 #include <atomic>
@@ -70,9 +71,9 @@ class Worker {
   void install(NewConfig next) { take_over(std::move(next)); }
   // Begins to accept. Throws std::system_error. Every worker has its configuration by then.
   void start();
-  // A configuration at any time after that: requests begin under it from then on, and those that are under way end under theirs. Tunnels
-  // whose route or endpoint is gone are let go. `in_force` is called on the worker's thread when that is so; with false when
-  // memory ran out on the way.
+  // A configuration at any time after that: requests begin under it from then on, and those that are under way end
+  // under theirs. Tunnels whose route or endpoint is gone are let go. `in_force` is called on the worker's thread when
+  // that is so; with false when memory ran out on the way.
   void reload(NewConfig next, std::function<void(bool)> in_force);
   // The same routes lead to other endpoints from then on. Does nothing when the worker has another configuration.
   void change_endpoints(std::shared_ptr<const NewEndpoints> next, std::function<void(bool)> in_force);
@@ -86,9 +87,14 @@ class Worker {
   void give_room(std::shared_ptr<upstream::EndpointState> state);
 
   // From the control thread, at any time.
-  // Stops accepting, ends what is idle, lets tunnels go within `grace`. `successor`: another process goes on with the listeners.
-  void drain(websocket::TunnelSet::Farewell farewell, std::chrono::milliseconds grace, bool successor);
-  // Before a child process is started; `ready` is called on the worker's thread. See EventLoop::expect_shared_descriptors().
+  // Stops accepting, ends what is idle, lets tunnels go within `grace`. `held`: the listeners with which another
+  // process goes on; their sockets are kept until drop_held() or the end.
+  void drain(websocket::TunnelSet::Farewell farewell, std::chrono::milliseconds grace, std::vector<unsigned> held);
+  void drop_held();
+  // The other process has ended: the listeners that are held accept again, and nobody is asked to go any more.
+  void serve_again();
+  // Before a child process is started; `ready` is called on the worker's thread. See
+  // EventLoop::expect_shared_descriptors().
   void expect_child(std::function<void()> ready);
   // Cuts what is left and lets the thread end.
   void stop();
@@ -126,6 +132,9 @@ class Worker {
   proxy::Services services_;
   sessions::SessionSet sessions_;
   std::vector<std::unique_ptr<Listener>> listeners_;
+  // Of every generation that a request may still be under: a handshake that began under an earlier one must hear, too,
+  // that its endpoint goes.
+  std::vector<std::weak_ptr<upstream::Cluster>> clusters_;
   std::thread thread_;
   std::atomic<bool> drained_{false};
   std::atomic<bool> stopped_{false};

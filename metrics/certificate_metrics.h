@@ -21,10 +21,13 @@ class CertificateMetrics {
   explicit CertificateMetrics(Registry& registry) : registry_(registry) {}
   // Those of the configuration in force. One that is not served any more is told as 0.
   void set(const std::vector<CertificateExpiry>& certificates);
+  // Those whose staple has expired by `now`, each once.
+  std::vector<CertificateExpiry> take_expired_staples(std::int64_t now);
 
  private:
   Registry& registry_;
   std::vector<Gauge*> told_;
+  std::vector<CertificateExpiry> stapled_;  // that have not expired, as far as was asked
 };
 
 }  // namespace sluice::metrics

@@ -5,6 +5,6 @@ namespace sluice::metrics {
 LifecycleMetrics::LifecycleMetrics(Registry& registry)
     : draining(registry.gauge(registry.workers(), "sluice_draining", "1 while the gateway finishes what is under way and then exits.")),
       replacements_failed(registry.counter(registry.workers(), "sluice_replacements_failed_total",
-                                           "Attempts to start a successor (SIGUSR2) that failed; the process went on.")) {}
+                                           "Successors (SIGUSR2) that did not come to serve, or crashed soon after that.")) {}
 
 }  // namespace sluice::metrics

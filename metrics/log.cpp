@@ -138,6 +138,10 @@ void start_logs(const config::Log& log_config, const config::AccessLog& access_c
   all.current_process = all.process.logger.get();
 }
 
+std::string access_log_problem(const config::AccessLog& access_log) {
+  return access_log.format == config::AccessLogFormat::off ? "" : problem_with_log(access_log.file);
+}
+
 void shutdown_logs() {
   Logs& all = logs();
   const std::lock_guard lock(all.mutex);

@@ -17,6 +17,8 @@ namespace sluice::metrics {
 // fork-free; call shutdown_logs() last in main, which writes out what is queued (at most a second).
 void start_logs(const config::Log& log, const config::AccessLog& access_log);
 void shutdown_logs();
+// Why the access log could not be opened; empty: it can be. Opens and makes nothing.
+std::string access_log_problem(const config::AccessLog& access_log);
 // Reopens the access log's file (SIGUSR1).
 void reopen_logs();
 

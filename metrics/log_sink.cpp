@@ -1,10 +1,12 @@
 #include "metrics/log_sink.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
@@ -108,6 +110,20 @@ class PlainFormatter final : public spdlog::formatter {
 };
 
 }  // namespace
+
+std::string problem_with_log(const std::string& path) {
+  if (standard_descriptor(path) >= 0) return {};
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  int error = 0;
+  struct stat found {};
+  if (::stat(path.c_str(), &found) == 0) {
+    if (S_ISDIR(found.st_mode)) error = EISDIR;
+    else if (::access(path.c_str(), W_OK) != 0) error = errno;
+  } else if (errno != ENOENT || ::access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) != 0) {
+    error = errno;
+  }
+  return error == 0 ? "" : "cannot open log " + path + ": " + error_text(error);
+}
 
 DescriptorSink::DescriptorSink(std::string path, std::unique_ptr<spdlog::formatter> formatter)
     : base_sink(std::move(formatter)), path_(std::move(path)), descriptor_(standard_descriptor(path_)) {

@@ -20,6 +20,9 @@ namespace sluice::metrics {
 
 class LogQueue;
 
+// Why `path` could not be opened for a log; empty: it can be. Opens and makes nothing.
+std::string problem_with_log(const std::string& path);
+
 // Lines gather in a buffer while more of them wait in the queue, and are written when it is empty or the
 // buffer is full: one write for many lines under load, none held back otherwise.
 class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {

@@ -84,7 +84,20 @@ void TimerWheel::run_slot(std::size_t slot, Clock::time_point now) {
       continue;
     }
     deadline.clear();
-    deadline.expire_(deadline.context_);
+    try {
+      deadline.expire_(deadline.context_);
+    } catch (...) {  // the others in the list have their turn in the next tick
+      put_back(pending);
+      throw;
+    }
+  }
+}
+
+void TimerWheel::put_back(Deadline*& pending) {
+  while (pending != nullptr) {
+    Deadline& deadline = *pending;
+    deadline.unlink();
+    if (deadline.is_set()) link(deadline);
   }
 }
 

@@ -66,6 +66,7 @@ class TimerWheel {
   void link(Deadline& deadline);
   std::int64_t next_tick() const;
   void run_slot(std::size_t slot, Clock::time_point now);
+  void put_back(Deadline*& pending);
   static std::int64_t tick_of(Clock::time_point at) { return at.time_since_epoch() / kTick; }
 
   std::array<Deadline*, kSlots> slots_;

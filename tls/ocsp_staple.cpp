@@ -109,6 +109,9 @@ std::optional<OcspStaple> read_ocsp_staple(const std::string& path, X509* leaf, 
                        " and is not stapled; clients that ask the responder will refuse the certificate");
     return std::nullopt;
   }
+  if (issuer == nullptr && X509_check_issued(leaf, leaf) != X509_V_OK) {
+    warnings.push_back("the signature of " + path + " is not checked: the certificate's file does not hold its issuer's after it");
+  }
   staple.valid_until = time_of(until);
   return staple;
 }

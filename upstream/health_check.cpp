@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "config/value_text.h"
+#include "metrics/log.h"
 #include "tls/stream_error.h"
 #include "upstream/connector.h"
 
@@ -77,10 +78,15 @@ void HealthCheck::set_addresses(const std::string& host, std::uint16_t port,
 }
 
 void HealthCheck::probe() {
-  running_ = std::make_shared<Probe>(*this, endpoint_);
-  ++endpoint_.next_address;
-  running_->limit.set_after(settings_.timeout);
-  tools_.io.loop.spawn(run(running_));
+  try {
+    running_ = std::make_shared<Probe>(*this, endpoint_);
+    ++endpoint_.next_address;
+    running_->limit.set_after(settings_.timeout);
+    tools_.io.loop.spawn(run(running_));
+  } catch (const std::exception&) {  // memory ran out: the next one may be made
+    running_.reset();
+    wait(1 - kJitter, 1 + kJitter, settings_.interval);
+  }
 }
 
 Awaitable<> HealthCheck::run(std::shared_ptr<Probe> probe) {
@@ -91,12 +97,20 @@ Awaitable<> HealthCheck::run(std::shared_ptr<Probe> probe) {
     probe->no_verdict = true;
   }
   probe->limit.clear();
-  if (probe->timed_out) problem = "no answer in " + config::duration_text(probe->settings.timeout);
-  HealthCheck* check = probe->owner;
-  if (check == nullptr) co_return;
-  check->running_.reset();
-  check->wait(1 - kJitter, 1 + kJitter, check->settings_.interval);
-  if (!probe->no_verdict) check->ended_(problem);
+  if (probe->owner != nullptr) probe->owner->ended(*probe, std::move(problem));
+}
+
+// Last: it may end the check.
+void HealthCheck::ended(const Probe& probe, std::string problem) {
+  running_.reset();
+  wait(1 - kJitter, 1 + kJitter, settings_.interval);
+  if (probe.no_verdict) return;
+  try {
+    if (probe.timed_out) problem = "no answer in " + config::duration_text(settings_.timeout);
+    ended_(problem);
+  } catch (const std::exception& error) {  // memory ran out: the next one tells
+    metrics::log().error("health: {}", error.what());
+  }
 }
 
 Awaitable<std::string> HealthCheck::ask(std::shared_ptr<Probe> probe) {

@@ -1,5 +1,5 @@
-// Asks one endpoint again and again whether it is well, each time over a connection of its own, which is made as those for
-// requests are. The health thread's alone.
+// Asks one endpoint again and again whether it is well, each time over a connection of its own, which is made as those
+// for requests are. The health thread's alone.
 #pragma once
 
 #include <functional>
@@ -13,8 +13,8 @@
 
 namespace sluice::upstream {
 
-// Asks over a connection that is there, and tells what is wrong; empty: nothing. The caller bounds it by aborting the stream.
-// What is asked is not known here: the gateway hands it in. The arguments outlast it.
+// Asks over a connection that is there, and tells what is wrong; empty: nothing. The caller bounds it by aborting the
+// stream. What is asked is not known here: the gateway hands it in. The arguments outlast it.
 using HttpProbe = Awaitable<std::string> (*)(tls::Stream& stream, const config::HealthCheck& check, const config::Endpoint& endpoint);
 
 // What checks work with.
@@ -44,6 +44,7 @@ class HealthCheck {
   struct Probe;
   void wait(double least_share, double most_share, std::chrono::milliseconds of);
   void probe();
+  void ended(const Probe& probe, std::string problem);
   static Awaitable<> run(std::shared_ptr<Probe> probe);
   static Awaitable<std::string> ask(std::shared_ptr<Probe> probe);
 

@@ -53,20 +53,26 @@ void HealthMonitor::take_over(const std::vector<WatchedUpstream>& upstreams, con
   std::map<std::string, std::unique_ptr<UpstreamHealth>> before = std::move(upstreams_);
   upstreams_.clear();
   for (const WatchedUpstream& watched : upstreams) {
-    std::unique_ptr<UpstreamHealth>& known = before[watched.settings.name];
-    std::unique_ptr<UpstreamHealth>& now = upstreams_[watched.settings.name];
-    if (known && known->settings() == watched.settings && watched.tls_unchanged) {
-      now = std::move(known);
-    } else {
-      const metrics::HealthMetrics metrics(registry_, watched.settings.name);
-      now = std::make_unique<UpstreamHealth>(io_, watched, metrics, told_, known.get());
-      now->start_checks(http_probe_);
+    try {
+      std::unique_ptr<UpstreamHealth> now = renewed(watched, before[watched.settings.name]);
+      for (const auto& [name, known] : addresses) now->set_addresses(name.first, name.second, known);
+      upstreams_.insert_or_assign(watched.settings.name, std::move(now));
+    } catch (const std::exception& error) {  // memory ran out
+      metrics::log().error("upstream {}: its health is not watched until the next reload: {}", watched.settings.name, error.what());
     }
-    for (const auto& [name, known_addresses] : addresses) now->set_addresses(name.first, name.second, known_addresses);
   }
   for (const auto& [name, gone] : before) {
     if (gone && !upstreams_.contains(name)) gone->retire();
   }
+}
+
+// `known`: of the configuration before, or null.
+std::unique_ptr<UpstreamHealth> HealthMonitor::renewed(const WatchedUpstream& watched, std::unique_ptr<UpstreamHealth>& known) {
+  if (known && known->settings() == watched.settings && watched.tls_unchanged) return std::move(known);
+  const metrics::HealthMetrics metrics(registry_, watched.settings.name);
+  auto now = std::make_unique<UpstreamHealth>(io_, watched, metrics, told_, known.get());
+  now->start_checks(http_probe_);
+  return now;
 }
 
 void HealthMonitor::expect_child(std::function<void()> ready) {

@@ -1,6 +1,6 @@
-// Watches the health of all endpoints for the whole process, on a thread of its own: no worker is held up by it, and it works when the
-// workers are busy. What it finds out it leaves in EndpointState and tells; what outlives configurations goes by endpoint.
-// It owns the thread; the functions are for any thread unless they say otherwise.
+// Watches the health of all endpoints for the whole process, on a thread of its own: no worker is held up by it, and it
+// works when the workers are busy. What it finds out it leaves in EndpointState and tells; what outlives configurations
+// goes by endpoint. It owns the thread; the functions are for any thread unless they say otherwise.
 #pragma once
 
 #include <map>
@@ -26,7 +26,8 @@ class HealthMonitor {
   void start();
   void stop();
 
-  // The upstreams of the configuration in force, in place of those of before. Whoever is told has to know their endpoints by then.
+  // The upstreams of the configuration in force, in place of those of before. Whoever is told has to know their
+  // endpoints by then.
   void watch(std::vector<WatchedUpstream> upstreams, Resolver::Known addresses);
   void set_addresses(const Resolver::Name& name, const std::shared_ptr<const Addresses>& addresses);
   // As Worker::expect_child(): `ready` is called on the health thread.
@@ -37,6 +38,7 @@ class HealthMonitor {
  private:
   static constexpr std::uint64_t kMostHeld = 1 << 20;  // bytes of requests that endpoints do not take
   void run();
+  std::unique_ptr<UpstreamHealth> renewed(const WatchedUpstream& watched, std::unique_ptr<UpstreamHealth>& known);
   void take_over(const std::vector<WatchedUpstream>& upstreams, const Resolver::Known& addresses);
 
   metrics::Registry& registry_;

@@ -19,9 +19,21 @@ UpstreamHealth::Member::Member(tls::TimerWheel& wheel, config::Endpoint its_endp
           },
           this) {}
 
+// Why it is out; both reasons where it has both.
+std::string UpstreamHealth::Member::reason() const {
+  std::string text;
+  if (unhealthy) text = "unhealthy: " + problem;
+  if (ejected) text += (text.empty() ? "ejected: " : "; ejected: ") + failure;
+  return text;
+}
+
+UpstreamHealth::UpstreamHealth(tls::WorkerIo& io, const WatchedUpstream& watched, const metrics::HealthMetrics& metrics, Told told)
+    : io_(io), settings_(watched.settings), tls_context_(watched.tls_context), metrics_(metrics), told_(std::move(told)) {}
+
+// Should memory run out here, what was adopted already is let go as by the destructor.
 UpstreamHealth::UpstreamHealth(tls::WorkerIo& io, const WatchedUpstream& watched, const metrics::HealthMetrics& metrics,
                                Told told, UpstreamHealth* before)
-    : io_(io), settings_(watched.settings), tls_context_(watched.tls_context), metrics_(metrics), told_(std::move(told)) {
+    : UpstreamHealth(io, watched, metrics, std::move(told)) {
   adopt(watched, before);
   drop_what_is_not_asked_for();
   count();
@@ -32,7 +44,12 @@ UpstreamHealth::~UpstreamHealth() {
   for (const std::unique_ptr<Member>& member : members_) {
     member->state->failures.store(0, std::memory_order_relaxed);
     member->state->set_reason({});
-    if (member->state->out.exchange(false)) told_({member->state, false, false});
+    if (!member->state->out.exchange(false)) continue;
+    try {
+      told_({member->state, false, false});
+    } catch (const std::exception& error) {  // memory ran out: workers leave it alone until their next configuration
+      metrics::log().error("upstream {}: {}", settings_.name, error.what());
+    }
   }
 }
 
@@ -69,15 +86,13 @@ void UpstreamHealth::drop_what_is_not_asked_for() {
   const bool ejects = settings_.outlier.consecutive_failures && members_.size() > 1;
   for (const std::unique_ptr<Member>& member : members_) {
     if (!ejects && member->ejected) {
-      member->ejected = false;
       member->state->failures.store(0, std::memory_order_relaxed);
       member->ejection_ends.clear();
-      changed(*member);
+      change(*member, &Member::ejected, false);
     }
     if (!settings_.health_check && member->checked) {
-      const bool was_unhealthy = std::exchange(member->unhealthy, false);
       member->checked = false;
-      if (was_unhealthy) changed(*member);
+      if (member->unhealthy) change(*member, &Member::unhealthy, false);
     }
   }
 }
@@ -110,15 +125,14 @@ void UpstreamHealth::check_ended(Member& member, const std::string& problem) {
   const config::HealthCheck& rules = *settings_.health_check;
   if (well == !member.unhealthy) return;
   if (!is_first && (well ? member.passed < rules.healthy_after : member.failed < rules.unhealthy_after)) return;
-  member.unhealthy = !well;
-  if (!well) member.reason = "unhealthy: " + problem;
+  if (!well) member.problem = problem;
   if (well) {
     metrics::log().info("upstream {}: {} is healthy again", settings_.name, member.endpoint.url);
   } else {
     metrics::log().warn("upstream {}: {} is unhealthy: {} in a row failed, the last one: {}", settings_.name,
                         member.endpoint.url, member.failed == 1 ? "1 check" : std::to_string(member.failed) + " checks", problem);
   }
-  changed(member);
+  change(member, &Member::unhealthy, !well);
 }
 
 void UpstreamHealth::failing(const EndpointState* state, std::string_view reason) {
@@ -136,22 +150,27 @@ void UpstreamHealth::failing(const EndpointState* state, std::string_view reason
                         settings_.outlier.max_ejected);
     return;
   }
-  member.ejected = true;
-  member.reason = "ejected: " + std::string(reason);
-  metrics_.ejections.add();
+  member.failure = reason;
   metrics::log().warn("upstream {}: {} is ejected for {}: {} failures in a row, the last one {}", settings_.name,
                       member.endpoint.url, config::duration_text(settings_.outlier.eject_for), failures, reason);
+  try {
+    change(member, &Member::ejected, true);
+  } catch (...) {
+    member.state->failures.store(0, std::memory_order_relaxed);  // the next row is told again
+    throw;
+  }
+  metrics_.ejections.add();
   member.ejection_ends.set_after(settings_.outlier.eject_for);
-  changed(member);
 }
 
 // On probation: the next failure ejects it again, an answer clears it.
 void UpstreamHealth::ejection_ended(Member& member) {
-  member.ejected = false;
   const std::uint64_t failures = settings_.outlier.consecutive_failures.value_or(1) - 1;
   member.state->failures.store(static_cast<std::uint32_t>(failures), std::memory_order_relaxed);
+  member.ejection_ends.set_after(settings_.outlier.eject_for);  // again, should this come to nothing
   metrics::log().info("upstream {}: {} is tried again after its ejection", settings_.name, member.endpoint.url);
-  changed(member);
+  change(member, &Member::ejected, false);
+  member.ejection_ends.clear();
 }
 
 std::size_t UpstreamHealth::count_out() const noexcept {
@@ -165,11 +184,24 @@ std::size_t UpstreamHealth::most_ejected() const noexcept {
   return std::max<std::size_t>(members_.size() * settings_.outlier.max_ejected / 100, 1);
 }
 
+// Should memory run out on the way, all is as before: the next check, failure or end of an ejection comes here again.
+void UpstreamHealth::change(Member& member, bool Member::*what, bool now) {
+  const bool before = std::exchange(member.*what, now);
+  const bool was_out = member.state->out;
+  try {
+    changed(member);
+  } catch (...) {
+    member.*what = before;
+    member.state->out = was_out;
+    throw;
+  }
+}
+
 void UpstreamHealth::changed(Member& member) {
   for (const std::unique_ptr<Member>& each : members_) each->spared = false;
   const bool out = member.is_out();
   const bool tunnels_leave = out && settings_.on_unhealthy == config::OnUnhealthy::close;
-  member.state->set_reason(out ? member.reason : "");
+  member.state->set_reason(member.reason());
   if (member.state->out.exchange(out) != out) told_({member.state, out, tunnels_leave});
   count();
   note_panic();

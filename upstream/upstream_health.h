@@ -1,5 +1,6 @@
-// Which endpoints of one upstream are out, and why: they fail their health checks, or are ejected because requests to them fail.
-// Decides for all workers. The health thread's alone; it sees the workers only through EndpointState and `told`.
+// Which endpoints of one upstream are out, and why: they fail their health checks, or are ejected because requests to
+// them fail. Decides for all workers. The health thread's alone; it sees the workers only through EndpointState and
+// `told`.
 #pragma once
 
 #include <functional>
@@ -55,18 +56,22 @@ class UpstreamHealth {
     unsigned passed = 0, failed = 0;  // checks in a row
     std::unique_ptr<HealthCheck> check;
     bool ejected = false;
-    std::string reason;       // why it is out
+    std::string problem;      // why it is unhealthy
+    std::string failure;      // why it is ejected
     bool spared = false;      // that it could not be ejected was said
     tls::Deadline ejection_ends;
     bool is_out() const noexcept { return ejected || unhealthy; }
+    std::string reason() const;
   };
 
+  UpstreamHealth(tls::WorkerIo& io, const WatchedUpstream& watched, const metrics::HealthMetrics& metrics, Told told);
   void adopt(const WatchedUpstream& watched, UpstreamHealth* before);
   void drop_what_is_not_asked_for();
   void check_ended(Member& member, const std::string& problem);
   void ejection_ended(Member& member);
   std::size_t count_out() const noexcept;
   std::size_t most_ejected() const noexcept;
+  void change(Member& member, bool Member::*what, bool now);
   void changed(Member& member);
   void count();
   void note_panic();

@@ -28,9 +28,10 @@ struct AdminSources {
 };
 
 // Which answer a request gets: pure but for the sources.
-// A request is refused when its Host is a name other than localhost (a web page may have bound its own name to this address),
-// or its Origin is another one; /metrics and /status need the token where one is set. What changes something needs it, too; without
-// one, a field of our own, which no web page can send here: its browser would ask first (CORS), and be refused.
+// A request is refused when its Host is a name other than localhost (a web page may have bound its own name to this
+// address), or its Origin is another one; /metrics and /status need the token where one is set. What changes something
+// needs it, too; without one, a field of our own, which no web page can send here: its browser would ask first (CORS),
+// and be refused.
 inline constexpr char kOwnField[] = "X-Sluice-Admin";
 AdminReply answer(const http::RequestHead& request, const config::Admin& settings, const AdminSources& sources);
 

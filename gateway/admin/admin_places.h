@@ -1,5 +1,5 @@
-// Who holds a place on the admin listener, and who gives it up when all are taken: all connections count, whatever they do. Used
-// on the control thread.
+// Who holds a place on the admin listener, and who gives it up when all are taken: all connections count, whatever they
+// do. Used on the control thread.
 #pragma once
 
 #include <array>
@@ -12,14 +12,15 @@ namespace sluice::admin {
 
 class AdminPlaces {
  public:
-  // What a connection is about, in the order in which places are given up: one that lingers has its answer, one that has asked
-  // nothing may never do so.
+  // What a connection is about, in the order in which places are given up: one that lingers has its answer, one that
+  // has asked nothing may never do so.
   enum class Phase : std::size_t { lingering, waiting, sending };
 
   // One connection's, as long as it lives. Begins by waiting for the request.
   class Place {
    public:
-    // When all places are taken, the one that has been for longest in the first of the phases is taken away: its `close` is called.
+    // When all places are taken, the one that has been for longest in the first of the phases is taken away: its
+    // `close` is called.
     Place(std::shared_ptr<AdminPlaces> places, std::function<void()> close);
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;

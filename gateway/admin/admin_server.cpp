@@ -14,7 +14,6 @@ namespace sluice::admin {
 namespace {
 
 constexpr std::chrono::milliseconds kRequestTime{5000};  // to ask and to take the answer
-constexpr std::chrono::milliseconds kTaskTime{30000};    // for what is to be done, such as resolving names for a reload
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
 std::string response_text(const AdminReply& reply, bool head_only) {
@@ -43,23 +42,35 @@ void AdminServer::Connection::close() {
   socket.close(ignored);
 }
 
-AdminServer::AdminServer(IoContext& context, config::Admin settings, AdminSources sources, AdminTasks tasks, int descriptor)
+AdminServer::AdminServer(IoContext& context, config::Admin settings, AdminSources sources, AdminTasks tasks, int descriptor,
+                         std::chrono::milliseconds task_time)
     : context_(context),
       settings_(std::move(settings)),
       sources_(std::move(sources)),
       tasks_(std::move(tasks)),
+      task_time_(task_time),
       acceptor_(context) {
-  acceptor_.assign(settings_.address.v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), descriptor);
-  acceptor_.non_blocking(true);
+  held_ = tls::Descriptor(descriptor);
   renew_spare();
 }
 
-void AdminServer::start() { asio::co_spawn(context_.get_executor(), accept_loop(), asio::detached); }
+void AdminServer::start() {
+  if (acceptor_.is_open() || !held_) return;
+  acceptor_.assign(settings_.address.v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), held_.get());
+  held_.release();
+  acceptor_.non_blocking(true);
+  asio::co_spawn(context_.get_executor(), accept_loop(), asio::detached);
+}
 
-// Taken out of Asio's epoll first: a successor may have the socket as well.
 void AdminServer::close() {
+  hold();
+  held_.close();
+}
+
+// Taken out of Asio's epoll: a successor may have the socket as well.
+void AdminServer::hold() {
   ErrorCode ignored;
-  if (acceptor_.is_open()) tls::Descriptor(acceptor_.release(ignored));
+  if (acceptor_.is_open()) held_ = tls::Descriptor(acceptor_.release(ignored));
 }
 
 ControlAwaitable<> AdminServer::accept_loop() {
@@ -91,11 +102,13 @@ void AdminServer::renew_spare() {
 
 ControlAwaitable<AdminReply> AdminServer::carry_out(Task task) {
   struct Outcome {
-    explicit Outcome(IoContext& context) : told(context, Clock::time_point::max()) {}
+    Outcome(IoContext& context, std::chrono::milliseconds time) : told(context, time) {}
     AdminReply reply;
-    Timer told;  // cancelled when it is
+    Timer told;  // over at once when it is
   };
-  const auto outcome = std::make_shared<Outcome>(context_);
+  const auto outcome = std::make_shared<Outcome>(context_, task_time_);
+  outcome->reply.status = 202;
+  outcome->reply.body = "still under way; the log will tell how it ends\n";
   tasks_(task, [outcome](AdminReply reply) {
     outcome->reply = std::move(reply);
     outcome->told.expires_at(Clock::time_point::min());
@@ -128,8 +141,7 @@ ControlAwaitable<> AdminServer::serve(std::shared_ptr<Connection> connection) {
   if (head.state == http1::HeadResult::complete) {
     AdminReply reply = answer(request, settings_, sources_);
     if (reply.task != Task::none) {
-      deadline.expires_after(kTaskTime);
-      deadline.async_wait(cut);
+      deadline.cancel();  // it is bounded itself
       reply = co_await carry_out(reply.task);
       deadline.expires_after(kRequestTime);
       deadline.async_wait(cut);

@@ -1,4 +1,5 @@
-// The admin listener: /metrics, /healthz, /readyz, /status, /reload, /drain. Runs on the control thread, so that a stuck worker can be told of.
+// The admin listener: /metrics, /healthz, /readyz, /status, /reload, /drain. Runs on the control thread, so that a
+// stuck worker can be told of.
 // Small requests, small answers, one per connection; every wait is bounded.
 #pragma once
 
@@ -19,11 +20,17 @@ using AdminTasks = std::function<void(Task task, std::function<void(AdminReply)>
 
 class AdminServer {
  public:
+  // For what is to be done, such as resolving names for a reload. Who has asked hears then that it is still under way.
+  static constexpr std::chrono::milliseconds kTaskTime{30000};
+
   // Takes over a listening descriptor.
-  AdminServer(IoContext& context, config::Admin settings, AdminSources sources, AdminTasks tasks, int descriptor);
+  AdminServer(IoContext& context, config::Admin settings, AdminSources sources, AdminTasks tasks, int descriptor,
+              std::chrono::milliseconds task_time = kTaskTime);
   void start();
   // Closes the listening socket; who is connected gets an answer.
   void close();
+  // The same, but keeps the socket, at which another process accepts; start() accepts there again.
+  void hold();
   int socket() { return acceptor_.native_handle(); }
 
  private:
@@ -46,7 +53,9 @@ class AdminServer {
   const config::Admin settings_;
   const AdminSources sources_;
   const AdminTasks tasks_;
+  const std::chrono::milliseconds task_time_;
   asio::basic_socket_acceptor<asio::ip::tcp, Executor> acceptor_;
+  tls::Descriptor held_;
   // Given up for a connection when there are no descriptors left: then, above all, one asks what is going on.
   tls::Descriptor spare_;
   const std::shared_ptr<AdminPlaces> places_ = std::make_shared<AdminPlaces>(kMaxConnections);

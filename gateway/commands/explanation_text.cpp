@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "config/visible.h"
 #include "gateway/commands/explanation.h"
 
 namespace sluice::commands {
@@ -96,7 +97,7 @@ std::string to_text(const Explanation& explanation) {
   table(out, "In force", explanation.in_force);
   append_routes(out, explanation.routes);
   lines(out, "Note", explanation.notes);
-  return out;
+  return config::visible(out);  // what was asked for may hold anything
 }
 
 }  // namespace sluice::commands

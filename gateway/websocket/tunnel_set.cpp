@@ -43,6 +43,11 @@ void TunnelSet::leave_all(Farewell farewell, std::chrono::milliseconds time) {
   for_each([time](Tunnel& tunnel) { tunnel.leave(time * 2 / 3); });
 }
 
+void TunnelSet::stay() {
+  farewell_ = {};
+  all_leave_ = false;
+}
+
 void TunnelSet::leave_if(const std::function<bool(const Tunnel&)>& is_orphan) {
   for_each([&is_orphan](Tunnel& tunnel) {
     if (is_orphan(tunnel)) tunnel.leave();

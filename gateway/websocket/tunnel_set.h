@@ -30,6 +30,8 @@ class TunnelSet {
   };
   // Lets all of them go (Tunnel::leave) within `time`, with some of it left for their Close; those that are added later go at once.
   void leave_all(Farewell farewell, std::chrono::milliseconds time);
+  // Those that are added from now on need not go. Who was told to, goes.
+  void stay();
   const Farewell& farewell() const noexcept { return farewell_; }
   // Lets those go (Tunnel::leave) that belong to nothing any more.
   void leave_if(const std::function<bool(const Tunnel&)>& is_orphan);

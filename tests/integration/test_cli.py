@@ -74,6 +74,19 @@ def test_check_of_a_good_file(tmp_path):
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.parametrize("log, problem", [("missing/access.log", "No such file or directory"), ("", "Is a directory")])
+def test_check_finds_an_access_log_that_cannot_be_opened(tmp_path, log, problem):
+    config = config_for("http://127.0.0.1:1", access_log={"file": str(tmp_path / log)})
+    result = run_sluice("check", "--config", write_config(tmp_path, config))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert f"access_log.file: cannot open log {tmp_path / log}: {problem}" in result.stderr
+    config["access_log"]["format"] = "off"
+    assert run_sluice("check", "--config", write_config(tmp_path, config)).returncode == 0
+    config["access_log"] = {"file": str(tmp_path / "new.log")}
+    assert run_sluice("check", "--config", write_config(tmp_path, config)).returncode == 0
+    assert not (tmp_path / "new.log").exists()
+
+
 def test_check_finds_sluice_yaml_in_the_folder(tmp_path):
     write_config(tmp_path, config_for("http://127.0.0.1:1"))
     assert run_sluice("check", cwd=tmp_path).returncode == 0

@@ -232,3 +232,14 @@ def test_a_unix_listener_is_taken_by_name(tmp_path):
     told = explain(file, "GET", "http://a.example/", "--listener", "local")
     assert told["client"] == {"address": "unix", "trusted": True, "believed": "unix", "scheme": "http"}
     assert explain(file, "GET", "http://a.example/")["listener"].startswith("web "), "a URL leads to a port first"
+
+
+def test_control_characters_do_not_reach_the_terminal(tmp_path):
+    file = tmp_path / "sluice.yaml"
+    file.write_text(to_yaml(config_for("http://127.0.0.1:1")))
+    told = run_sluice("explain", "--config", file, "GET", "http://x/\x1b[31m")
+    assert (told.returncode, "\x1b" in told.stderr) == (1, False)
+    assert "http://x/\\x1b[31m" in told.stderr
+    told = run_sluice("explain", "--config", file, "GET", "http://x/\x9b31m", "-H", "X-Evil: \x1b[31m")
+    assert "\x9b" not in told.stdout and "\x1b" not in told.stdout
+    assert "http://x/\\xc2\\x9b31m" in told.stdout

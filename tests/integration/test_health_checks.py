@@ -6,11 +6,12 @@ import threading
 import pytest
 
 from support import websocket
+from support.config_text import config_for
 from support.http_message import response_bytes
 from support.raw_backend import echo_websocket
 from support.stream import PeerClosed
 from support.waiting import seconds, stays, wait_until
-from support.websocket import open_websocket
+from support.websocket import open_websocket, upgrade_bytes
 
 CHECK = {"path": "/healthz?full=1", "interval": "50ms", "timeout": "1s", "healthy_after": 2, "unhealthy_after": 2}
 
@@ -227,6 +228,37 @@ def test_tunnels_of_an_unhealthy_endpoint(lab, on_unhealthy):
     for _ in range(3):  # who comes back lives at the other one
         open_websocket(lab.client(gateway))
     gateway.wait_metric("sluice_websocket_tunnels_open", 9, route="all")
+
+
+def test_a_handshake_from_before_a_reload_hears_that_its_endpoint_goes(lab):
+    ill, sign = threading.Event(), threading.Event()
+
+    def script(connection):
+        request = connection.read_request_head()
+        if not request.header("Upgrade"):
+            return connection.send(response_bytes(503 if ill.is_set() else 200, b"", [("Connection", "close")]))
+        connection.wait(sign)
+        connection.unread(request.head)
+        return echo_websocket(connection)
+
+    backend = lab.backend(script)
+    upstream = {"health_check": CHECK, "on_unhealthy": "close"}
+    config = config_for(backend, workers=1, timeouts={"drain": "10s"}, upstream=upstream,
+                        route={"websocket": {"drain": {"code": 4321, "over": "100ms"}}})
+    gateway = lab.gateway_from(config)
+    gateway.wait_metric("sluice_upstream_endpoints", 1, upstream="app", state="healthy")
+    client = lab.client(gateway, timeout=10)
+    client.send(upgrade_bytes())
+    wait_until(lambda: any(request.header("Upgrade") for request in backend.requests), "the handshake")
+    config["upstreams"][0]["pool"] = {"max_idle": 3}
+    gateway.reload(config)
+    ill.set()
+    gateway.wait_metric("sluice_upstream_endpoints", 1, upstream="app", state="unhealthy")
+    sign.set()
+    assert client.response().status == 101
+    frame = client.read_frame(timeout=5)
+    assert (frame.opcode, frame.close_code) == (websocket.CLOSE, 4321)
+    client.send_frame(websocket.CLOSE, websocket.close_payload(4321))
 
 
 def carries(client):

@@ -11,23 +11,12 @@ import pytest
 from support import websocket
 from support.binary import is_sanitized
 from support.config_text import config_for
-from support.http_message import request_bytes, response_bytes
-from support.raw_backend import echo_websocket
-from support.raw_client import blind
+from support.freeze import stopped_thread
+from support.http_message import request_bytes
+from support.raw_backend import named
+from support.raw_client import RawClient, blind
 from support.waiting import wait_until
 from support.websocket import open_websocket
-
-
-def named(name):
-    """A backend that answers with its name, and echoes over WebSocket."""
-    def script(connection):
-        while True:
-            request = connection.read_request_head()
-            if request.header("Upgrade"):
-                connection.unread(request.head)
-                return echo_websocket(connection)
-            connection.send(response_bytes(200, name))
-    return script
 
 
 def two_routes(lab, **sections):
@@ -322,6 +311,27 @@ def test_watched_files_are_taken_over_by_themselves(lab, ca):
     gateway.rewrite({**config, "routes": [{"name": "all", "respond": {"status": 418}}]})
     gateway.wait_metric("sluice_config_generation", 3, timeout=10)
     assert lab.client(gateway, tls=blind()).request().status == 418
+
+
+@pytest.mark.slow
+def test_a_worker_that_hangs_fails_a_reload_and_not_those_after_it(lab):
+    config = two_routes(lab)
+    gateway = lab.gateway_from(config)
+    more = {**config, "listeners": [*config["listeners"], {"name": "more", "address": "127.0.0.1:0"}]}
+    with stopped_thread(gateway, "worker-1"):
+        gateway.rewrite(more)
+        gateway.signal(signal.SIGHUP)
+        wait_until(lambda: "worker 1 does not answer: the configuration is in force in part" in gateway.stderr(), "the line", timeout=10)
+        client = RawClient(gateway.admin_port, timeout=10)
+        lab.clients.append(client)
+        response = client.request("POST", "/reload", [("X-Sluice-Admin", "1")], host="localhost")
+        assert (response.status, b"worker 1 does not answer" in response.body) == (500, True)
+    gateway.wait_metric("sluice_config_generation", 2)
+    wait_until(lambda: "every worker has answered by now" in gateway.stderr(), "the line")
+    gateway.wait_started(2, admin=True)
+    assert lab.client(gateway, "more").request("GET", "/one").status == 200, "new listeners accept by now"
+    gateway.reload(config)
+    assert gateway.metric("sluice_config_generation") == 3
 
 
 def test_proxy_has_no_file(lab):

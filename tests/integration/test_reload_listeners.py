@@ -1,12 +1,15 @@
 """Listeners over reloads: an address that stays keeps its sockets, others are opened and closed."""
 
 import copy
+import errno
 import os
+import signal
 import socket
 import stat
 import threading
 
 from support.config_text import config_for
+from support.faults import UNORDERED, Control, Fault
 from support.raw_backend import echo_websocket
 from support.raw_client import RawClient, blind
 from support.stream import PeerClosed
@@ -124,6 +127,19 @@ def test_a_unix_socket_is_added_and_removed(lab, folder):
         gateway.reload(config)
         assert not path.exists()
         assert kept.request().status == 200
+
+
+def test_one_that_cannot_be_waited_at_is_tried_again(lab):
+    control = Control(lab.folder / "faults")
+    config = config_for(lab.backend(), workers=1)
+    gateway = lab.start(config=config, wrapper=control.wrapper(), env=UNORDERED).wait_started(1, admin=True)
+    gateway.rewrite(with_listeners(config, config["listeners"][0], MORE))
+    with control.armed(Fault("epoll_ctl_add", errno.ENOSPC, always=True)):
+        gateway.signal(signal.SIGHUP)
+        wait_until(lambda: "(epoll_ctl): No space left on device; it is tried again" in gateway.stderr(), gateway.stderr)
+    wait_until(lambda: "listener more: accepts by now" in gateway.stderr(), "the line")
+    gateway.wait_started(2, admin=True)
+    assert lab.client(gateway, "more").request().status == 200
 
 
 def test_no_connection_is_lost_while_other_listeners_come_and_go(lab, folder):

@@ -12,6 +12,7 @@ import pytest
 
 from support import binary, websocket
 from support.config_text import config_for
+from support.freeze import listening_ports, stopped_thread
 from support.http_message import request_bytes
 from support.raw_backend import echo_websocket
 from support.raw_client import RawClient, blind
@@ -147,6 +148,67 @@ def test_listeners_may_come_and_go_with_it(lab):
     assert lab.client(gateway, "other").request().status == 200
 
 
+def test_a_unix_socket_that_the_new_one_does_not_have_goes(lab, folder):
+    config = config_for(lab.backend(), workers=2, timeouts={"drain": "5s"})
+    local = {"name": "local", "address": f"unix:{folder / 'gone.sock'}"}
+    stays = {"name": "stays", "address": f"unix:{folder / 'stays.sock'}"}
+    gateway = lab.gateway_from({**config, "listeners": [*config["listeners"], local, stays]})
+    gateway.rewrite({**config, "listeners": [*config["listeners"], stays]})
+    gateway.replace()
+    wait_until(lambda: not (folder / "gone.sock").exists(), "the file to be removed", timeout=2)
+    end_of(gateway.predecessors[-1])
+    assert lab.client(gateway, "stays").request().status == 200
+
+
+def dies(gateway):
+    """The successor; the one that it replaced is the gateway again."""
+    failed = gateway.process
+    failed.kill()
+    gateway.process = gateway.predecessors.pop()
+    wait_until(lambda: "has ended (Killed); this one serves again" in gateway.stderr(), "the line")
+
+
+def test_one_that_dies_after_it_served_is_made_up_for(lab, folder):
+    config = config_for(lab.backend(echo_websocket), workers=2, timeouts={"drain": "10s"})
+    config["routes"].insert(0, {"name": "fixed", "match": {"path": "/fixed"}, "respond": {"status": 200}})
+    local = {"name": "local", "address": f"unix:{folder / 'web.sock'}"}
+    gone = {"name": "gone", "address": f"unix:{folder / 'gone.sock'}"}
+    config["listeners"].append(local)
+    gateway = lab.gateway_from({**config, "listeners": [*config["listeners"], gone]})
+    gateway.rewrite(config)
+    gateway.replace()
+    wait_until(lambda: not (folder / "gone.sock").exists(), "the old one to drain")
+    dies(gateway)
+    for name in ["web", "local"] * 8:  # on every worker
+        assert lab.client(gateway, name).request("GET", "/fixed").status == 200
+    kept = lab.client(gateway)
+    for _ in range(3):
+        assert kept.request("GET", "/fixed").header("Connection") is None
+    client = lab.client(gateway)
+    open_websocket(client)
+    client.send_frame(websocket.TEXT, b"stays?")
+    assert client.read_frame().payload == b"stays?"
+    assert gateway.admin("/readyz").status == 200
+    assert gateway.metric("sluice_replacements_failed_total") == 1
+    assert gateway.metric("sluice_draining") == 0
+    gateway.reload({**config, "listeners": [*config["listeners"], gone]})
+    assert lab.client(gateway, "gone").request("GET", "/fixed").status == 200, "reloads go on, and it comes back"
+
+
+@pytest.mark.slow
+def test_one_that_dies_later_is_told_of(lab):
+    gateway = lab.gateway(lab.backend(echo_websocket), timeouts={"drain": "25s"},
+                          route={"websocket": {"drain": {"over": "20s"}}})
+    client = lab.client(gateway, timeout=10)
+    open_websocket(client)
+    first = gateway.process
+    gateway.replace()
+    wait_until(lambda: gateway.port not in listening_ports(first.pid), "the old one to let go of the sockets", timeout=8)
+    gateway.process.kill()
+    gateway.process = gateway.predecessors.pop()
+    wait_until(lambda: "unless a service manager starts the gateway again, nobody serves" in gateway.stderr(), "the line")
+
+
 def test_sessions_resume_where_ticket_keys_are_in_files(lab, ca):
     key = lab.folder / "ticket.key"
     key.write_bytes(os.urandom(80))
@@ -249,6 +311,20 @@ def test_a_program_that_hangs_is_ended(lab, folder):
         os.kill(int((folder / "pid").read_text()), 0)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("thread, name", [("worker-0", "worker 0"), ("health", "the health thread")])
+def test_a_thread_that_hangs_fails_it(lab, thread, name):
+    gateway = lab.gateway(lab.backend(), workers=2, timeouts={"drain": "5s"})
+    with stopped_thread(gateway, thread):
+        gateway.signal(signal.SIGUSR2)
+        wait_until(lambda: f"was not replaced and goes on: {name} does not answer" in gateway.stderr(), "the failure", timeout=10)
+        gateway.wait_metric("sluice_replacements_failed_total", 1)
+    gateway.reload()
+    gateway.replace()
+    end_of(gateway.predecessors[-1])
+    assert lab.request(gateway).status == 200
+
+
 def test_a_second_signal_meanwhile_is_ignored_and_reloads_are_made_up_for(lab, folder):
     gateway, program = through_a_link(lab, folder)
     fifo = folder / "fifo"
@@ -314,10 +390,33 @@ def test_sockets_of_a_service_manager_are_used(lab, folder):
     end_of(gateway.predecessors[-1])
     for name in ["web", "local"] * 4:
         assert lab.client(gateway, name).request().status == 200
+    gateway.reload({**config, "listeners": config["listeners"][:1]})
+    gateway.replace()
+    end_of(gateway.predecessors[-1])
+    gateway.reload({**config, "listeners": config["listeners"][1:]})
+    assert lab.client(gateway, "local").request().status == 200, "it may come back"
+    gateway.reload(config)
+    for name in ["web", "local"] * 4:
+        assert lab.client(gateway, name).request().status == 200
     assert gateway.stop() == 0
     assert (folder / "web.sock").exists(), "it is the service manager's"
     web.close()
     local.close()
+
+
+def test_peers_at_a_socket_for_both_families_are_known_by_their_ipv4_address(lab):
+    web = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    port = web.getsockname()[1]
+    config = config_for(lab.backend(), workers=1, limits={"max_connections_per_client": 1})
+    config["listeners"] = [{"name": "web", "address": f"[::]:{port}"}]
+    script = f'exec 98<&{web.fileno()}; exec 3<&98; exec env LISTEN_FDS=1 LISTEN_PID=$$ "$@"'
+    gateway = lab.start(config=config, pass_fds=[web.fileno()], wrapper=["bash", "-c", script, "bash"]).wait_started(1, admin=True)
+    clients = [RawClient(port, host) for host in ["::1", "127.0.0.1"]]
+    lab.clients.extend(clients)
+    for client in clients:  # of the same /64, had the second an IPv6 address
+        assert client.request().status == 200
+    assert [request.header("X-Forwarded-For") for request in lab.backends[0].requests] == ["::1", "127.0.0.1"]
+    web.close()
 
 
 def test_the_service_manager_is_told(lab, folder):

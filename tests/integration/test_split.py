@@ -8,25 +8,12 @@ import pytest
 from support import websocket
 from support.config_text import config_for, to_yaml
 from support.gateway import run_sluice
-from support.http_message import response_bytes
-from support.raw_backend import echo_websocket
+from support.raw_backend import named
 from support.raw_client import blind
 from support.waiting import wait_until
 from support.websocket import open_websocket, upgrade_bytes
 
 COOKIE = "sluice_split_all"
-
-
-def named(name):
-    """A backend that answers with its name, and echoes over WebSocket."""
-    def script(connection):
-        while True:
-            request = connection.read_request_head()
-            if request.header("Upgrade"):
-                connection.unread(request.head)
-                return echo_websocket(connection)
-            connection.send(response_bytes(200, name))
-    return script
 
 
 def split_config(lab, main_weight, canary_weight, sticky=False, **sections):

@@ -1,6 +1,7 @@
 """Stopping the gateway's process, so that several things have happened by the time it looks: races made certain."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import signal
@@ -27,6 +28,32 @@ def stopped(gateway):
         yield
     finally:
         gateway.signal(signal.SIGCONT)
+
+
+PTRACE_DETACH, PTRACE_SEIZE, PTRACE_INTERRUPT, WALL = 17, 0x4206, 0x4207, 0x40000000
+
+
+def _ptrace(request, thread):
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.ptrace(request, thread, None, None) != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+@contextlib.contextmanager
+def stopped_thread(gateway, name):
+    """That thread of the gateway does not run inside, as if it hung; the others do. PermissionError where processes may not be traced."""
+    def named():
+        tasks = Path(f"/proc/{gateway.pid}/task").iterdir()
+        return [int(task.name) for task in tasks if (task / "comm").read_text().strip() == name]
+
+    thread = wait_until(named, f"a thread {name}")[0]
+    _ptrace(PTRACE_SEIZE, thread)
+    _ptrace(PTRACE_INTERRUPT, thread)
+    os.waitpid(thread, WALL)
+    try:
+        yield
+    finally:
+        _ptrace(PTRACE_DETACH, thread)
 
 
 def _unacknowledged(sock):

@@ -77,6 +77,18 @@ def echo_websocket(connection):
             connection.send_frame(frame.opcode, frame.payload, frame.fin, frame.rsv)
 
 
+def named(name):
+    """A script that answers with that name, and echoes over WebSocket."""
+    def script(connection):
+        while True:
+            request = connection.read_request_head()
+            if request.header("Upgrade"):
+                connection.unread(request.head)
+                return echo_websocket(connection)
+            connection.send(response_bytes(200, name))
+    return script
+
+
 class RawBackend:
     """Accepts until closed. What a script raises (but the peer's leaving) is kept and raised by check()."""
 

@@ -4,12 +4,16 @@
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 namespace sluice {
 namespace {
 
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
+
+// Read after all that has happened by now.
+constexpr std::int64_t kAlways = std::numeric_limits<std::int64_t>::max();
 
 class FileWatchTest : public ::testing::Test {
  protected:
@@ -18,7 +22,7 @@ class FileWatchTest : public ::testing::Test {
     folder_ = ::mkdtemp(pattern.data());
     write("a", "1");
     write("b", "1");
-    watch_.watch({path("a"), path("b")});
+    watch_.watch({path("a"), path("b")}, kAlways);
   }
   ~FileWatchTest() override { fs::remove_all(folder_); }
 
@@ -63,7 +67,7 @@ TEST_F(FileWatchTest, FollowsLinks) {
   write("first/tls.crt", "1");
   write("second/tls.crt", "1");
   fs::create_directory_symlink("first", folder_ / "data");
-  watch_.watch({path("data/tls.crt")});
+  watch_.watch({path("data/tls.crt")}, kAlways);
   fs::create_directory_symlink("second", folder_ / "data.new");
   fs::rename(folder_ / "data.new", folder_ / "data");
   expect_told(1);
@@ -71,8 +75,29 @@ TEST_F(FileWatchTest, FollowsLinks) {
 
 TEST_F(FileWatchTest, AChangeIsNotForgottenByWatchingMore) {
   write("a", "22");
-  watch_.watch({path("a"), path("c")});
+  watch_.watch({path("a"), path("c")}, kAlways);
   expect_told(1);
+}
+
+TEST_F(FileWatchTest, TellsOfOneThatChangedWhileItWasReadForTheFirstTime) {
+  const std::int64_t since = FileWatch::moment();
+  write("c", "1");
+  watch_.watch({path("a"), path("c")}, since);
+  expect_told(1);
+}
+
+TEST_F(FileWatchTest, TellsOfOneThatChangedWhileItWasReadAgain) {
+  watch_.before_reading();
+  write("a", "22");
+  watch_.watch({path("a"), path("b")}, kAlways);
+  expect_told(1);
+}
+
+TEST_F(FileWatchTest, SaysNothingOfWhatWasReadAfterItChanged) {
+  write("a", "22");
+  watch_.before_reading();
+  watch_.watch({path("a"), path("b")}, kAlways);
+  expect_told(0);
 }
 
 TEST_F(FileWatchTest, RestsWhenItIsStopped) {

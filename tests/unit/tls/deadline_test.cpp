@@ -287,6 +287,18 @@ TEST_F(DeadlineTest, NothingFiresAfterStopEvenInTheSameTick) {
   EXPECT_EQ(first.fired + second.fired, 1);
 }
 
+TEST_F(DeadlineTest, OneThatThrowsTakesNoOtherAlong) {
+  TimerWheel wheel;
+  Alarm alarms[] = {Alarm(wheel), Alarm(wheel), Alarm(wheel)};
+  for (Alarm& alarm : alarms) {
+    alarm.action = [] { throw std::bad_alloc(); };
+    alarm.deadline.set_after(30ms);
+  }
+  for (int tick = 0; tick < 3; ++tick) EXPECT_THROW(wheel.run(Clock::now() + 200ms + tick * 20ms), std::bad_alloc);
+  for (const Alarm& alarm : alarms) EXPECT_EQ(alarm.fired, 1);
+  wheel.run(Clock::now() + 400ms);
+}
+
 TEST_F(DeadlineTest, ADeadlineMayOutliveItsWheel) {
   auto wheel = std::make_unique<TimerWheel>();
   Alarm alarm(*wheel);

@@ -34,6 +34,10 @@ class UpstreamHealthTest : public ::testing::Test {
         harness_.io, watched_, metrics_,
         [this](const HealthChange& change) {
           EXPECT_EQ(change.state->out, change.out);
+          if (out_of_memory_ > 0) {
+            --out_of_memory_;
+            throw std::bad_alloc();
+          }
           told_.push_back((change.out ? "out " : "in ") + std::to_string(number_of(change.state.get())) +
                           (change.tunnels_leave ? ", tunnels leave" : ""));
         },
@@ -74,6 +78,7 @@ class UpstreamHealthTest : public ::testing::Test {
   metrics::HealthMetrics metrics_{harness_.registry, "app"};
   std::vector<std::shared_ptr<EndpointState>> known_;
   std::vector<std::string> told_;
+  int out_of_memory_ = 0;  // how often telling fails
 };
 
 TEST_F(UpstreamHealthTest, AFailingEndpointIsOutForAWhileAndThenOnProbation) {
@@ -185,6 +190,57 @@ TEST_F(UpstreamHealthTest, AnEjectionLeavesTheLastHealthyEndpointAlone) {
   ASSERT_TRUE(harness_.run_until([&] { return metrics_.checks_passed.value() > 0; }));
   health->failing(known_[0].get(), "reset");
   EXPECT_THAT(told(), ElementsAre("out 1"));
+}
+
+TEST_F(UpstreamHealthTest, BothReasonsAreShownForAsLongAsEachHolds) {
+  watched_.settings.health_check.emplace();
+  watched_.settings.outlier.eject_for = 300ms;
+  watched_.settings.outlier.max_ejected = 100;
+  add_endpoints(3);
+  remember();
+  well_ = {false, true, true};
+  const auto health = make();
+  start_checks(*health);
+  ASSERT_TRUE(wait_for("out 0"));
+  EXPECT_EQ(known_[0]->reason(), "unhealthy: ill");
+  health->failing(known_[0].get(), "reset");
+  EXPECT_EQ(known_[0]->reason(), "unhealthy: ill; ejected: reset");
+  EXPECT_TRUE(harness_.run_until([&] { return known_[0]->reason() == "unhealthy: ill"; }));
+}
+
+TEST_F(UpstreamHealthTest, WhatMemoryDidNotSufficeForIsDoneTheNextTime) {
+  add_endpoints(3);
+  remember();
+  const auto health = make();
+  out_of_memory_ = 1;
+  known_[0]->failures = 5;
+  EXPECT_THROW(health->failing(known_[0].get(), "reset"), std::bad_alloc);
+  EXPECT_FALSE(known_[0]->out);
+  EXPECT_EQ(known_[0]->failures, 0u) << "its next row of failures is told again";
+  EXPECT_EQ(metrics_.ejections.value(), 0u);
+  health->failing(known_[0].get(), "reset");
+  EXPECT_THAT(told(), ElementsAre("out 0"));
+  out_of_memory_ = 1;
+  EXPECT_THROW(wait_for("in 0"), std::bad_alloc);
+  EXPECT_TRUE(known_[0]->out);
+  EXPECT_TRUE(wait_for("in 0")) << "its ejection ends a little later";
+}
+
+TEST_F(UpstreamHealthTest, ACheckThatCannotBeToldOfIsFollowedByOthers) {
+  watched_.settings.health_check.emplace();
+  watched_.settings.health_check->interval = 50ms;
+  watched_.settings.health_check->unhealthy_after = 1;
+  add_endpoints(2);
+  remember();
+  well_ = {false, true};
+  auto health = make();
+  out_of_memory_ = 1;
+  start_checks(*health);
+  ASSERT_TRUE(wait_for("out 0"));
+  EXPECT_EQ(metrics_.unhealthy.value(), 1);
+  out_of_memory_ = 1;
+  health.reset();
+  EXPECT_FALSE(known_[0]->out);
 }
 
 // A URL that is listed twice has one state.
