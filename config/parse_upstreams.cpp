@@ -125,6 +125,20 @@ const Table<HealthCheck>& health_check_table() {
   return table;
 }
 
+Fault parse_cookie_name(const std::string& text, std::string& name) {
+  if (!is_token(text)) return in_quotes(text) + " is not the name of a cookie; expected one such as sluice_node";
+  name = text;
+  return std::nullopt;
+}
+
+const Table<Sticky>& sticky_table() {
+  static const Table<Sticky> table{
+      parsed("cookie", &Sticky::cookie, parse_cookie_name, "the name of a cookie"),
+      duration("ttl", &Sticky::ttl),
+  };
+  return table;
+}
+
 const Table<Pool>& pool_table() {
   static const Table<Pool> table{
       integer("max_idle", &Pool::max_idle, {0, kMostIdle}),
@@ -148,13 +162,13 @@ const Table<Upstream>& upstream_table() {
             {"random_two_choices", Balance::random_two_choices},
             {"hash", Balance::hash}}),
       parsed("hash_on", &Upstream::hash_on, parse_hash_on, kHashOnExpected),
+      map("sticky", &Upstream::sticky, sticky_table()),
       map("tls", &Upstream::tls, tls_table()),
       map("retries", &Upstream::retries, retries_table()),
       map("pool", &Upstream::pool, pool_table()),
       map("health_check", &Upstream::health_check, health_check_table()),
       word("on_unhealthy", &Upstream::on_unhealthy, {{"keep", OnUnhealthy::keep}, {"close", OnUnhealthy::close}}),
       map("outlier", &Upstream::outlier, outlier_table()),
-      later<Upstream>("sticky", later_infos({"cookie", "ttl"})),
       later<Upstream>("slow_start"),
       later<Upstream>("rebalance", later_infos({"over"})),
       later<Upstream>("circuit_breaker", later_infos({"max_connections", "max_pending", "max_retries"})),

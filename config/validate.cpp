@@ -159,6 +159,9 @@ void validate_upstreams(const Config& config, Report& report) {
     validate_endpoints(upstream, path, report);
     validate_upstream_tls(upstream.tls, path + ".tls", report);
     if (upstream.health_check) validate_health_check(*upstream.health_check, path + ".health_check", report);
+    if (upstream.sticky && upstream.sticky->ttl < std::chrono::seconds(1) && !report.is_wrong(path + ".sticky.ttl")) {
+      report.problem(path + ".sticky.ttl", "is under a second; expected at least 1s");
+    }
     const bool used =
         std::any_of(config.routes.begin(), config.routes.end(),
                     [&upstream](const Route& route) { return route.leads_to(upstream.name); });

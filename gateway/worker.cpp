@@ -51,13 +51,19 @@ std::shared_ptr<upstream::Cluster> Worker::cluster_for(const config::Upstream& u
                                              });
 }
 
+std::shared_ptr<const proxy::StickyCookie> Worker::sticky_for(const upstream::Cluster& cluster) const {
+  if (!cluster.settings().sticky) return nullptr;
+  return std::make_shared<const proxy::StickyCookie>(shared_.cookies, cluster.settings());
+}
+
 // In the order of the split.
 void Worker::add_sides(const config::Route& route, const std::vector<std::shared_ptr<upstream::Cluster>>& clusters,
                        proxy::RouteServices& added) const {
   for (const config::SplitSide& side : route.split->to) {
     const auto named = [&side](const auto& cluster) { return cluster->settings().name == side.upstream; };
     const std::string cookie = route.split->sticky ? proxy::split_cookie_value(shared_.cookies, route, side) : "";
-    added.sides.push_back({*std::find_if(clusters.begin(), clusters.end(), named), cookie});
+    const std::shared_ptr<upstream::Cluster>& cluster = *std::find_if(clusters.begin(), clusters.end(), named);
+    added.sides.push_back({cluster, cookie, sticky_for(*cluster)});
   }
 }
 
@@ -76,7 +82,7 @@ void Worker::take_over(NewConfig next) {
     const config::Route& route = config.routes[i];
     proxy::RouteServices& added = generation->routes.emplace_back(services_.cells.route(route.name), next.tunnel_counts[i]);
     for (const std::shared_ptr<upstream::Cluster>& cluster : generation->clusters) {
-      if (route.upstream == cluster->settings().name) added.sides.push_back({cluster, {}});
+      if (route.upstream == cluster->settings().name) added.sides.push_back({cluster, {}, sticky_for(*cluster)});
     }
     if (route.split) add_sides(route, generation->clusters, added);
   }

@@ -15,6 +15,11 @@ Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRe
   balancer_ = make_load_balancer(settings_.balance, endpoints_);
 }
 
+std::size_t Cluster::choose(const PickHints& hints) {
+  const bool stays = hints.preferred && *hints.preferred < endpoints_.size() && is_eligible(endpoints_, *hints.preferred, hints);
+  return stays ? *hints.preferred : balancer_->pick(endpoints_, hints);
+}
+
 // Those that are out get nothing while another one is in, not even the repetition of a request that has failed there: most
 // often it was a kept connection that had ended, and a new one is good.
 std::optional<Picked> Cluster::pick(PickHints hints) {
@@ -24,9 +29,9 @@ std::optional<Picked> Cluster::pick(PickHints hints) {
   for (const bool panic : {false, true}) {
     hints.panic = panic;
     hints.excluded = tried;
-    index = balancer_->pick(endpoints_, hints);
+    index = choose(hints);
     hints.excluded = {};
-    if (index == LoadBalancer::kNone && !tried.empty()) index = balancer_->pick(endpoints_, hints);
+    if (index == LoadBalancer::kNone && !tried.empty()) index = choose(hints);
     if (index != LoadBalancer::kNone) break;
   }
   if (index == LoadBalancer::kNone) return std::nullopt;

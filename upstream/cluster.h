@@ -69,6 +69,7 @@ class Cluster {
   metrics::UpstreamMetrics& metrics() noexcept { return metrics_; }
 
  private:
+  std::size_t choose(const PickHints& hints);
   static std::string_view text_of(unsigned status) noexcept;
   void endpoint_failed(std::size_t endpoint, std::string_view reason);
 

@@ -15,8 +15,10 @@ Failure check_unasked_switch(const http::ResponseHead& response) {
 
 std::optional<upstream::Picked> pick_endpoint(ClientExchange& exchange, RouteContext& route,
                                               const std::vector<std::size_t>& tried) {
-  std::optional<upstream::Picked> picked = route.cluster->pick({tried, route.hash_key});
+  const std::optional<std::size_t> preferred = route.kept ? std::optional(route.kept->endpoint) : std::nullopt;
+  std::optional<upstream::Picked> picked = route.cluster->pick({tried, route.hash_key, false, preferred});
   if (!picked) return picked;
+  route.endpoint = picked->index;
   exchange.record.endpoint = picked->endpoint->settings.url;
   if (++exchange.record.attempts > 1) route.cluster->metrics().retries.add();
   return picked;

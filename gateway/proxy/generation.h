@@ -8,6 +8,7 @@
 
 #include "gateway/proxy/cells.h"
 #include "gateway/proxy/snapshot.h"
+#include "gateway/proxy/sticky.h"
 #include "gateway/websocket/tunnel.h"
 #include "upstream/cluster.h"
 
@@ -26,6 +27,7 @@ struct RouteServices {
   struct Side {
     std::shared_ptr<upstream::Cluster> cluster;
     std::string cookie;  // the value that keeps a client here, when the split is sticky
+    std::shared_ptr<const StickyCookie> sticky;  // null: the upstream is not
   };
   std::vector<Side> sides;
 };

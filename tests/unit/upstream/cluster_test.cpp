@@ -189,6 +189,29 @@ TEST_F(ClusterTest, ASingleEndpointIsNotToldOf) {
   cluster.attempt_failed(0, {FailureCode::connect_refused, Retryable::always, {}}, false);
 }
 
+TEST_F(ClusterTest, ThePreferredEndpointGoesBeforeTheBalanceUnlessItWasTried) {
+  settings_.endpoints = {endpoint(1), endpoint(2), endpoint(3)};
+  Cluster cluster = make_cluster();
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(cluster.pick({{}, {}, false, 2})->index, 2u);
+  const std::vector<std::size_t> tried{2, 0};
+  EXPECT_EQ(cluster.pick({tried, {}, false, 2})->index, 1u);
+  EXPECT_LT(cluster.pick({{}, {}, false, 3})->index, 3u) << "there is no such endpoint";
+}
+
+TEST_F(ClusterTest, ThePreferredEndpointIsLeftWhileItIsOut) {
+  settings_.endpoints = {endpoint(1), endpoint(2)};
+  Cluster cluster = make_cluster();
+  const auto set_out = [&](std::size_t index, bool out) {
+    cluster.health_changed({registry_.state_of("backend", settings_.endpoints[index]), out, false});
+  };
+  set_out(0, true);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(cluster.pick({{}, {}, false, 0})->index, 1u);
+  set_out(1, true);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(cluster.pick({{}, {}, false, 0})->index, 0u) << "in a panic it is as good as the others";
+  set_out(0, false);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(cluster.pick({{}, {}, false, 0})->index, 0u);
+}
+
 // Two workers, or two configurations, see the same endpoint's state; another upstream's is its own.
 TEST_F(ClusterTest, EndpointStateIsSharedByUpstreamAndUrl) {
   settings_.balance = config::Balance::least_connections;
