@@ -169,7 +169,7 @@ const Table<Upstream>& upstream_table() {
       map("health_check", &Upstream::health_check, health_check_table()),
       word("on_unhealthy", &Upstream::on_unhealthy, {{"keep", OnUnhealthy::keep}, {"close", OnUnhealthy::close}}),
       map("outlier", &Upstream::outlier, outlier_table()),
-      later<Upstream>("slow_start"),
+      duration("slow_start", &Upstream::slow_start, 1),
       later<Upstream>("rebalance", later_infos({"over"})),
       later<Upstream>("circuit_breaker", later_infos({"max_connections", "max_pending", "max_retries"})),
       later<Upstream>("tunnels_per_connection"),

@@ -111,6 +111,7 @@ struct Upstream {
   Balance balance = Balance::round_robin;
   HashOn hash_on;
   std::optional<Sticky> sticky;
+  OptionalDuration slow_start;  // until an endpoint that joined has its whole share; not with hash
   UpstreamTls tls;
   Retries retries;
   Pool pool;

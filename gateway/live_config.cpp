@@ -105,8 +105,7 @@ std::vector<upstream::WatchedUpstream> LiveConfig::watched(const config::Config&
   std::vector<upstream::WatchedUpstream> upstreams;
   for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
     const config::Upstream& upstream = config.upstreams[i];
-    upstream::WatchedUpstream& one = upstreams.emplace_back(upstream::WatchedUpstream{upstream, {}});
-    for (const config::Endpoint& endpoint : upstream.endpoints) one.states.push_back(endpoints_.state_of(upstream.name, endpoint));
+    upstream::WatchedUpstream& one = upstreams.emplace_back(upstream::WatchedUpstream{upstream, endpoints_.states_of(upstream)});
     if (upstream.health_check) one.tls_context = make_context(upstream, tls.upstreams[i]);
     one.tls_unchanged = same(unchanged.upstreams, i);
   }

@@ -5,19 +5,44 @@ namespace sluice::upstream {
 Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRegistry& registry,
                  std::shared_ptr<const tls::ClientContext> tls_context, metrics::UpstreamMetrics& metrics,
                  FailingEndpoint failing)
-    : io_(io), settings_(settings), tls_context_(std::move(tls_context)), metrics_(metrics), failing_(std::move(failing)), retries_(settings_.retries.budget) {
-  for (const config::Endpoint& endpoint : settings_.endpoints) {
-    std::shared_ptr<EndpointState> state = registry.state_of(settings_.name, endpoint);
+    : io_(io),
+      settings_(settings),
+      tls_context_(std::move(tls_context)),
+      metrics_(metrics),
+      // By hash everything has its place, and would not find it again if it went elsewhere meanwhile.
+      slow_start_(settings_.balance == config::Balance::hash ? std::nullopt : settings_.slow_start),
+      failing_(std::move(failing)),
+      retries_(settings_.retries.budget) {
+  std::vector<std::shared_ptr<EndpointState>> states = registry.states_of(settings_);
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const config::Endpoint& endpoint = settings_.endpoints[i];
+    std::shared_ptr<EndpointState>& state = states[i];
     pools_.push_back(std::make_unique<ConnectionPool>(io, state, settings_.pool, metrics));
     const bool out = state->out.load();
     endpoints_.push_back({endpoint, std::move(state), nullptr, 0, out, 0});
   }
   balancer_ = make_load_balancer(settings_.balance, endpoints_);
+  slow_start_.look_at(endpoints_);
 }
 
 std::size_t Cluster::choose(const PickHints& hints) {
   const bool stays = hints.preferred && *hints.preferred < endpoints_.size() && is_eligible(endpoints_, *hints.preferred, hints);
-  return stays ? *hints.preferred : balancer_->pick(endpoints_, hints);
+  if (stays) return *hints.preferred;
+  const std::size_t index = balancer_->pick(endpoints_, hints);
+  return slow_start_.active() && index != LoadBalancer::kNone ? spare_newcomers(index, hints) : index;
+}
+
+// When all are spared, nobody is.
+std::size_t Cluster::spare_newcomers(std::size_t first, PickHints hints) {
+  const Clock::time_point now = Clock::now();
+  slow_start_.look_at(endpoints_, now);
+  std::vector<std::size_t> excluded(hints.excluded.begin(), hints.excluded.end());
+  for (std::size_t index = first; index != LoadBalancer::kNone; index = balancer_->pick(endpoints_, hints)) {
+    if (!slow_start_.spares(endpoints_[index], now)) return index;
+    excluded.push_back(index);
+    hints.excluded = excluded;
+  }
+  return first;
 }
 
 // Those that are out get nothing while another one is in, not even the repetition of a request that has failed there: most
@@ -85,6 +110,7 @@ void Cluster::health_changed(const HealthChange& change) {
     endpoint.out = change.out;
     if (change.tunnels_leave) ++endpoint.departures;
   }
+  if (!change.out) slow_start_.look_at(endpoints_);
 }
 
 void Cluster::set_addresses(const std::string& host, std::uint16_t port,

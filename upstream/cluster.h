@@ -10,6 +10,7 @@
 #include "upstream/load_balancer.h"
 #include "upstream/outlier.h"
 #include "upstream/retry_budget.h"
+#include "upstream/slow_start.h"
 
 namespace sluice::upstream {
 
@@ -70,6 +71,7 @@ class Cluster {
 
  private:
   std::size_t choose(const PickHints& hints);
+  std::size_t spare_newcomers(std::size_t first, PickHints hints);
   static std::string_view text_of(unsigned status) noexcept;
   void endpoint_failed(std::size_t endpoint, std::string_view reason);
 
@@ -80,6 +82,7 @@ class Cluster {
   std::vector<Endpoint> endpoints_;
   std::vector<std::unique_ptr<ConnectionPool>> pools_;  // parallel to endpoints_
   std::unique_ptr<LoadBalancer> balancer_;
+  SlowStart slow_start_;
   FailingEndpoint failing_;
   RetryBudget retries_;
 };

@@ -149,6 +149,7 @@ void write(Writer& out, const Upstream& upstream) {
   out.line("balance", text_of(upstream.balance));
   if (upstream.balance == Balance::hash) out.line("hash_on", text_of(upstream.hash_on));
   if (upstream.sticky) out.line("sticky", upstream.sticky->cookie + " for " + duration_text(upstream.sticky->ttl));
+  if (upstream.slow_start) out.line("slow_start", duration_text(*upstream.slow_start));
   out.path("tls.ca", upstream.tls.ca);
   out.line("tls.server_name", upstream.tls.server_name);
   out.line("tls.verify", text_of(upstream.tls.verify));
