@@ -11,7 +11,6 @@ constexpr std::uint64_t kMostIdle = 1'000'000;
 constexpr std::uint64_t kMostFailures = 1'000;
 constexpr std::uint64_t kMostChecks = 100;
 constexpr std::uint64_t kShortestInterval = 50;  // ms
-constexpr char kPercentExpected[] = "a share from 1% to 100%";
 
 void read_url(const Value& value, Endpoint& endpoint) {
   const auto text = value.text("a URL such as http://127.0.0.1:8000");
@@ -81,16 +80,9 @@ Key<Retries> retry_on_key() {
           }};
 }
 
-Fault parse_share(const std::string& text, unsigned& percent) {
-  const std::optional<unsigned> parsed = parse_percent(text);
-  if (!parsed) return "is " + in_quotes(text) + "; expected " + kPercentExpected;
-  percent = *parsed;
-  return {};
-}
-
 Fault parse_budget(const std::string& text, std::optional<unsigned>& percent) {
   percent = parse_percent(text);
-  if (!percent && text != "off") return "is " + in_quotes(text) + "; expected off or " + kPercentExpected;
+  if (!percent && text != "off") return "is " + in_quotes(text) + "; expected off or " + kShareExpected;
   return {};
 }
 
@@ -98,7 +90,7 @@ const Table<Retries>& retries_table() {
   static const Table<Retries> table{
       integer("attempts", &Retries::attempts, {1, kMostAttempts}),
       retry_on_key(),
-      parsed("budget", &Retries::budget, parse_budget, std::string("off or ") + kPercentExpected),
+      parsed("budget", &Retries::budget, parse_budget, std::string("off or ") + kShareExpected),
   };
   return table;
 }
@@ -107,7 +99,7 @@ const Table<Outlier>& outlier_table() {
   static const Table<Outlier> table{
       integer("consecutive_failures", &Outlier::consecutive_failures, {1, kMostFailures}),
       duration("eject_for", &Outlier::eject_for, 1),
-      parsed("max_ejected", &Outlier::max_ejected, parse_share, kPercentExpected),
+      parsed("max_ejected", &Outlier::max_ejected, parse_share, kShareExpected),
   };
   return table;
 }

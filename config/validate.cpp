@@ -167,7 +167,9 @@ void validate_upstreams(const Config& config, Report& report) {
     }
     const bool used =
         std::any_of(config.routes.begin(), config.routes.end(),
-                    [&upstream](const Route& route) { return route.leads_to(upstream.name); });
+                    [&upstream](const Route& route) {
+                      return route.leads_to(upstream.name) || (route.mirror && route.mirror->upstream == upstream.name);
+                    });
     if (!used && !upstream.name.empty()) {
       report.warning(path, "no route leads to upstream " + in_quotes(upstream.name));
     }

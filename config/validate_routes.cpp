@@ -68,6 +68,16 @@ void warn_of_shared_cookies(const Split& split, const Config& config, const std:
   }
 }
 
+void validate_mirror(const Route& route, const std::vector<std::string>& upstreams, const std::string& path, Report& report) {
+  if (report.is_wrong(path) || route.mirror->upstream.empty()) return;
+  validate_reference(route.mirror->upstream, upstreams, "upstream", path + ".upstream", report);
+  if (route.redirect || route.respond) {
+    report.warning(path, "has no effect, the route answers by itself");
+  } else if (route.leads_to(route.mirror->upstream)) {
+    report.warning(path + ".upstream", "is one that the route leads to: it gets such requests twice");
+  }
+}
+
 void validate_respond(const Respond& respond, const std::string& path, Report& report) {
   const bool bodiless = respond.status == 204 || respond.status == 205 || respond.status == 304;
   if (!bodiless || respond.body.empty()) return;
@@ -184,6 +194,7 @@ void validate_routes(const Config& config, Report& report) {
       validate_split(*route.split, upstreams, path + ".split", report);
       warn_of_shared_cookies(*route.split, config, path + ".split", report);
     }
+    if (route.mirror) validate_mirror(route, upstreams, path + ".mirror", report);
     if (route.respond) validate_respond(*route.respond, path + ".respond", report);
     validate_match(route.match, path + ".match", report);
     if (route.rewrite) validate_rewrite(route, path + ".rewrite", report);

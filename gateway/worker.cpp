@@ -85,6 +85,10 @@ void Worker::take_over(NewConfig next) {
       if (route.upstream == cluster->settings().name) added.sides.push_back({cluster, {}, sticky_for(*cluster)});
     }
     if (route.split) add_sides(route, generation->clusters, added);
+    for (const std::shared_ptr<upstream::Cluster>& cluster : generation->clusters) {
+      const bool mirrored = route.mirror && route.mirror->upstream == cluster->settings().name;
+      if (mirrored) added.mirror.emplace(proxy::RouteServices::Mirror{cluster, services_.cells.mirror(route.name)});
+    }
   }
   services_.generation = std::move(generation);
   take_over(std::move(listeners));
@@ -229,6 +233,7 @@ void Worker::stop() {
     for (const std::unique_ptr<Listener>& listener : listeners_) listener->close();
     sessions_.cut_all();
     services_.tunnels.cut_all();
+    services_.mirrors.cut_all();
     for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) cluster->drain();
     io_.wheel.stop();
     loop_.finish();

@@ -161,6 +161,11 @@ Forwarded forward(const config::Config& config, TrialExchange& exchange, const R
   Forwarded forwarded;
   forwarded.to = destinations(config, *route.route);
   forwarded.sticky = route.route->split && route.route->split->sticky;
+  if (route.route->mirror && !route.websocket) {
+    forwarded.mirror = destination(config, route.route->mirror->upstream);
+    forwarded.mirror->share = std::to_string(route.route->mirror->share) + "%";
+    forwarded.mirror->attempts = 1;
+  }
   for (const config::Upstream& upstream : config.upstreams) {
     if (upstream.sticky && route.route->leads_to(upstream.name)) {
       http::remove_cookie(exchange.request.headers, upstream.sticky->cookie);

@@ -1,5 +1,6 @@
 #include "gateway/proxy/forward_request.h"
 
+#include "gateway/proxy/mirror.h"
 #include "gateway/proxy/upstream_exchange.h"
 #include "upstream/retry_policy.h"
 
@@ -59,6 +60,8 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
   upstream::AttemptFacts facts;
   facts.idempotent = http::is_idempotent(exchange.request.method);
   HeldBody held(services.io);
+  std::optional<PendingMirror> mirror;
+  if (route.services->mirror) route.mirror = &mirror.emplace(exchange, services, route);
   std::vector<std::size_t> tried;
   for (facts.attempt = 1;; ++facts.attempt) {
     std::optional<upstream::Picked> picked = pick_endpoint(exchange, route, tried);
@@ -69,7 +72,7 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
     bool repeat = false;  // the answer is thrown away for another attempt
     std::exception_ptr exception;
     try {
-      const bool keep_body = facts.idempotent && facts.attempt < retries.attempts;
+      const bool keep_body = (facts.idempotent && facts.attempt < retries.attempts) || (mirror && mirror->pending());
       failure = co_await attempt.begin(std::move(*picked), facts.attempt > 1, keep_body);
       if (failure.code == FailureCode::none) failure = check_unasked_switch(attempt.response());
       answered = failure.code == FailureCode::none;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "gateway/proxy/cells.h"
@@ -30,6 +31,12 @@ struct RouteServices {
     std::shared_ptr<const StickyCookie> sticky;  // null: the upstream is not
   };
   std::vector<Side> sides;
+  // Where copies of requests go.
+  struct Mirror {
+    std::shared_ptr<upstream::Cluster> cluster;
+    metrics::MirrorMetrics& metrics;
+  };
+  std::optional<Mirror> mirror;
 };
 
 struct Generation {

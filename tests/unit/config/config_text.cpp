@@ -228,6 +228,7 @@ void write_action(Writer& out, const Route& route) {
     for (const SplitSide& side : route.split->to) out.line("split to", side.upstream + " weight " + std::to_string(side.weight));
     out.line("split.sticky", text_of(route.split->sticky));
   }
+  if (route.mirror) out.line("mirror", route.mirror->upstream + " " + std::to_string(route.mirror->share) + "%");
   if (route.redirect) {
     out.line("redirect", std::to_string(route.redirect->status) + " " + text_of(route.redirect->to));
   }
