@@ -146,6 +146,14 @@ const Table<HeaderOperations>& response_headers_table() {
   return table;
 }
 
+const Table<Mirror>& mirror_table() {
+  static const Table<Mirror> table{
+      required(parsed("upstream", &Mirror::upstream, parse_name, "the name of an upstream")),
+      parsed("share", &Mirror::share, parse_share, kShareExpected),
+  };
+  return table;
+}
+
 const Table<RouteTimeouts>& route_timeouts_table() {
   static const Table<RouteTimeouts> table{
       duration("response_head", &RouteTimeouts::response_head),
@@ -169,7 +177,7 @@ const Table<Route>& route_table() {
       map("response_headers", &Route::response_headers, response_headers_table()),
       map("timeouts", &Route::timeouts, route_timeouts_table()),
       size("max_request_body", &Route::max_request_body, {0, kLargestBody}),
-      later<Route>("mirror", later_infos({"upstream", "share"})),
+      map("mirror", &Route::mirror, mirror_table()),
       error_pages_key(),
       boolean("maintenance", &Route::maintenance),
       map("websocket", &Route::websocket, websocket_table()),

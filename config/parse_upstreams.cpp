@@ -10,7 +10,6 @@ constexpr std::uint64_t kMostFailures = 1'000;
 constexpr std::uint64_t kMostPlaces = 1'000'000;
 constexpr std::uint64_t kMostChecks = 100;
 constexpr std::uint64_t kShortestInterval = 50;  // ms
-constexpr char kPercentExpected[] = "a share from 1% to 100%";
 
 const Table<UpstreamTls>& tls_table() {
   static const Table<UpstreamTls> table{
@@ -37,16 +36,9 @@ Key<Retries> retry_on_key() {
           }};
 }
 
-Fault parse_share(const std::string& text, unsigned& percent) {
-  const std::optional<unsigned> parsed = parse_percent(text);
-  if (!parsed) return "is " + in_quotes(text) + "; expected " + kPercentExpected;
-  percent = *parsed;
-  return {};
-}
-
 Fault parse_budget(const std::string& text, std::optional<unsigned>& percent) {
   percent = parse_percent(text);
-  if (!percent && text != "off") return "is " + in_quotes(text) + "; expected off or " + kPercentExpected;
+  if (!percent && text != "off") return "is " + in_quotes(text) + "; expected off or " + kShareExpected;
   return {};
 }
 
@@ -54,7 +46,7 @@ const Table<Retries>& retries_table() {
   static const Table<Retries> table{
       integer("attempts", &Retries::attempts, {1, kMostAttempts}),
       retry_on_key(),
-      parsed("budget", &Retries::budget, parse_budget, std::string("off or ") + kPercentExpected),
+      parsed("budget", &Retries::budget, parse_budget, std::string("off or ") + kShareExpected),
   };
   return table;
 }
@@ -63,7 +55,7 @@ const Table<Outlier>& outlier_table() {
   static const Table<Outlier> table{
       integer("consecutive_failures", &Outlier::consecutive_failures, {1, kMostFailures}),
       duration("eject_for", &Outlier::eject_for, 1),
-      parsed("max_ejected", &Outlier::max_ejected, parse_share, kPercentExpected),
+      parsed("max_ejected", &Outlier::max_ejected, parse_share, kShareExpected),
   };
   return table;
 }
@@ -104,6 +96,20 @@ const Table<Rebalance>& rebalance_table() {
   return table;
 }
 
+Fault parse_cookie_name(const std::string& text, std::string& name) {
+  if (!is_token(text)) return in_quotes(text) + " is not the name of a cookie; expected one such as sluice_node";
+  name = text;
+  return std::nullopt;
+}
+
+const Table<Sticky>& sticky_table() {
+  static const Table<Sticky> table{
+      parsed("cookie", &Sticky::cookie, parse_cookie_name, "the name of a cookie"),
+      duration("ttl", &Sticky::ttl),
+  };
+  return table;
+}
+
 const Table<Pool>& pool_table() {
   static const Table<Pool> table{
       integer("max_idle", &Pool::max_idle, {0, kMostIdle}),
@@ -127,14 +133,14 @@ const Table<Upstream>& upstream_table() {
             {"random_two_choices", Balance::random_two_choices},
             {"hash", Balance::hash}}),
       parsed("hash_on", &Upstream::hash_on, parse_hash_on, kHashOnExpected),
+      map("sticky", &Upstream::sticky, sticky_table()),
       map("tls", &Upstream::tls, tls_table()),
       map("retries", &Upstream::retries, retries_table()),
       map("pool", &Upstream::pool, pool_table()),
       map("health_check", &Upstream::health_check, health_check_table()),
       word("on_unhealthy", &Upstream::on_unhealthy, {{"keep", OnUnhealthy::keep}, {"close", OnUnhealthy::close}}),
       map("outlier", &Upstream::outlier, outlier_table()),
-      later<Upstream>("sticky", later_infos({"cookie", "ttl"})),
-      later<Upstream>("slow_start"),
+      duration("slow_start", &Upstream::slow_start, 1),
       map_or_off("rebalance", &Upstream::rebalance, rebalance_table()),
       map("circuit_breaker", &Upstream::circuit_breaker, circuit_breaker_table()),
       later<Upstream>("tunnels_per_connection"),

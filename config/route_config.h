@@ -138,6 +138,13 @@ struct Split {
   bool operator==(const Split&) const = default;
 };
 
+// The upstream that gets copies of requests.
+struct Mirror {
+  std::string upstream;
+  unsigned share = 100;  // of the requests, in percent
+  bool operator==(const Mirror&) const = default;
+};
+
 struct Route {
   std::string name;
   RouteMatch match;
@@ -147,6 +154,7 @@ struct Route {
   std::optional<Redirect> redirect;
   std::optional<Respond> respond;
   std::optional<Rewrite> rewrite;
+  std::optional<Mirror> mirror;
   HeaderOperations request_headers;
   HeaderOperations response_headers;
   RouteTimeouts timeouts;

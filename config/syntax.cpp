@@ -4,6 +4,7 @@
 #include <array>
 
 #include "config/address.h"
+#include "config/value_text.h"
 
 namespace sluice::config {
 namespace {
@@ -144,6 +145,13 @@ Fault parse_match_path(const std::string& text, std::string& path) {
   if (Fault fault = check_path(text)) return in_quotes(text) + " " + *fault;
   path = text;
   return std::nullopt;
+}
+
+Fault parse_share(const std::string& text, unsigned& percent) {
+  const std::optional<unsigned> parsed = parse_percent(text);
+  if (!parsed) return "is " + in_quotes(text) + "; expected " + kShareExpected;
+  percent = *parsed;
+  return {};
 }
 
 Fault parse_method(const std::string& text, std::string& method) {

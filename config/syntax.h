@@ -40,6 +40,9 @@ inline constexpr char kProbePathExpected[] = "a path such as /healthz";
 // `200-399`, or one status.
 Fault parse_status_range(const std::string& text, StatusRange& range);
 inline constexpr char kStatusRangeExpected[] = "a status or a range of them from 200 to 599, such as 200-399";
+// A part of something, in whole percent.
+Fault parse_share(const std::string& text, unsigned& percent);
+inline constexpr char kShareExpected[] = "a share from 1% to 100%";
 Fault parse_hash_on(const std::string& text, HashOn& hash_on);
 inline constexpr char kHashOnExpected[] = "client_ip, header:NAME, cookie:NAME, query:NAME or path";
 

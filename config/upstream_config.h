@@ -138,12 +138,21 @@ struct CircuitBreaker {
 // The version of the PROXY header that begins each connection to an endpoint.
 enum class SendProxyProtocol { off, v1, v2 };
 
+// A client comes back to its endpoint, by a cookie.
+struct Sticky {
+  std::string cookie = "sluice_node";
+  Duration ttl = std::chrono::hours(1);  // renewed while the client comes
+  bool operator==(const Sticky&) const = default;
+};
+
 struct Upstream {
   std::string name;
   std::vector<Endpoint> endpoints;
   std::vector<Discovery> discoveries;
   Balance balance = Balance::round_robin;
   HashOn hash_on;
+  std::optional<Sticky> sticky;
+  OptionalDuration slow_start;  // until an endpoint that joined has its whole share; not with hash
   UpstreamTls tls;
   Retries retries;
   Pool pool;

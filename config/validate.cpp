@@ -146,9 +146,20 @@ void validate_upstreams(const Config& config, Report& report) {
     if (upstream.rebalance && upstream.balance == Balance::hash) {
       report.warning(path + ".rebalance", "moves few clients with balance: hash, which sends most of them back to where they were");
     }
+    if (upstream.rebalance && upstream.sticky) {
+      report.warning(path + ".rebalance", "moves few clients with sticky, which sends most of them back to where they were");
+    }
+    if (upstream.sticky && upstream.sticky->ttl < std::chrono::seconds(1) && !report.is_wrong(path + ".sticky.ttl")) {
+      report.problem(path + ".sticky.ttl", "is under a second; expected at least 1s");
+    }
+    if (upstream.slow_start && upstream.balance == Balance::hash) {
+      report.warning(path + ".slow_start", "has no effect with balance: hash, where everything has its place");
+    }
     const bool used =
         std::any_of(config.routes.begin(), config.routes.end(),
-                    [&upstream](const Route& route) { return route.leads_to(upstream.name); });
+                    [&upstream](const Route& route) {
+                      return route.leads_to(upstream.name) || (route.mirror && route.mirror->upstream == upstream.name);
+                    });
     if (!used && !upstream.name.empty()) {
       report.warning(path, "no route leads to upstream " + in_quotes(upstream.name));
     }

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <tuple>
 
 #include "config/suggestion.h"
@@ -49,6 +50,31 @@ void validate_split(const Split& split, const std::vector<std::string>& upstream
   const bool all_zero = std::all_of(split.to.begin(), split.to.end(), [](const SplitSide& side) { return side.weight == 0; });
   if (all_zero && !split.to.empty() && !report.is_wrong(path + ".to")) {
     report.problem(path + ".to", "has no weight above 0, so requests lead nowhere; expected at least one");
+  }
+}
+
+// Each side would replace the other's cookie, and nobody would stay anywhere.
+void warn_of_shared_cookies(const Split& split, const Config& config, const std::string& path, Report& report) {
+  std::map<std::string, std::string> owners;
+  for (const SplitSide& side : split.to) {
+    for (const Upstream& upstream : config.upstreams) {
+      if (upstream.name != side.upstream || !upstream.sticky) continue;
+      const auto [owner, is_new] = owners.try_emplace(upstream.sticky->cookie, upstream.name);
+      if (is_new || owner->second == upstream.name) continue;
+      report.warning(path + ".to", "leads to " + in_quotes(owner->second) + " and " + in_quotes(upstream.name) +
+                                       ", whose sticky.cookie is " + in_quotes(upstream.sticky->cookie) +
+                                       " both; expected different ones");
+    }
+  }
+}
+
+void validate_mirror(const Route& route, const std::vector<std::string>& upstreams, const std::string& path, Report& report) {
+  if (report.is_wrong(path) || route.mirror->upstream.empty()) return;
+  validate_reference(route.mirror->upstream, upstreams, "upstream", path + ".upstream", report);
+  if (route.redirect || route.respond) {
+    report.warning(path, "has no effect, the route answers by itself");
+  } else if (route.leads_to(route.mirror->upstream)) {
+    report.warning(path + ".upstream", "is one that the route leads to: it gets such requests twice");
   }
 }
 
@@ -177,7 +203,11 @@ void validate_routes(const Config& config, Report& report) {
     validate_action(route, path, report);
     if (route.upstream)
       validate_reference(*route.upstream, upstreams, "upstream", path + ".upstream", report);
-    if (route.split) validate_split(*route.split, upstreams, path + ".split", report);
+    if (route.split) {
+      validate_split(*route.split, upstreams, path + ".split", report);
+      warn_of_shared_cookies(*route.split, config, path + ".split", report);
+    }
+    if (route.mirror) validate_mirror(route, upstreams, path + ".mirror", report);
     if (route.respond) validate_respond(*route.respond, path + ".respond", report);
     validate_match(route.match, path + ".match", report);
     if (route.rewrite) validate_rewrite(route, path + ".rewrite", report);

@@ -124,8 +124,7 @@ std::vector<upstream::WatchedUpstream> LiveConfig::watched(const std::vector<con
   std::vector<upstream::WatchedUpstream> watched;
   for (std::size_t i = 0; i < upstreams.size(); ++i) {
     const config::Upstream& upstream = upstreams[i];
-    upstream::WatchedUpstream& one = watched.emplace_back(upstream::WatchedUpstream{upstream, {}});
-    for (const config::Endpoint& endpoint : upstream.endpoints) one.states.push_back(endpoints_.state_of(upstream.name, endpoint));
+    upstream::WatchedUpstream& one = watched.emplace_back(upstream::WatchedUpstream{upstream, endpoints_.states_of(upstream)});
     if (upstream.health_check) one.tls_context = make_context(upstream, tls.upstreams[i]);
     one.tls_unchanged = same(unchanged.upstreams, i);
   }

@@ -58,13 +58,19 @@ std::shared_ptr<upstream::Cluster> Worker::cluster_for(const config::Upstream& u
   return now;
 }
 
+std::shared_ptr<const proxy::StickyCookie> Worker::sticky_for(const upstream::Cluster& cluster) const {
+  if (!cluster.settings().sticky) return nullptr;
+  return std::make_shared<const proxy::StickyCookie>(shared_.cookies, cluster.settings());
+}
+
 // In the order of the split.
 void Worker::add_sides(const config::Route& route, const std::vector<std::shared_ptr<upstream::Cluster>>& clusters,
                        proxy::RouteServices& added) const {
   for (const config::SplitSide& side : route.split->to) {
     const auto named = [&side](const auto& cluster) { return cluster->settings().name == side.upstream; };
     const std::string cookie = route.split->sticky ? proxy::split_cookie_value(shared_.cookies, route, side) : "";
-    added.sides.push_back({*std::find_if(clusters.begin(), clusters.end(), named), cookie});
+    const std::shared_ptr<upstream::Cluster>& cluster = *std::find_if(clusters.begin(), clusters.end(), named);
+    added.sides.push_back({cluster, cookie, sticky_for(*cluster)});
   }
 }
 
@@ -83,9 +89,13 @@ void Worker::take_over(NewConfig next) {
     const config::Route& route = config.routes[i];
     proxy::RouteServices& added = generation->routes.emplace_back(services_.cells.route(route.name), next.tunnel_counts[i]);
     for (const std::shared_ptr<upstream::Cluster>& cluster : generation->clusters) {
-      if (route.upstream == cluster->settings().name) added.sides.push_back({cluster, {}});
+      if (route.upstream == cluster->settings().name) added.sides.push_back({cluster, {}, sticky_for(*cluster)});
     }
     if (route.split) add_sides(route, generation->clusters, added);
+    for (const std::shared_ptr<upstream::Cluster>& cluster : generation->clusters) {
+      const bool mirrored = route.mirror && route.mirror->upstream == cluster->settings().name;
+      if (mirrored) added.mirror.emplace(proxy::RouteServices::Mirror{cluster, services_.cells.mirror(route.name)});
+    }
   }
   if (services_.generation) retire_clusters(*services_.generation, *generation);
   services_.generation = std::move(generation);
@@ -112,8 +122,11 @@ void Worker::take_over(const NewEndpoints& next) {
     generation->clusters[i] = now;
     for (proxy::RouteServices& route : generation->routes) {
       for (proxy::RouteServices::Side& side : route.sides) {
-        if (side.cluster == before) side.cluster = now;
+        if (side.cluster != before) continue;
+        side.cluster = now;
+        side.sticky = sticky_for(*now);
       }
+      if (route.mirror && route.mirror->cluster == before) route.mirror.emplace(proxy::RouteServices::Mirror{now, route.mirror->metrics});
     }
   }
   services_.generation = std::move(generation);
@@ -316,6 +329,7 @@ void Worker::stop() {
     for (const std::unique_ptr<Listener>& listener : listeners_) listener->close();
     sessions_.cut_all();
     services_.tunnels.cut_all();
+    services_.mirrors.cut_all();
     for (const std::shared_ptr<upstream::Cluster>& cluster : services_.generation->clusters) cluster->drain();
     io_.wheel.stop();
     loop_.finish();

@@ -119,6 +119,7 @@ class Worker {
   void add(WorkerListener listener);
   static void retire_clusters(const proxy::Generation& before, const proxy::Generation& next);
   admin::Status::TunnelKind name_of(const void* route, const void* endpoint) const;
+  std::shared_ptr<const proxy::StickyCookie> sticky_for(const upstream::Cluster& cluster) const;
   void add_sides(const config::Route& route, const std::vector<std::shared_ptr<upstream::Cluster>>& clusters,
                  proxy::RouteServices& added) const;
   std::shared_ptr<upstream::Cluster> cluster_for(const config::Upstream& upstream, NewConfig::ClientTls tls);

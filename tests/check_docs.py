@@ -167,7 +167,8 @@ class Checker:
         return self.words_
 
     def metrics(self):
-        texts = [read(file) for file in (self.root / "metrics").glob("*.cpp")]
+        # A cookie's default name looks like a metric.
+        texts = [read(file) for place in ("metrics/*.cpp", "config/*.h") for file in self.root.glob(place)]
         return {name for text in texts for name in re.findall(r'"(sluice_[a-z0-9_]+)"', text)}
 
     # ---- the reference of keys -------------------------------------------------------------------------------------

@@ -54,4 +54,9 @@ std::string CookieKey::seal(std::string_view text) const {
   return digits;
 }
 
+bool CookieKey::sealed(std::string_view text, std::string_view seal) const {
+  const std::string right = this->seal(text);
+  return right.size() == seal.size() && CRYPTO_memcmp(right.data(), seal.data(), right.size()) == 0;
+}
+
 }  // namespace sluice::tls

@@ -11,16 +11,41 @@ Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRe
       settings_(settings),
       tls_context_(std::move(tls_context)),
       metrics_(metrics),
+      // By hash everything has its place, and would not find it again if it went elsewhere meanwhile.
+      slow_start_(settings_.balance == config::Balance::hash ? std::nullopt : settings_.slow_start),
       failing_(std::move(failing)),
       room_wanted_(std::move(room_wanted)),
       retries_(settings_.retries.budget) {
-  for (const config::Endpoint& endpoint : settings_.endpoints) {
-    std::shared_ptr<EndpointState> state = registry.state_of(settings_.name, endpoint);
+  std::vector<std::shared_ptr<EndpointState>> states = registry.states_of(settings_);
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    const config::Endpoint& endpoint = settings_.endpoints[i];
+    std::shared_ptr<EndpointState>& state = states[i];
     pools_.push_back(std::make_shared<ConnectionPool>(io, state, settings_.pool, metrics));
     const bool out = state->out.load();
     endpoints_.push_back({.settings = endpoint, .state = std::move(state), .addresses = nullptr, .out = out, .resumes_tls = true});
   }
   balancer_ = make_load_balancer(settings_.balance, endpoints_);
+  slow_start_.look_at(endpoints_);
+}
+
+std::size_t Cluster::choose_among(const PickHints& hints) {
+  const bool stays = hints.preferred && *hints.preferred < endpoints_.size() && is_eligible(endpoints_, *hints.preferred, hints);
+  if (stays) return *hints.preferred;
+  const std::size_t index = balancer_->pick(endpoints_, hints);
+  return slow_start_.active() && index != LoadBalancer::kNone ? spare_newcomers(index, hints) : index;
+}
+
+// When all are spared, nobody is.
+std::size_t Cluster::spare_newcomers(std::size_t first, PickHints hints) {
+  const Clock::time_point now = Clock::now();
+  slow_start_.look_at(endpoints_, now);
+  std::vector<std::size_t> excluded(hints.excluded.begin(), hints.excluded.end());
+  for (std::size_t index = first; index != LoadBalancer::kNone; index = balancer_->pick(endpoints_, hints)) {
+    if (!slow_start_.spares(endpoints_[index], now)) return index;
+    excluded.push_back(index);
+    hints.excluded = excluded;
+  }
+  return first;
 }
 
 // What is kept here is used, or closed for its place, before an endpoint counts as full.
@@ -88,9 +113,9 @@ std::size_t Cluster::choose(PickHints hints) {
     if (panic && std::any_of(endpoints_.begin(), endpoints_.end(), [](const Endpoint& one) { return !one.out; })) break;
     hints.panic = panic;
     hints.excluded = tried;
-    index = balancer_->pick(endpoints_, hints);
+    index = choose_among(hints);
     hints.excluded = {};
-    if (index == LoadBalancer::kNone && !tried.empty()) index = balancer_->pick(endpoints_, hints);
+    if (index == LoadBalancer::kNone && !tried.empty()) index = choose_among(hints);
     if (index != LoadBalancer::kNone) break;
   }
   return index;
@@ -147,6 +172,7 @@ bool Cluster::health_changed(const HealthChange& change) {
     endpoint.out = change.out;
     if (change.tunnels_leave) ++endpoint.departures;
   }
+  if (!change.out) slow_start_.look_at(endpoints_);
   return concerned;
 }
 

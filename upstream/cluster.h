@@ -11,6 +11,7 @@
 #include "upstream/outlier.h"
 #include "upstream/place.h"
 #include "upstream/retry_budget.h"
+#include "upstream/slow_start.h"
 
 namespace sluice::upstream {
 
@@ -89,6 +90,8 @@ class Cluster {
 
  private:
   std::size_t choose(PickHints hints);
+  std::size_t choose_among(const PickHints& hints);
+  std::size_t spare_newcomers(std::size_t first, PickHints hints);
   std::optional<Bound> reserve(Picked& picked, const Need& need);
   Failure full(Bound bound) const;
   static std::string_view text_of(unsigned status) noexcept;
@@ -101,6 +104,7 @@ class Cluster {
   std::vector<Endpoint> endpoints_;
   std::vector<std::shared_ptr<ConnectionPool>> pools_;  // parallel to endpoints_; the cluster that takes this one's place may share them
   std::unique_ptr<LoadBalancer> balancer_;
+  SlowStart slow_start_;
   FailingEndpoint failing_;
   RoomWanted room_wanted_;
   RetryBudget retries_;

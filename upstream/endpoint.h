@@ -25,6 +25,8 @@ struct alignas(64) EndpointState {
 
   alignas(64) std::atomic<std::uint32_t> failures{0};  // in a row, of all workers
   std::atomic<bool> out{false};  // written by the HealthMonitor, which tells the workers as well
+  // When it joined others that were there: as the upstream got it, or was in again; in Clock's ticks. 0: it was there from the start.
+  std::atomic<std::int64_t> joined_at{0};
 
   // Why it is out, for people to read; empty: it is in. Any thread.
   std::string reason() const {

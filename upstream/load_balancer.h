@@ -23,6 +23,7 @@ struct PickHints {
   std::optional<std::uint64_t> hash;  // of what the upstream's hash_on names; absent: the request has none
   bool panic = false;                 // endpoints that are out are as good as the others, since all are
   Excluded full = {};                 // have reached a bound of circuit_breaker: excluded in any case
+  std::optional<std::size_t> preferred = {};  // the endpoint that it is to come back to while that is eligible
 };
 
 // Whether the endpoint may be picked: the one question that every policy asks.

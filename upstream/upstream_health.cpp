@@ -202,6 +202,7 @@ void UpstreamHealth::changed(Member& member) {
   const bool out = member.is_out();
   const bool tunnels_leave = out && settings_.on_unhealthy == config::OnUnhealthy::close;
   member.state->set_reason(member.reason());
+  if (!out) member.state->joined_at.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
   if (member.state->out.exchange(out) != out) told_({member.state, out, tunnels_leave});
   count();
   note_panic();

@@ -6,6 +6,7 @@
 #include "config/address.h"
 #include "config/value_text.h"
 #include "gateway/commands/trial_exchange.h"
+#include "gateway/http/cookies.h"
 #include "gateway/http1/request_parser.h"
 #include "gateway/proxy/decide.h"
 #include "gateway/proxy/forward_headers.h"
@@ -163,6 +164,16 @@ Forwarded forward(const config::Config& config, TrialExchange& exchange, const R
   Forwarded forwarded;
   forwarded.to = destinations(config, *route.route);
   forwarded.sticky = route.route->split && route.route->split->sticky;
+  if (route.route->mirror && !route.websocket) {
+    forwarded.mirror = destination(config, route.route->mirror->upstream);
+    forwarded.mirror->share = std::to_string(route.route->mirror->share) + "%";
+    forwarded.mirror->attempts = 1;
+  }
+  for (const config::Upstream& upstream : config.upstreams) {
+    if (upstream.sticky && route.route->leads_to(upstream.name)) {
+      http::remove_cookie(exchange.request.headers, upstream.sticky->cookie);
+    }
+  }
   prepare_request_headers(exchange, route);
   forwarded.request_line =
       std::string(exchange.request.method) + " " + upstream_target(exchange, route) + " HTTP/1.1";

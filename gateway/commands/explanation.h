@@ -45,6 +45,7 @@ struct Destination {
 struct Forwarded {
   std::vector<Destination> to;  // one, or the sides of a split
   bool sticky = false;          // a client stays with its side
+  std::optional<Destination> mirror;  // gets copies; with a share
   std::string request_line;
   Pairs fields;
 };

@@ -37,6 +37,7 @@ Json forwarded_json(const Forwarded& forwarded) {
     for (const Destination& to : forwarded.to) json["split"].push_back(destination_json(to));
     json["sticky"] = forwarded.sticky;
   }
+  if (forwarded.mirror) json["mirror"] = destination_json(*forwarded.mirror);
   json["request_line"] = forwarded.request_line;
   json["headers"] = fields_json(forwarded.fields);
   return json;

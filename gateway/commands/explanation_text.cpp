@@ -59,13 +59,16 @@ void append_answer(std::string& out, const LocalAnswer& answer) {
   lines(out, "The client gets", rows);
 }
 
+void append_destination(std::string& out, const char* title, const Destination& to) {
+  std::string endpoints;
+  for (const std::string& endpoint : to.endpoints) endpoints += (endpoints.empty() ? "" : ", ") + endpoint;
+  line(out, title, to.upstream + (to.share.empty() ? "" : " (" + to.share + ")") + ": " + endpoints);
+  line(out, "", to.balance + ", tries in all: " + std::to_string(to.attempts));
+}
+
 void append_forwarded(std::string& out, const Forwarded& forwarded) {
-  for (const Destination& to : forwarded.to) {
-    std::string endpoints;
-    for (const std::string& endpoint : to.endpoints) endpoints += (endpoints.empty() ? "" : ", ") + endpoint;
-    line(out, "Upstream", to.upstream + (to.share.empty() ? "" : " (" + to.share + ")") + ": " + endpoints);
-    line(out, "", to.balance + ", tries in all: " + std::to_string(to.attempts));
-  }
+  for (const Destination& to : forwarded.to) append_destination(out, "Upstream", to);
+  if (forwarded.mirror) append_destination(out, "Mirror", *forwarded.mirror);
   if (forwarded.sticky) line(out, "", "a client stays with its upstream (split.sticky)");
   std::vector<std::string> rows = field_lines(forwarded.fields);
   rows.insert(rows.begin(), forwarded.request_line);

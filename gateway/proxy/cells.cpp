@@ -32,4 +32,10 @@ metrics::UpstreamMetrics& Cells::upstream(const std::string& name) {
   return *cells;
 }
 
+metrics::MirrorMetrics& Cells::mirror(const std::string& route) {
+  std::unique_ptr<metrics::MirrorMetrics>& cells = mirrors_[route];
+  if (!cells) cells = std::make_unique<metrics::MirrorMetrics>(registry_, worker_, route);
+  return *cells;
+}
+
 }  // namespace sluice::proxy

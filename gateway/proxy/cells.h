@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "metrics/mirror_metrics.h"
 #include "metrics/request_metrics.h"
 #include "metrics/upstream_metrics.h"
 #include "metrics/websocket_metrics.h"
@@ -24,12 +25,15 @@ class Cells {
   // Made on first use. Addresses are stable.
   Route& route(const std::string& name);
   metrics::UpstreamMetrics& upstream(const std::string& name);
+  // Of a route that has a mirror.
+  metrics::MirrorMetrics& mirror(const std::string& route);
 
  private:
   metrics::Registry& registry_;
   const unsigned worker_;
   std::map<std::string, std::unique_ptr<Route>> routes_;
   std::map<std::string, std::unique_ptr<metrics::UpstreamMetrics>> upstreams_;
+  std::map<std::string, std::unique_ptr<metrics::MirrorMetrics>> mirrors_;  // by route
 };
 
 }  // namespace sluice::proxy

@@ -91,6 +91,9 @@ std::vector<std::string_view> prepare_response_headers(ClientExchange& exchange,
   apply(route.route->response_headers, values_of(exchange, route), response.headers);
   // Behind the route's rules, which are about the application's cookies.
   if (!route.new_cookie.empty()) add_split_cookie(route, response.headers);
+  if (route.sticky != nullptr && (!route.kept || route.kept->renew || route.kept->endpoint != route.endpoint)) {
+    route.sticky->add(route.endpoint, route.origin.scheme == "https", exchange.record.time, response.headers);
+  }
   return named;
 }
 

@@ -1,6 +1,7 @@
 #include "gateway/proxy/forward_request.h"
 
 #include "gateway/proxy/connection_opening.h"
+#include "gateway/proxy/mirror.h"
 #include "gateway/proxy/upstream_exchange.h"
 #include "upstream/retry_policy.h"
 
@@ -18,8 +19,11 @@ upstream::Result<upstream::Picked> pick_endpoint(ClientExchange& exchange, Route
                                                  const std::vector<std::size_t>& tried, bool fresh) {
   const std::string opening = connection_opening(exchange, route.cluster->settings().proxy_protocol);
   const upstream::Need need{fresh || !tried.empty(), !tried.empty(), opening};
-  upstream::Result<upstream::Picked> picked = route.cluster->pick({tried, route.hash_key}, need);
+  const std::optional<std::size_t> preferred = route.kept ? std::optional(route.kept->endpoint) : std::nullopt;
+  const upstream::PickHints hints{.excluded = tried, .hash = route.hash_key, .preferred = preferred};
+  upstream::Result<upstream::Picked> picked = route.cluster->pick(hints, need);
   if (!picked) return picked;
+  route.endpoint = picked->index;
   exchange.record.endpoint = picked->endpoint->settings.url;
   if (++exchange.record.attempts > 1) route.cluster->metrics().retries.add();
   return picked;
@@ -67,6 +71,8 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
   upstream::AttemptFacts facts;
   facts.idempotent = http::is_idempotent(exchange.request.method);
   HeldBody held(services.io);
+  std::optional<PendingMirror> mirror;
+  if (route.services->mirror) route.mirror = &mirror.emplace(exchange, services, route);
   std::vector<std::size_t> tried;
   upstream::Result<upstream::Picked> picked = pick_endpoint(exchange, route, tried, false);
   if (!picked) co_return reply_to_no_endpoint(exchange, route, picked.failure());
@@ -78,7 +84,7 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
     bool repeat = false;  // the answer is thrown away for another attempt
     std::exception_ptr exception;
     try {
-      const bool keep_body = facts.idempotent && facts.attempt < retries.attempts;
+      const bool keep_body = (facts.idempotent && facts.attempt < retries.attempts) || (mirror && mirror->pending());
       failure = co_await attempt.begin(std::move(*picked), keep_body);
       if (failure.code == FailureCode::none) failure = check_unasked_switch(attempt.response());
       answered = failure.code == FailureCode::none;

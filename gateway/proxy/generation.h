@@ -4,10 +4,12 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "gateway/proxy/cells.h"
 #include "gateway/proxy/snapshot.h"
+#include "gateway/proxy/sticky.h"
 #include "gateway/websocket/tunnel.h"
 #include "upstream/cluster.h"
 
@@ -26,8 +28,15 @@ struct RouteServices {
   struct Side {
     std::shared_ptr<upstream::Cluster> cluster;
     std::string cookie;  // the value that keeps a client here, when the split is sticky
+    std::shared_ptr<const StickyCookie> sticky;  // null: the upstream is not
   };
   std::vector<Side> sides;
+  // Where copies of requests go.
+  struct Mirror {
+    std::shared_ptr<upstream::Cluster> cluster;
+    metrics::MirrorMetrics& metrics;
+  };
+  std::optional<Mirror> mirror;
 };
 
 struct Generation {

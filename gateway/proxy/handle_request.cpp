@@ -1,5 +1,6 @@
 #include "gateway/proxy/handle_request.h"
 
+#include "gateway/http/cookies.h"
 #include "gateway/proxy/access_log.h"
 #include "gateway/proxy/decide.h"
 #include "gateway/proxy/forward_headers.h"
@@ -25,6 +26,10 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> serve(ClientExchange& exchange, Se
   choose_upstream(exchange, services.random, route);
   const config::Upstream& upstream = route.cluster->settings();
   if (upstream.balance == config::Balance::hash) route.hash_key = hash_key(upstream.hash_on, exchange, route);
+  if (route.sticky != nullptr) route.kept = route.sticky->find(exchange.request.headers, exchange.record.time);
+  for (const RouteServices::Side& side : route.services->sides) {  // of a split, those of the other sides too
+    if (side.sticky) http::remove_cookie(exchange.request.headers, side.sticky->name());
+  }
   route.named = prepare_request_headers(exchange, route);
   if (route.websocket) co_return co_await forward_upgrade(exchange, services, route);
   co_await forward_request(exchange, services, route);

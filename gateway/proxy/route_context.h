@@ -11,10 +11,16 @@
 
 namespace sluice::proxy {
 
+class PendingMirror;
+
 struct RouteContext {
   const config::Route* route = nullptr;
   RouteServices* services = nullptr;
   upstream::Cluster* cluster = nullptr;  // that the request goes to; the generation owns it
+  const StickyCookie* sticky = nullptr;  // null: its upstream is not
+  std::optional<StickyCookie::Found> kept;  // what the client's cookie says
+  std::size_t endpoint = 0;              // that was picked last
+  PendingMirror* mirror = nullptr;       // null: the route has none
   std::string_view new_cookie;           // of a sticky split: what the client is to keep; empty: it has it
   std::string_view path;           // the client's, normalised
   std::string path_storage;        // holds it when it is not as it came

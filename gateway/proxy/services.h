@@ -6,6 +6,7 @@
 
 #include "gateway/proxy/generation.h"
 #include "gateway/proxy/log_limit.h"
+#include "gateway/proxy/mirror_set.h"
 #include "gateway/proxy/spare_response_heads.h"
 #include "gateway/websocket/tunnel_set.h"
 #include "metrics/tls_metrics.h"
@@ -22,6 +23,7 @@ struct Services {
   std::mt19937_64 random{std::random_device{}()};      // request ids: not secrets
   bool draining = false;
   SpareResponseHeads response_heads{};
+  MirrorSet mirrors{};
   LogLimit log_limit{io.wheel};
 };
 

@@ -37,6 +37,7 @@ void choose_upstream(ClientExchange& exchange, std::mt19937_64& random, RouteCon
     if (kept == nullptr) route.new_cookie = side->cookie;
   }
   route.cluster = side->cluster.get();
+  route.sticky = side->sticky.get();
   exchange.record.upstream = route.cluster->settings().name;
 }
 

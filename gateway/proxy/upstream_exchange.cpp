@@ -4,6 +4,7 @@
 #include "gateway/http1/response_parser.h"
 #include "gateway/http1/serializer.h"
 #include "gateway/proxy/forward_headers.h"
+#include "gateway/proxy/mirror.h"
 #include "tls/openssl_error.h"
 #include "tls/stream_error.h"
 
@@ -123,8 +124,13 @@ Failure UpstreamExchange::send_request(bool keep_body) {
   http1::append_request_head(head, client_.request.method, upstream_target(client_, route_), client_.request.headers);
   Failure failure = upload_now(head, keep_body);
   client_.record.stages.sent = Clock::now();
-  if (failure.code == FailureCode::none && !upload_done_) start_upload_task();
+  if (failure.code != FailureCode::none) return failure;
+  upload_done_ ? request_sent() : start_upload_task();
   return failure;
+}
+
+void UpstreamExchange::request_sent() {
+  if (route_.mirror != nullptr) route_.mirror->request_sent(held_);
 }
 
 // The head with as much of the body as is at hand, in one write.
@@ -244,6 +250,7 @@ Awaitable<> UpstreamExchange::upload_rest() {
     upload_done_ = piece.last;
   }
   if (!upload_done_ || stop_upload_) co_return;
+  request_sent();
   client_.watch_client(&UpstreamExchange::on_client_left, this);
   if (!answered_) upstream_deadline_.set_after(route_.response_head_timeout);
 }

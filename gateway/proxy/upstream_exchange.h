@@ -83,6 +83,7 @@ class UpstreamExchange {
   void refuse_client(const Reply& reply);
   void hold(std::string_view payload, bool last);
   void start_upload_task();
+  void request_sent();
 
   std::optional<tls::ReadResult> splice_response(const http1::BodyDecoder& decoder);
   void piece_spliced(http1::BodyDecoder& decoder, std::size_t size);

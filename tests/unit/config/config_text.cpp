@@ -151,6 +151,8 @@ void write(Writer& out, const Upstream& upstream) {
     out.line("discovery", discovery.text() + " weight " + std::to_string(discovery.weight) + " refresh " + duration_text(discovery.refresh));
   }
   if (upstream.balance == Balance::hash) out.line("hash_on", text_of(upstream.hash_on));
+  if (upstream.sticky) out.line("sticky", upstream.sticky->cookie + " for " + duration_text(upstream.sticky->ttl));
+  if (upstream.slow_start) out.line("slow_start", duration_text(*upstream.slow_start));
   out.path("tls.ca", upstream.tls.ca);
   out.line("tls.server_name", upstream.tls.server_name);
   out.line("tls.verify", text_of(upstream.tls.verify));
@@ -236,6 +238,7 @@ void write_action(Writer& out, const Route& route) {
     for (const SplitSide& side : route.split->to) out.line("split to", side.upstream + " weight " + std::to_string(side.weight));
     out.line("split.sticky", text_of(route.split->sticky));
   }
+  if (route.mirror) out.line("mirror", route.mirror->upstream + " " + std::to_string(route.mirror->share) + "%");
   if (route.redirect) {
     out.line("redirect", std::to_string(route.redirect->status) + " " + text_of(route.redirect->to));
   }
