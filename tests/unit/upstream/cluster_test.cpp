@@ -223,10 +223,10 @@ TEST_F(ClusterTest, ASingleEndpointIsNotToldOf) {
 TEST_F(ClusterTest, ThePreferredEndpointGoesBeforeTheBalanceUnlessItWasTried) {
   settings_.endpoints = {endpoint(1), endpoint(2), endpoint(3)};
   Cluster cluster = make_cluster();
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(cluster.pick({{}, {}, false, 2})->index, 2u);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(cluster.pick({.excluded = {}, .preferred = 2})->index, 2u);
   const std::vector<std::size_t> tried{2, 0};
-  EXPECT_EQ(cluster.pick({tried, {}, false, 2})->index, 1u);
-  EXPECT_LT(cluster.pick({{}, {}, false, 3})->index, 3u) << "there is no such endpoint";
+  EXPECT_EQ(cluster.pick({.excluded = tried, .preferred = 2})->index, 1u);
+  EXPECT_LT(cluster.pick({.excluded = {}, .preferred = 3})->index, 3u) << "there is no such endpoint";
 }
 
 TEST_F(ClusterTest, ThePreferredEndpointIsLeftWhileItIsOut) {
@@ -236,11 +236,11 @@ TEST_F(ClusterTest, ThePreferredEndpointIsLeftWhileItIsOut) {
     cluster.health_changed({registry_.state_of("backend", settings_.endpoints[index]), out, false});
   };
   set_out(0, true);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(cluster.pick({{}, {}, false, 0})->index, 1u);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(cluster.pick({.excluded = {}, .preferred = 0})->index, 1u);
   set_out(1, true);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(cluster.pick({{}, {}, false, 0})->index, 0u) << "in a panic it is as good as the others";
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(cluster.pick({.excluded = {}, .preferred = 0})->index, 0u) << "in a panic it is as good as the others";
   set_out(0, false);
-  for (int i = 0; i < 3; ++i) EXPECT_EQ(cluster.pick({{}, {}, false, 0})->index, 0u);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(cluster.pick({.excluded = {}, .preferred = 0})->index, 0u);
 }
 
 TEST_F(ClusterTest, AnEndpointThatJoinedIsSparedByEveryPolicyButHash) {
@@ -276,7 +276,7 @@ TEST_F(ClusterTest, ANewcomerIsNotSparedWhereThereIsNobodyElse) {
   cluster.health_changed({state, false, false});
   const std::vector<std::size_t> tried{0};
   for (int i = 0; i < 50; ++i) EXPECT_EQ(cluster.pick({tried, {}})->index, 1u);
-  for (int i = 0; i < 50; ++i) EXPECT_EQ(cluster.pick({{}, {}, false, 1})->index, 1u) << "a client that comes back";
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(cluster.pick({.excluded = {}, .preferred = 1})->index, 1u) << "a client that comes back";
   cluster.health_changed({registry_.state_of("backend", settings_.endpoints[0]), true, false});
   for (int i = 0; i < 50; ++i) EXPECT_EQ(cluster.pick({})->index, 1u);
 }
