@@ -20,7 +20,7 @@ from pathlib import Path
 UNIT = "deploy/systemd/sluice.service"
 MOST_EXPOSED = 20  # of systemd-analyze security, in tenths: 2.0 is "OK"
 WANTED = {
-    "User": "sluice", "ExecReload": "/bin/kill -HUP $MAINPID", "NoNewPrivileges": "yes", "ProtectSystem": "strict",
+    "User": "sluice", "ExecReload": "/usr/local/bin/sluice reload", "NoNewPrivileges": "yes", "ProtectSystem": "strict",
     "ProtectHome": "yes", "PrivateDevices": "yes", "PrivateTmp": "yes", "MemoryDenyWriteExecute": "yes",
     "CapabilityBoundingSet": "CAP_NET_BIND_SERVICE", "AmbientCapabilities": "CAP_NET_BIND_SERVICE",
     "SystemCallArchitectures": "native",
