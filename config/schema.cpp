@@ -138,7 +138,7 @@ Json value_json(const KeyInfo& row, const std::string& path, const References& r
     case Kind::list:
       return list_json(row, path, references);
     case Kind::map:
-      if (row.may_be_off) return {{"anyOf", {{{"const", "off"}}, map_json(row, path, references)}}};
+      if (row.may_be_off) return {{"anyOf", {{{"const", "off"}}, placeholder(), map_json(row, path, references)}}};
       return map_json(row, path, references);
   }
   return {};

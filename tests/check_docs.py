@@ -246,7 +246,7 @@ class Checker:
         self.place_pages(read(file))
         self.place_staples(read(file))
         self.place_ticket_keys(read(file))
-        environment = {**os.environ, "SLUICE_CERTIFICATES": str(self.scratch)}
+        environment = {**os.environ, "SLUICE_CERTIFICATES": str(self.scratch), "SLUICE_ADMIN_TOKEN": "a-token"}
         done = subprocess.run([self.binary, "check", "--config", file], capture_output=True, text=True, env=environment,
                               timeout=TIME_LIMIT)
         self.checked += 1
