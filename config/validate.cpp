@@ -133,6 +133,16 @@ void validate_health_check(const HealthCheck& check, const std::string& path, Re
   }
 }
 
+void validate_rebalance(const Upstream& upstream, const std::string& path, Report& report) {
+  if (upstream.balance == Balance::hash) {
+    report.warning(path, "moves few clients with balance: hash, which sends most of them back to where they were");
+  }
+  if (upstream.sticky) report.warning(path, "moves few clients with sticky, which sends most of them back to where they were");
+  if (upstream.slow_start && upstream.balance != Balance::hash && upstream.rebalance->over < *upstream.slow_start) {
+    report.warning(path + ".over", "is shorter than slow_start, which sends those that come back meanwhile to the other endpoints");
+  }
+}
+
 void validate_upstreams(const Config& config, Report& report) {
   validate_names(config.upstreams, "upstreams", report);
   for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
@@ -143,12 +153,7 @@ void validate_upstreams(const Config& config, Report& report) {
     }
     validate_upstream_tls(upstream.tls, path + ".tls", report);
     if (upstream.health_check) validate_health_check(*upstream.health_check, path + ".health_check", report);
-    if (upstream.rebalance && upstream.balance == Balance::hash) {
-      report.warning(path + ".rebalance", "moves few clients with balance: hash, which sends most of them back to where they were");
-    }
-    if (upstream.rebalance && upstream.sticky) {
-      report.warning(path + ".rebalance", "moves few clients with sticky, which sends most of them back to where they were");
-    }
+    if (upstream.rebalance) validate_rebalance(upstream, path + ".rebalance", report);
     if (upstream.sticky && upstream.sticky->ttl < std::chrono::seconds(1) && !report.is_wrong(path + ".sticky.ttl")) {
       report.problem(path + ".sticky.ttl", "is under a second; expected at least 1s");
     }
