@@ -189,14 +189,14 @@ def test_plan_tells_what_changes(lab, two):
     new["routes"][1] = {"name": "three", "match": {"path_prefix": "/three"}, "upstream": "other"}
     assert plan(lab, config, new) == (
         "listeners\n"
-        "  ~ renamed on 127.0.0.1:0 keeps its sockets, and changes for new connections\n"
+        "  ~ renamed on 127.0.0.1:0 keeps its sockets, and changes for new connections: name\n"
         "  + more on 127.0.0.1:9999 is opened\n"
         "routes\n"
-        "  ~ all\n"
+        "  ~ all: maintenance\n"
         "  + three\n"
         "  - two; its WebSockets are let go\n"
         "upstreams\n"
-        "  ~ app: new connections to its endpoints\n"
+        "  ~ app: endpoints\n"
         "  + app http://127.0.0.9:1\n"
         f"  - app {one.url}; its WebSockets are let go\n"
         "workers is taken over at the next restart\n")
@@ -212,7 +212,7 @@ def test_plan_counts_the_tunnels_that_would_go(lab, two):
     new = copy.deepcopy(config)
     del new["routes"][1]
     told = plan(lab, config, new, "--admin", admin(gateway))
-    assert f"- 2 of route two at other {other.url}: Close 1012, spread over 20000 ms\n" in told
+    assert f"- 2 of route two at other {other.url}: Close 1012, spread over 20s\n" in told
     assert told.endswith("2 of 5 open WebSockets would be let go\n")
     new["upstreams"][0]["endpoints"] = ["http://127.0.0.9:1"]
     assert plan(lab, config, new, "--admin", admin(gateway)).endswith("5 of 5 open WebSockets would be let go\n")
@@ -224,3 +224,40 @@ def test_plan_of_a_wrong_file(lab, two):
     result = run_sluice("plan", lab.folder / "wrong.yaml", lab.folder / "wrong.yaml")
     assert result.returncode == 1
     assert "wrong.yaml:1: routes[0].upstream: " in result.stderr
+def test_plan_names_what_changes(lab, two):
+    config, one, other = two
+    config["upstreams"][0]["health_check"] = {"path": "/"}
+    new = copy.deepcopy(config)
+    del new["upstreams"][0]["health_check"]
+    new["upstreams"][0]["retries"] = {"attempts": 3}
+    new["upstreams"][1]["pool"] = {"max_idle": 1}
+    new["limits"] = {"max_headers": 10}
+    new["timeouts"] = {"connect": "1s", "drain": "40s"}
+    assert plan(lab, config, new) == (
+        "upstreams\n"
+        "  ~ app: retries, health_check\n"
+        "  ~ other: pool; new connections to its endpoints\n"
+        "settings\n"
+        "  ~ timeouts: connect, drain\n"
+        "  ~ limits: max_headers\n")
+
+
+def test_plan_counts_what_rebalance_would_move(lab, two):
+    config, one, other = two
+    config["upstreams"][0]["rebalance"] = {"over": "10m"}
+    gateway = lab.gateway_from(config)
+    for path, count in [("/one", 6), ("/two", 2)]:
+        for _ in range(count):
+            open_websocket(lab.client(gateway), path)
+    new = copy.deepcopy(config)
+    new["upstreams"][0]["endpoints"].append("http://127.0.0.9:1")
+    new["upstreams"][1]["endpoints"].append("http://127.0.0.9:1")
+    told = plan(lab, config, new, "--admin", admin(gateway))
+    assert told.endswith("WebSockets that move\n  ~ about 3 of upstream app move to endpoints that join, spread over 10m (rebalance)\n"
+                         "0 of 8 open WebSockets would be let go, about 3 moved\n")
+    new["upstreams"][0]["endpoints"] = [one.url, {"dns": "localhost:1", "scheme": "http"}]
+    assert "some of upstream app move to what" in plan(lab, config, new, "--admin", admin(gateway))
+    del new["upstreams"][0]["rebalance"]
+    assert plan(lab, config, new, "--admin", admin(gateway)).endswith("\n0 of 8 open WebSockets would be let go\n")
+
+
