@@ -10,6 +10,7 @@ import pytest
 from support.config_text import config_for, to_yaml
 from support.gateway import run_sluice
 from support.raw_backend import echo_websocket
+from support.waiting import stays, wait_until
 from support.websocket import open_websocket
 
 TOKEN = "open-sesame"
@@ -78,7 +79,10 @@ def test_the_token_is_wanted_where_there_is_one(lab):
         assert gateway.admin(path, [OWN], method=method).status == 401
     result = run_sluice("status", "--admin", admin(gateway))
     assert (result.returncode, result.stdout) == (3, "")
-    assert "set SLUICE_ADMIN_TOKEN" in result.stderr
+    assert "wants its admin token; set SLUICE_ADMIN_TOKEN" in result.stderr
+    result = run_sluice("status", "--admin", admin(gateway), env={"SLUICE_ADMIN_TOKEN": "close-sesame"})
+    assert (result.returncode, result.stdout) == (3, "")
+    assert "refuses the token in SLUICE_ADMIN_TOKEN" in result.stderr and "close-sesame" not in result.stderr
     for command in ["status", "reload", "drain"]:
         assert run_sluice(command, "--admin", admin(gateway), env={"SLUICE_ADMIN_TOKEN": TOKEN}).returncode == 0
     assert gateway.wait_exit() == 0
@@ -98,7 +102,7 @@ def test_status_shows_what_there_is(lab):
     assert status["tunnels"] == [{"route": "all", "upstream": "app", "endpoint": backend.url, "open": 3}]
     assert [sum(one[what] for one in status["workers"]) for what in ["connections", "tunnels"]] == [3, 3]
     text = run_sluice("status", "--admin", admin(gateway)).stdout
-    assert f"process {gateway.pid}: serving since" in text
+    assert f"process {gateway.pid}, started {status['started']}: serving\n" in text
     assert f"route all at app {backend.url}" in text
 
 
@@ -120,12 +124,35 @@ def test_status_while_draining(lab):
         open_websocket(client)
     assert run_sluice("drain", "--admin", admin(gateway)).stdout == "draining\n"
     assert json.loads(gateway.admin("/status").body)["state"] == "draining"
+    assert f"started {json.loads(gateway.admin('/status').body)['started']}: draining\n" in run_sluice("status", "--admin", admin(gateway)).stdout
     assert gateway.metric("sluice_draining") == 1
     assert gateway.admin("/readyz").status == 503
     assert gateway.admin("/drain", [OWN], method="POST").body == b"draining already\n"
     for client in clients:
         client.close()
     assert gateway.wait_exit() == 0
+
+
+def test_drain_can_wait_for_the_end(lab):
+    gateway = lab.gateway(lab.backend(echo_websocket), timeouts={"drain": "10s"}, route={"websocket": {"drain": {"over": "9s"}}})
+    client = lab.client(gateway)
+    open_websocket(client)
+    done = []
+    waiting = threading.Thread(target=lambda: done.append(run_sluice("drain", "--admin", admin(gateway), "--wait")))
+    waiting.start()
+    wait_until(lambda: gateway.admin("/readyz").status == 503, "the drain to begin")
+    stays(lambda: not done, "waiting", 0.5)
+    client.close()
+    assert gateway.wait_exit() == 0
+    waiting.join(10)
+    assert (done[0].returncode, done[0].stdout, done[0].stderr) == (0, "draining\nthe gateway has ended\n", "")
+
+
+def test_drain_cannot_wait_for_nobody():
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+    result = run_sluice("drain", "--admin", address, "--wait")
+    assert (result.returncode, result.stdout) == (3, "")
 
 
 @pytest.mark.parametrize("command", ["status", "reload", "drain"])
@@ -219,11 +246,6 @@ def test_plan_counts_the_tunnels_that_would_go(lab, two):
     assert plan(lab, config, config, "--admin", admin(gateway)).endswith("\n0 of 5 open WebSockets would be let go\n")
 
 
-def test_plan_of_a_wrong_file(lab, two):
-    (lab.folder / "wrong.yaml").write_text("routes: [{ name: all, upstream: nowhere }]\n")
-    result = run_sluice("plan", lab.folder / "wrong.yaml", lab.folder / "wrong.yaml")
-    assert result.returncode == 1
-    assert "wrong.yaml:1: routes[0].upstream: " in result.stderr
 def test_plan_names_what_changes(lab, two):
     config, one, other = two
     config["upstreams"][0]["health_check"] = {"path": "/"}
@@ -261,3 +283,8 @@ def test_plan_counts_what_rebalance_would_move(lab, two):
     assert plan(lab, config, new, "--admin", admin(gateway)).endswith("\n0 of 8 open WebSockets would be let go\n")
 
 
+def test_plan_of_a_wrong_file(lab, two):
+    (lab.folder / "wrong.yaml").write_text("routes: [{ name: all, upstream: nowhere }]\n")
+    result = run_sluice("plan", lab.folder / "wrong.yaml", lab.folder / "wrong.yaml")
+    assert result.returncode == 1
+    assert "wrong.yaml:1: routes[0].upstream: " in result.stderr
