@@ -33,6 +33,7 @@ struct Options {
   std::string admin = "127.0.0.1:9901";
   commands::ExplainOptions explain;
   bool json = false;
+  bool wait = false;
   std::string old_file, new_file;
   std::string plan_admin;
 };
@@ -181,7 +182,7 @@ ExitCode run(int argc, char** argv) {
       app.add_subcommand("schema", "Print the JSON Schema of the configuration file, for editors");
   CLI::App* plan_command = app.add_subcommand("plan", "Tell what a reload would change");
   CLI::App* reload_command = app.add_subcommand("reload", "Let a running gateway read its configuration again");
-  CLI::App* drain_command = app.add_subcommand("drain", "Let a running gateway finish what is under way and exit");
+  CLI::App* drain_command = app.add_subcommand("drain", "Let a running gateway begin to finish what is under way, then exit");
   CLI::App* status_command = app.add_subcommand("status", "Show a running gateway's state");
   CLI::App* version_command = app.add_subcommand("version", "Print the version");
   for (CLI::App* command : {serve_command, check_command, explain_command})
@@ -190,6 +191,8 @@ ExitCode run(int argc, char** argv) {
   add_explain_options(*explain_command, options.explain);
   add_plan_options(*plan_command, options);
   for (CLI::App* command : {reload_command, drain_command, status_command}) add_admin_options(*command, options);
+  drain_command->add_flag("--wait", options.wait,
+                          "Return when it has ended, after timeouts.drain at the latest; without, as soon as it has begun");
   status_command->add_flag("--json", options.json, "For programs");
   schema_command->footer(
       "sluice schema > sluice.schema.json, and as the first line of the configuration:\n"
@@ -211,7 +214,7 @@ ExitCode run(int argc, char** argv) {
   if (*explain_command) return explain(options);
   if (*plan_command) return plan(options);
   if (*reload_command) std::cout << commands::reload_command(options.admin);
-  if (*drain_command) std::cout << commands::drain_command(options.admin);
+  if (*drain_command) std::cout << commands::drain_command(options.admin, options.wait);
   if (*status_command) std::cout << commands::status_command(options.admin, options.json);
   if (*proxy_command) return serve_proxy(options);
   return *serve_command ? serve_file(options) : ExitCode::done;

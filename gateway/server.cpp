@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <system_error>
 
+#include "config/counted.h"
 #include "gateway/admin/admin_server.h"
 #include "gateway/collect_status.h"
 #include "gateway/control_io.h"
@@ -358,7 +359,7 @@ void Server::begin_drain(websocket::TunnelSet::Farewell farewell, std::vector<un
   live_->freeze("the gateway is shutting down");
   const std::chrono::milliseconds time = config().timeouts.drain;
   drain_ends_ = Clock::now() + time;
-  metrics::log().info("draining {} connections, at most {} ms", connections_.open(), time.count());
+  metrics::log().info("draining {}, at most {} ms", config::counted(static_cast<std::uint64_t>(connections_.open()), "connection"), time.count());
   for (const std::unique_ptr<Worker>& worker : workers_) worker->drain(farewell, time, held);
   poll_drain();
 }
@@ -374,7 +375,9 @@ void Server::poll_drain() {
     const bool stays = holding_ && !told_to_end_ && now < stays_until_;
     const std::int64_t open = connections_.open();
     if ((open > 0 || !told || stays) && now < drain_ends_) return poll_drain();
-    if (open > 0) metrics::log().warn("cutting {} connections that did not end in time", open);
+    if (open > 0) {
+      metrics::log().warn("cutting {} that did not end in time", config::counted(static_cast<std::uint64_t>(open), "connection"));
+    }
     stop_workers();
   });
 }
@@ -423,6 +426,7 @@ void Server::stop_workers() {
   live_->stop();
   health_.stop();
   if (admin_) admin_->close();
+  const std::int64_t cut = connections_.open();
   for (const std::unique_ptr<Worker>& worker : workers_) worker->stop();
   const Clock::time_point patience = Clock::now() + kStopPatience;
   for (const std::unique_ptr<Worker>& worker : workers_) {
@@ -434,7 +438,11 @@ void Server::stop_workers() {
     }
     worker->join();
   }
-  metrics::log().info("drained");
+  if (cut > 0) {
+    metrics::log().warn("ended; {} {} cut", config::counted(static_cast<std::uint64_t>(cut), "connection"), cut == 1 ? "was" : "were");
+  } else {
+    metrics::log().info("drained");
+  }
   context_.stop();
 }
 

@@ -256,12 +256,9 @@ LoadedCertificate load_certificate(const config::Certificate& files, std::vector
   faults.throw_if_any();
   warn_of_dates_and_usage(path, all, use, warnings);
   loaded.leaf.reset(sk_X509_shift(all));
-  if (!files.ocsp.empty()) {
-    loaded.staple = faults.attempt("ocsp", [&] { return read_ocsp_staple(files.ocsp, loaded.leaf.get(), all, warnings); });
-    faults.throw_if_any();
-  }
+  if (!files.ocsp.empty()) loaded.staple = read_ocsp_staple(files.ocsp, loaded.leaf.get(), all, warnings);
   if (!loaded.staple && use == CertificateUse::server && must_staple(loaded.leaf.get())) {
-    warnings.push_back(path + " asks clients to insist on an OCSP staple, and there is none; set ocsp beside it");
+    warnings.push_back(path + " asks clients to insist on an OCSP staple, and there is none; set ocsp beside it, to the response for this certificate");
   }
   if (use == CertificateUse::server) loaded.names = dns_names(loaded.leaf.get(), path, warnings);
   return loaded;

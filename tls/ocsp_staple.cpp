@@ -4,6 +4,8 @@
 #include <openssl/ocsp.h>
 #include <openssl/x509v3.h>
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 
@@ -21,7 +23,7 @@ constexpr long kClockSkew = 300;             // seconds that the responder's clo
 
 std::string read_der(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  if (!file) throw TlsLoadError("cannot read " + path + "; expected an OCSP response that the gateway's user may read");
+  if (!file) throw TlsLoadError(path + " cannot be read (" + std::strerror(errno) + "); expected an OCSP response that the gateway's user may read");
   std::string der(kMaxSize + 1, '\0');
   file.read(der.data(), static_cast<std::streamsize>(der.size()));
   der.resize(static_cast<std::size_t>(file.gcount()));
@@ -82,38 +84,46 @@ struct ErrorsCleared {
   ~ErrorsCleared() { ERR_clear_error(); }
 };
 
-}  // namespace
-
-std::optional<OcspStaple> read_ocsp_staple(const std::string& path, X509* leaf, STACK_OF(X509) * chain,
-                                           std::vector<std::string>& warnings) {
-  const ErrorsCleared at_end;
+// Throws TlsLoadError for one that is not to be stapled.
+OcspStaple read_checked(const std::string& path, X509* leaf, STACK_OF(X509) * chain, std::vector<std::string>& warnings) {
   OcspStaple staple{read_der(path), 0};
   const BasicPtr basic = parse(path, staple.der);
   X509* issuer = sk_X509_num(chain) > 0 ? sk_X509_value(chain, 0) : nullptr;
   OCSP_SINGLERESP* single = find(basic.get(), leaf, issuer);
   if (single == nullptr) {
-    throw TlsLoadError(path + " does not speak of the certificate beside it; expected the response for that one");
+    throw TlsLoadError(path + " does not speak of the certificate beside it; fetch the response for that one");
   }
   ASN1_GENERALIZEDTIME* from = nullptr;
   ASN1_GENERALIZEDTIME* until = nullptr;
   const int status = OCSP_single_get0_status(single, nullptr, nullptr, &from, &until);
   if (OCSP_check_validity(from, until, kClockSkew, -1) != 1) {
-    warnings.push_back(path + " is out of its dates and is not stapled; fetch a new one");
-    return std::nullopt;
+    throw TlsLoadError(path + " is out of its dates; fetch a new one");
   }
   if (issuer != nullptr && !is_signed(basic.get(), chain)) {
     throw TlsLoadError(path + " is not signed by the certificate's issuer; clients would refuse it");
   }
   if (status != V_OCSP_CERTSTATUS_GOOD) {
-    warnings.push_back(path + " says that the certificate is " + OCSP_cert_status_str(status) +
-                       " and is not stapled; clients that ask the responder will refuse the certificate");
-    return std::nullopt;
+    throw TlsLoadError(path + " says that the certificate is " + OCSP_cert_status_str(status) +
+                       "; clients that ask the responder will refuse the certificate");
   }
   if (issuer == nullptr && X509_check_issued(leaf, leaf) != X509_V_OK) {
     warnings.push_back("the signature of " + path + " is not checked: the certificate's file does not hold its issuer's after it");
   }
   staple.valid_until = time_of(until);
   return staple;
+}
+
+}  // namespace
+
+std::optional<OcspStaple> read_ocsp_staple(const std::string& path, X509* leaf, STACK_OF(X509) * chain,
+                                           std::vector<std::string>& warnings) {
+  const ErrorsCleared at_end;
+  try {
+    return read_checked(path, leaf, chain, warnings);
+  } catch (const TlsLoadError& error) {
+    warnings.push_back(std::string(error.what()) + "; the certificate is served without a staple");
+    return std::nullopt;
+  }
 }
 
 bool must_staple(const X509* certificate) { return X509_get_ext_by_NID(certificate, NID_tlsfeature, -1) >= 0; }

@@ -17,8 +17,9 @@ struct OcspStaple {
 };
 
 // The response in `path` (DER) for `leaf`, whose issuer is the first of `chain` (without one, only the serial number is compared).
-// Throws TlsLoadError when it is no response, not for this certificate, or not signed by its issuer. Nothing, with a warning, when it is
-// out of its dates or does not say "good": none is better than one that makes clients refuse the certificate.
+// Nothing, with a warning, when it cannot be read, is no response, not for this certificate, not signed by its issuer, out of its dates, or
+// does not say "good". Never an error: none is better than one that makes clients refuse the certificate, and the one that lies there
+// after a renewal, which is of the certificate from before, must not keep the new certificate from being served.
 std::optional<OcspStaple> read_ocsp_staple(const std::string& path, X509* leaf, STACK_OF(X509) * chain,
                                            std::vector<std::string>& warnings);
 

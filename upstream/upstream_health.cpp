@@ -143,11 +143,9 @@ void UpstreamHealth::failing(const EndpointState* state, std::string_view reason
   const std::uint64_t failures = *settings_.outlier.consecutive_failures;
   if (count_out() >= most_ejected()) {
     member.state->failures.store(0, std::memory_order_relaxed);  // the next row is told again
-    if (member.spared) return;
-    member.spared = true;
-    metrics::log().warn("upstream {}: {} fails ({} in a row, the last one {}), but stays in: of {} endpoints {} are out, and outlier.max_ejected is {}%",
-                        settings_.name, member.endpoint.url, failures, reason, members_.size(), count_out(),
-                        settings_.outlier.max_ejected);
+    if (member.unhealthy || std::exchange(member.spared, true)) return;  // it is out as it is, or this was said
+    metrics::log().warn("upstream {}: {} fails ({} in a row, the last one {}), but stays in: {}", settings_.name, member.endpoint.url,
+                        failures, reason, why_spared());
     return;
   }
   member.failure = reason;
@@ -176,6 +174,13 @@ void UpstreamHealth::ejection_ended(Member& member) {
 std::size_t UpstreamHealth::count_out() const noexcept {
   return static_cast<std::size_t>(
       std::count_if(members_.begin(), members_.end(), [](const auto& member) { return member->is_out(); }));
+}
+
+std::string UpstreamHealth::why_spared() const {
+  if (members_.size() == 1) return "it is the only endpoint";
+  const std::size_t out = count_out();
+  return std::to_string(out) + " of " + std::to_string(members_.size()) + (out == 1 ? " is" : " are") + " out, and outlier.max_ejected is " +
+         std::to_string(settings_.outlier.max_ejected) + "%";
 }
 
 // At least one where there is another one left.

@@ -71,6 +71,7 @@ class UpstreamHealth {
   void ejection_ended(Member& member);
   std::size_t count_out() const noexcept;
   std::size_t most_ejected() const noexcept;
+  std::string why_spared() const;  // one that fails too often to stay in
   void change(Member& member, bool Member::*what, bool now);
   void changed(Member& member);
   void count();

@@ -27,11 +27,13 @@ class Connection {
     const upstream::SocketAddress peer = upstream::Resolver::parse_literal({address.host, address.port})->front();
     socket_ = tls::Descriptor(::socket(peer.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (::connect(socket_.get(), peer.data(), peer.size()) == 0) return;
-    if (errno != EINPROGRESS) fail(std::strerror(errno));
-    wait_for(POLLOUT);
-    int error = 0;
-    socklen_t size = sizeof error;
-    ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    int error = errno;
+    if (error == EINPROGRESS) {
+      wait_for(POLLOUT);
+      socklen_t size = sizeof error;
+      ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    }
+    if (error == ECONNREFUSED) throw NobodyError(failure(std::strerror(error)));
     if (error != 0) fail(std::strerror(error));
   }
 
@@ -58,12 +60,12 @@ class Connection {
     }
   }
 
-  [[noreturn]] void fail(const std::string& why) const {
-    throw UnreachableError("cannot reach the gateway's admin listener at " + text_ + ": " + why +
-                           "; is it running, and is this its admin.address (see --admin)?");
-  }
+  [[noreturn]] void fail(const std::string& why) const { throw UnreachableError(failure(why)); }
 
  private:
+  std::string failure(const std::string& why) const {
+    return "cannot reach the gateway's admin listener at " + text_ + ": " + why + "; is it running, and is this its admin.address (see --admin)?";
+  }
   void wait_for(short events) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(ends_ - std::chrono::steady_clock::now());
     pollfd waiting{socket_.get(), events, 0};
@@ -75,10 +77,14 @@ class Connection {
   tls::Descriptor socket_;
 };
 
+std::string own_token() {
+  const char* token = std::getenv(kTokenVariable);
+  return token == nullptr ? "" : token;
+}
+
 std::string request_text(const config::Address& address, const std::string& method, const std::string& path) {
   std::string text = method + " " + path + " HTTP/1.1\r\nHost: " + address.text() + "\r\n" + admin::kOwnField + ": 1\r\n";
-  const char* token = std::getenv(kTokenVariable);
-  if (token != nullptr) text += std::string("Authorization: Bearer ") + token + "\r\n";
+  if (const std::string token = own_token(); !token.empty()) text += "Authorization: Bearer " + token + "\r\n";
   return text + "Content-Length: 0\r\nConnection: close\r\n\r\n";
 }
 
@@ -99,7 +105,10 @@ AdminResponse ask_gateway(const std::string& address_text, const std::string& me
   if (result.state != http1::HeadResult::complete) connection.fail("what answers there does not speak HTTP");
   AdminResponse response{head.status, received.substr(result.consumed)};
   if (response.status == 401) {
-    throw UnreachableError("the gateway at " + address.text() + " wants its admin token; set " + kTokenVariable);
+    const bool shown = !own_token().empty();
+    throw UnreachableError("the gateway at " + address.text() +
+                           (shown ? std::string(" refuses the token in ") + kTokenVariable + "; expected the admin.token that it runs with"
+                                  : std::string(" wants its admin token; set ") + kTokenVariable));
   }
   if (response.status == 403) throw UnreachableError("the gateway at " + address.text() + " refuses: " + response.body);
   return response;

@@ -13,6 +13,12 @@ class UnreachableError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// Nobody listens there (any more).
+class NobodyError : public UnreachableError {
+ public:
+  using UnreachableError::UnreachableError;
+};
+
 struct AdminResponse {
   unsigned status = 0;
   std::string body;

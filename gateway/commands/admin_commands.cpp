@@ -1,6 +1,8 @@
 #include "gateway/commands/admin_commands.h"
 
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
 
 #include "gateway/commands/admin_client.h"
 #include "gateway/commands/trial_request.h"
@@ -10,6 +12,9 @@ namespace {
 
 constexpr std::chrono::seconds kPatience{10};
 constexpr std::chrono::seconds kReloadPatience{60};  // it may have to resolve names
+
+constexpr std::chrono::milliseconds kPoll{300};
+constexpr int kMostFailures = 3;  // in a row, while it drains
 
 using Json = nlohmann::json;
 
@@ -47,8 +52,8 @@ std::string full_text(const Json& endpoint) {
 
 std::string as_text(const Json& status) {
   const Json& config = status.at("config");
-  std::string text = "sluice " + status.at("version").get<std::string>() + ", process " + number(status.at("pid")) + ": " +
-                     status.at("state").get<std::string>() + " since " + status.at("started").get<std::string>() +
+  std::string text = "sluice " + status.at("version").get<std::string>() + ", process " + number(status.at("pid")) + ", started " +
+                     status.at("started").get<std::string>() + ": " + status.at("state").get<std::string>() +
                      "\nconfiguration " + number(config.at("generation")) + " of " + config.at("file").get<std::string>() +
                      ", loaded " + config.at("loaded").get<std::string>() + "\n\nlisteners\n";
   for (const Json& one : status.at("listeners")) {
@@ -74,6 +79,19 @@ std::string as_text(const Json& status) {
   return text;
 }
 
+constexpr char kNoStatus[] = " answers to /status with something that is no status; is it a Sluice of this version?";
+
+// Its number, or nothing when nobody is there.
+std::optional<std::int64_t> process_at(const std::string& admin) {
+  try {
+    return Json::parse(ask(admin, "GET", "/status", kPatience, 200).body).at("pid").get<std::int64_t>();
+  } catch (const NobodyError&) {
+    return std::nullopt;
+  } catch (const Json::exception&) {
+    throw UnreachableError(admin + kNoStatus);
+  }
+}
+
 }  // namespace
 
 std::string reload_command(const std::string& admin) {
@@ -83,7 +101,22 @@ std::string reload_command(const std::string& admin) {
   return response.body;
 }
 
-std::string drain_command(const std::string& admin) { return ask(admin, "POST", "/drain", kPatience, 202).body; }
+std::string drain_command(const std::string& admin, bool wait) {
+  const std::optional<std::int64_t> process = wait ? process_at(admin) : std::nullopt;
+  std::string answer = ask(admin, "POST", "/drain", kPatience, 202).body;
+  if (!wait) return answer;
+  int failures = 0;
+  for (std::optional<std::int64_t> now = process; now == process;) {
+    std::this_thread::sleep_for(kPoll);
+    try {
+      now = process_at(admin);
+      failures = 0;
+    } catch (const UnreachableError&) {  // it may have closed in the middle of this; then nobody is there the next time
+      if (++failures == kMostFailures) throw;
+    }
+  }
+  return answer + "the gateway has ended\n";
+}
 
 std::string status_command(const std::string& admin, bool json) {
   const std::string body = ask(admin, "GET", "/status", kPatience, 200).body;
@@ -91,7 +124,7 @@ std::string status_command(const std::string& admin, bool json) {
   try {
     return as_text(Json::parse(body));
   } catch (const Json::exception&) {
-    throw UnreachableError(admin + " answers to /status with something that is no status; is it a Sluice of this version?");
+    throw UnreachableError(admin + kNoStatus);
   }
 }
 

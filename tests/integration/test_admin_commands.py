@@ -10,6 +10,7 @@ import pytest
 from support.config_text import config_for, to_yaml
 from support.gateway import run_sluice
 from support.raw_backend import echo_websocket
+from support.waiting import stays, wait_until
 from support.websocket import open_websocket
 
 TOKEN = "open-sesame"
@@ -78,7 +79,10 @@ def test_the_token_is_wanted_where_there_is_one(lab):
         assert gateway.admin(path, [OWN], method=method).status == 401
     result = run_sluice("status", "--admin", admin(gateway))
     assert (result.returncode, result.stdout) == (3, "")
-    assert "set SLUICE_ADMIN_TOKEN" in result.stderr
+    assert "wants its admin token; set SLUICE_ADMIN_TOKEN" in result.stderr
+    result = run_sluice("status", "--admin", admin(gateway), env={"SLUICE_ADMIN_TOKEN": "close-sesame"})
+    assert (result.returncode, result.stdout) == (3, "")
+    assert "refuses the token in SLUICE_ADMIN_TOKEN" in result.stderr and "close-sesame" not in result.stderr
     for command in ["status", "reload", "drain"]:
         assert run_sluice(command, "--admin", admin(gateway), env={"SLUICE_ADMIN_TOKEN": TOKEN}).returncode == 0
     assert gateway.wait_exit() == 0
@@ -98,7 +102,7 @@ def test_status_shows_what_there_is(lab):
     assert status["tunnels"] == [{"route": "all", "upstream": "app", "endpoint": backend.url, "open": 3}]
     assert [sum(one[what] for one in status["workers"]) for what in ["connections", "tunnels"]] == [3, 3]
     text = run_sluice("status", "--admin", admin(gateway)).stdout
-    assert f"process {gateway.pid}: serving since" in text
+    assert f"process {gateway.pid}, started {status['started']}: serving\n" in text
     assert f"route all at app {backend.url}" in text
 
 
@@ -120,12 +124,35 @@ def test_status_while_draining(lab):
         open_websocket(client)
     assert run_sluice("drain", "--admin", admin(gateway)).stdout == "draining\n"
     assert json.loads(gateway.admin("/status").body)["state"] == "draining"
+    assert f"started {json.loads(gateway.admin('/status').body)['started']}: draining\n" in run_sluice("status", "--admin", admin(gateway)).stdout
     assert gateway.metric("sluice_draining") == 1
     assert gateway.admin("/readyz").status == 503
     assert gateway.admin("/drain", [OWN], method="POST").body == b"draining already\n"
     for client in clients:
         client.close()
     assert gateway.wait_exit() == 0
+
+
+def test_drain_can_wait_for_the_end(lab):
+    gateway = lab.gateway(lab.backend(echo_websocket), timeouts={"drain": "10s"}, route={"websocket": {"drain": {"over": "9s"}}})
+    client = lab.client(gateway)
+    open_websocket(client)
+    done = []
+    waiting = threading.Thread(target=lambda: done.append(run_sluice("drain", "--admin", admin(gateway), "--wait")))
+    waiting.start()
+    wait_until(lambda: gateway.admin("/readyz").status == 503, "the drain to begin")
+    stays(lambda: not done, "waiting", 0.5)
+    client.close()
+    assert gateway.wait_exit() == 0
+    waiting.join(10)
+    assert (done[0].returncode, done[0].stdout, done[0].stderr) == (0, "draining\nthe gateway has ended\n", "")
+
+
+def test_drain_cannot_wait_for_nobody():
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+    result = run_sluice("drain", "--admin", address, "--wait")
+    assert (result.returncode, result.stdout) == (3, "")
 
 
 @pytest.mark.parametrize("command", ["status", "reload", "drain"])
@@ -189,14 +216,14 @@ def test_plan_tells_what_changes(lab, two):
     new["routes"][1] = {"name": "three", "match": {"path_prefix": "/three"}, "upstream": "other"}
     assert plan(lab, config, new) == (
         "listeners\n"
-        "  ~ renamed on 127.0.0.1:0 keeps its sockets, and changes for new connections\n"
+        "  ~ renamed on 127.0.0.1:0 keeps its sockets, and changes for new connections: name\n"
         "  + more on 127.0.0.1:9999 is opened\n"
         "routes\n"
-        "  ~ all\n"
+        "  ~ all: maintenance\n"
         "  + three\n"
         "  - two; its WebSockets are let go\n"
         "upstreams\n"
-        "  ~ app: new connections to its endpoints\n"
+        "  ~ app: endpoints\n"
         "  + app http://127.0.0.9:1\n"
         f"  - app {one.url}; its WebSockets are let go\n"
         "workers is taken over at the next restart\n")
@@ -212,11 +239,48 @@ def test_plan_counts_the_tunnels_that_would_go(lab, two):
     new = copy.deepcopy(config)
     del new["routes"][1]
     told = plan(lab, config, new, "--admin", admin(gateway))
-    assert f"- 2 of route two at other {other.url}: Close 1012, spread over 20000 ms\n" in told
+    assert f"- 2 of route two at other {other.url}: Close 1012, spread over 20s\n" in told
     assert told.endswith("2 of 5 open WebSockets would be let go\n")
     new["upstreams"][0]["endpoints"] = ["http://127.0.0.9:1"]
     assert plan(lab, config, new, "--admin", admin(gateway)).endswith("5 of 5 open WebSockets would be let go\n")
     assert plan(lab, config, config, "--admin", admin(gateway)).endswith("\n0 of 5 open WebSockets would be let go\n")
+
+
+def test_plan_names_what_changes(lab, two):
+    config, one, other = two
+    config["upstreams"][0]["health_check"] = {"path": "/"}
+    new = copy.deepcopy(config)
+    del new["upstreams"][0]["health_check"]
+    new["upstreams"][0]["retries"] = {"attempts": 3}
+    new["upstreams"][1]["pool"] = {"max_idle": 1}
+    new["limits"] = {"max_headers": 10}
+    new["timeouts"] = {"connect": "1s", "drain": "40s"}
+    assert plan(lab, config, new) == (
+        "upstreams\n"
+        "  ~ app: retries, health_check\n"
+        "  ~ other: pool; new connections to its endpoints\n"
+        "settings\n"
+        "  ~ timeouts: connect, drain\n"
+        "  ~ limits: max_headers\n")
+
+
+def test_plan_counts_what_rebalance_would_move(lab, two):
+    config, one, other = two
+    config["upstreams"][0]["rebalance"] = {"over": "10m"}
+    gateway = lab.gateway_from(config)
+    for path, count in [("/one", 6), ("/two", 2)]:
+        for _ in range(count):
+            open_websocket(lab.client(gateway), path)
+    new = copy.deepcopy(config)
+    new["upstreams"][0]["endpoints"].append("http://127.0.0.9:1")
+    new["upstreams"][1]["endpoints"].append("http://127.0.0.9:1")
+    told = plan(lab, config, new, "--admin", admin(gateway))
+    assert told.endswith("WebSockets that move\n  ~ about 3 of upstream app move to endpoints that join, spread over 10m (rebalance)\n"
+                         "0 of 8 open WebSockets would be let go, about 3 moved\n")
+    new["upstreams"][0]["endpoints"] = [one.url, {"dns": "localhost:1", "scheme": "http"}]
+    assert "some of upstream app move to what" in plan(lab, config, new, "--admin", admin(gateway))
+    del new["upstreams"][0]["rebalance"]
+    assert plan(lab, config, new, "--admin", admin(gateway)).endswith("\n0 of 8 open WebSockets would be let go\n")
 
 
 def test_plan_of_a_wrong_file(lab, two):

@@ -1,5 +1,6 @@
 """SIGTERM: what is under way is finished, nothing new is begun."""
 
+import re
 import signal
 import threading
 
@@ -47,6 +48,7 @@ def test_an_idle_gateway_exits_at_once(lab):
     lab.request(gateway)
     gateway.signal(signal.SIGTERM)
     assert gateway.wait_exit(timeout=3) == 0
+    assert "drained" in gateway.stderr() and " cut" not in gateway.stderr()
 
 
 def test_idle_connections_do_not_hold_it_up(lab):
@@ -103,6 +105,7 @@ def test_what_is_not_finished_in_time_is_cut(lab):
     gateway.signal(signal.SIGTERM)
     client.read_until_closed(timeout=3)
     assert gateway.wait_exit(timeout=3) == 0
+    assert re.search(r"ended; \d+ connections? w\w+ cut", gateway.stderr()) and "drained" not in gateway.stderr()
 
 
 def test_readiness_goes_before_the_service_does(lab, under_way):
@@ -132,6 +135,7 @@ def test_a_second_sigterm_exits_at_once(lab, what):
     gateway.signal(signal.SIGTERM)
     gateway.expected_stop = gateway.wait_exit(timeout=2)
     assert gateway.expected_stop in (0, -signal.SIGTERM, 128 + signal.SIGTERM)
+    assert re.search(r"ended; \d+ connections? w\w+ cut", gateway.stderr()) and "drained" not in gateway.stderr()
 
 
 def test_the_first_sigterm_after_a_drain_that_was_asked_for_is_not_the_second(lab):

@@ -174,3 +174,11 @@ def test_a_flapping_endpoint_costs_nothing_but_retries(lab):
         flapping = lab.keep(RawBackend(answer_ok, port=port))
         wait_until(lambda: flapping.requests, "it to be tried again", 10)
     assert crowd.end() == []
+
+
+def test_an_endpoint_that_is_out_already_is_not_said_to_stay_in(lab):
+    check = {"path": "/", "interval": "50ms", "timeout": "1s"}
+    gateway = lab.gateway(lab.refusing(), lab.refusing(), workers=1, upstream={"health_check": check, "outlier": {"consecutive_failures": 1}})
+    gateway.wait_metric("sluice_upstream_endpoints", 2, upstream="app", state="unhealthy")
+    assert {lab.request(gateway).status for _ in range(6)} == {502}
+    stays(lambda: "but stays in" not in gateway.stderr(), "nothing is said", 0.5)

@@ -61,14 +61,13 @@ class OcspStapleTest : public ::testing::Test {
     return read_ocsp_staple(folder_.write("staple.der", der), leaf_.certificate.get(), chain_.get(), warnings_);
   }
   std::optional<OcspStaple> read(const Answer& answer) { return read(respond(leaf_.certificate.get(), ca_, ca_, answer)); }
-  std::string error_of(const std::string& der) {
-    try {
-      read(der);
-    } catch (const TlsLoadError& error) {
-      EXPECT_EQ(ERR_peek_error(), 0u);
-      return error.what();
-    }
-    return "none";
+  // The warning about one that is not stapled.
+  std::string refusal_of(const std::string& der) {
+    warnings_.clear();
+    EXPECT_FALSE(read(der));
+    EXPECT_EQ(ERR_peek_error(), 0u);
+    EXPECT_THAT(warnings_, ElementsAre(HasSubstr("is served without a staple")));
+    return warnings_.empty() ? "none" : warnings_.front();
   }
 
   test::TemporaryFolder folder_;
@@ -102,17 +101,17 @@ TEST_F(OcspStapleTest, OneThatDoesNotSayGoodIsNotStapled) {
   EXPECT_THAT(warnings_, ElementsAre(HasSubstr("is revoked"), HasSubstr("is unknown")));
 }
 
-TEST_F(OcspStapleTest, OneOfAnotherCertificateIsAnError) {
+TEST_F(OcspStapleTest, OneOfAnotherCertificateIsNotStapled) {
   const IssuedCertificate other = issue(server_spec("b.example"), &ca_);
-  EXPECT_THAT(error_of(respond(other.certificate.get(), ca_, ca_, {})), HasSubstr("does not speak of the certificate"));
+  EXPECT_THAT(refusal_of(respond(other.certificate.get(), ca_, ca_, {})), HasSubstr("does not speak of the certificate"));
   const IssuedCertificate other_ca = issue_ca("other");
-  EXPECT_THAT(error_of(respond(leaf_.certificate.get(), other_ca, other_ca, {})), HasSubstr("does not speak of the certificate"));
+  EXPECT_THAT(refusal_of(respond(leaf_.certificate.get(), other_ca, other_ca, {})), HasSubstr("does not speak of the certificate"));
 }
 
-TEST_F(OcspStapleTest, OneThatTheIssuerDidNotSignIsAnError) {
+TEST_F(OcspStapleTest, OneThatTheIssuerDidNotSignIsNotStapled) {
   const IssuedCertificate other_ca = issue_ca("other");
-  EXPECT_THAT(error_of(respond(leaf_.certificate.get(), ca_, other_ca, {})), HasSubstr("is not signed by"));
-  EXPECT_THAT(error_of(respond(leaf_.certificate.get(), ca_, leaf_, {})), HasSubstr("is not signed by"));
+  EXPECT_THAT(refusal_of(respond(leaf_.certificate.get(), ca_, other_ca, {})), HasSubstr("is not signed by"));
+  EXPECT_THAT(refusal_of(respond(leaf_.certificate.get(), ca_, leaf_, {})), HasSubstr("is not signed by"));
   // By somebody whom the issuer has appointed.
   CertificateSpec spec;
   spec.extended_key_usage = "OCSPSigning";
@@ -124,16 +123,21 @@ TEST_F(OcspStapleTest, WithoutTheIssuerTheSerialNumberCounts) {
   sk_X509_zero(chain_.get());
   EXPECT_TRUE(read(Answer{}));
   const IssuedCertificate other = issue(server_spec("b.example"), &ca_);
-  EXPECT_THAT(error_of(respond(other.certificate.get(), ca_, ca_, {})), HasSubstr("does not speak of the certificate"));
+  EXPECT_THAT(refusal_of(respond(other.certificate.get(), ca_, ca_, {})), HasSubstr("does not speak of the certificate"));
 }
 
-TEST_F(OcspStapleTest, WhatIsNoResponseIsAnError) {
+TEST_F(OcspStapleTest, WhatIsNoResponseIsNotStapled) {
   const std::string good = respond(leaf_.certificate.get(), ca_, ca_, {});
   for (const std::string& der : {std::string(), std::string("nonsense"), good.substr(1), good + "x", good.substr(0, good.size() - 1)}) {
-    EXPECT_THAT(error_of(der), HasSubstr("is not an OCSP response"));
+    EXPECT_THAT(refusal_of(der), HasSubstr("is not an OCSP response"));
   }
-  EXPECT_THAT(error_of(std::string("\x30\x03\x0A\x01\x03", 5)), HasSubstr("a responder's refusal (trylater)"));
-  EXPECT_THAT(error_of(std::string(64 * 1024 + 1, 'x')), HasSubstr("larger than 64 KiB"));
+  EXPECT_THAT(refusal_of(std::string("\x30\x03\x0A\x01\x03", 5)), HasSubstr("a responder's refusal (trylater)"));
+  EXPECT_THAT(refusal_of(std::string(64 * 1024 + 1, 'x')), HasSubstr("larger than 64 KiB"));
+}
+
+TEST_F(OcspStapleTest, OneThatCannotBeReadIsNotStapled) {
+  EXPECT_FALSE(read_ocsp_staple(folder_.path("nowhere.der"), leaf_.certificate.get(), chain_.get(), warnings_));
+  EXPECT_THAT(warnings_, ElementsAre(HasSubstr("cannot be read (No such file or directory)")));
 }
 
 }  // namespace
