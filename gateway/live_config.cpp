@@ -45,6 +45,7 @@ LiveConfig::LiveConfig(config::Config first, std::optional<std::string> file, In
       certificate_metrics_(registry),
       full_endpoints_(registry, endpoints),
       snapshot_(std::make_shared<const proxy::Snapshot>(std::move(first))),
+      started_with_(snapshot_),
       listeners_(static_cast<unsigned>(workers.size()), std::move(inherited)),
       resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
         publish(name, addresses);
@@ -249,8 +250,9 @@ LiveConfig::Loaded LiveConfig::load() {
   const config::Config& loaded = next.snapshot->config;
   next.tls = load_tls(loaded, warnings_);
   next.listeners = listeners_.open(loaded.listeners);
-  next.unchanged = keep_unchanged(config(), tls_, loaded, next.tls, next.listeners.kept);
-  for (const std::string& later : takes_effect_later(config(), loaded)) warnings_.push_back(later);
+  // A worker that could not take the last configuration over has an older one's contexts.
+  if (!in_part_) next.unchanged = keep_unchanged(config(), tls_, loaded, next.tls, next.listeners.kept);
+  for (const std::string& later : takes_effect_later(started_with(), loaded)) warnings_.push_back(later);
   return next;
 }
 
@@ -349,6 +351,7 @@ void LiveConfig::workers_have_it(std::uint64_t number, const RollCall::Outcome& 
     return finish({false, {outcome.silent + " does not answer: the configuration is in force in part, and new listeners do not accept "
                            "until it does; if /healthz goes on telling of it, restart the gateway"}, true});
   }
+  in_part_ = !outcome.ok;
   const bool late = given_up_ == number;
   if (!outcome.ok) {
     const std::string failure = "memory ran out while the configuration was taken over: it is in force in part; reload again";

@@ -45,6 +45,8 @@ class LiveConfig {
   // It counts from now on.
   void in_force();
   const config::Config& config() const noexcept { return snapshot_->config; }
+  // What the process began with: some of it (workers, the admin address...) holds until it ends.
+  const config::Config& started_with() const noexcept { return started_with_->config; }
   // Its upstreams, with the endpoints that were discovered.
   const std::vector<config::Upstream>& upstreams() const noexcept { return upstreams_; }
   OpenListeners& listeners() noexcept { return listeners_; }
@@ -99,6 +101,7 @@ class LiveConfig {
   metrics::CertificateMetrics certificate_metrics_;
   upstream::FullEndpoints full_endpoints_;
   std::shared_ptr<const proxy::Snapshot> snapshot_;
+  const std::shared_ptr<const proxy::Snapshot> started_with_;
   TlsSetup tls_;
   OpenListeners listeners_;
   std::map<std::string, std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;  // by route
@@ -113,6 +116,7 @@ class LiveConfig {
   bool reloading_ = false;
   std::uint64_t taken_over_ = 0;  // how often the workers were given a configuration
   std::uint64_t endpoints_taken_over_ = 0;  // likewise, endpoints
+  bool in_part_ = false;                    // the last one: memory ran out on a worker
   std::uint64_t given_up_ = 0;    // the last time that one of them did not answer
   std::string frozen_;  // why; empty: it is not
   bool changed_meanwhile_ = false;  // a watched file did

@@ -58,8 +58,8 @@ void OpenListeners::use(std::vector<OpenListener> listeners, const config::Timeo
   }
   listeners_ = std::move(listeners);
   for (const OpenListener& listener : listeners_) {
-    if (listener.address.is_unix() || !timeouts.client_write_idle) continue;
-    for (const int socket : listener.sockets) tls::limit_unacknowledged(socket, *timeouts.client_write_idle);
+    if (listener.address.is_unix()) continue;
+    for (const int socket : listener.sockets) tls::limit_unacknowledged(socket, timeouts.client_write_idle);
   }
 }
 

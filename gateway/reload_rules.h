@@ -13,7 +13,7 @@ namespace sluice {
 // name decides among several (port 0); otherwise it may change. None: the address has to be opened.
 std::vector<std::optional<std::size_t>> kept_listeners(const std::vector<config::Listener>& running,
                                                        const std::vector<config::Listener>& next);
-// What of `next` waits for the next restart, as warnings; the rest takes effect.
-std::vector<std::string> takes_effect_later(const config::Config& running, const config::Config& next);
+// What of `next` waits for the next restart of a process that began with `started_with`, as warnings; the rest takes effect.
+std::vector<std::string> takes_effect_later(const config::Config& started_with, const config::Config& next);
 
 }  // namespace sluice

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <asio/post.hpp>
+#include <cassert>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -53,13 +54,16 @@ void Replacement::start(Handover handover, Done done) {
     const std::string failure = std::string("no pipe to it: ") + std::strerror(errno);
     return asio::post(sign_.get_executor(), [this, failure] { finish(failure); });
   }
-  sign_.assign(ends[0]);
+  tls::Descriptor own_end(ends[0]);
   const tls::Descriptor childs_end(ends[1]);
+  sign_.assign(own_end.get());
+  own_end.release();
   handover.ready = childs_end.get();
   if (!spawn(handover)) return;
   patience_.expires_after(kPatience);
   patience_.async_wait([this](const ErrorCode& error) {
-    if (!error) give_up("it did not serve within " + std::to_string(kPatience.count()) + " s");
+    // Its sign may have come in the same moment.
+    if (!error && done_) give_up("it did not serve within " + std::to_string(kPatience.count()) + " s");
   });
   await_sign();
 }
@@ -88,7 +92,7 @@ bool Replacement::spawn(const Handover& handover) {
 
 void Replacement::await_sign() {
   sign_.async_read_some(asio::buffer(text_), [this](const ErrorCode& error, std::size_t read) {
-    if (error == asio::error::operation_aborted) return;
+    if (error == asio::error::operation_aborted || !done_) return;
     if (std::optional<ReadySign> sign = ReadySign::parse(std::string(text_.data(), read))) return finish({}, std::move(sign->unused));
     give_up("it ended before it served");
   });
@@ -97,6 +101,7 @@ void Replacement::await_sign() {
 void Replacement::give_up(const std::string& why) { finish(why + end_child()); }
 
 std::string Replacement::end_child() {
+  assert(pid_ > 0);  // 0 would be all processes of the group
   int status = 0;
   if (::waitpid(pid_, &status, WNOHANG) == 0) {
     ::kill(pid_, SIGKILL);

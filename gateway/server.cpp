@@ -60,7 +60,7 @@ admin::AdminReply reply_to(const ReloadResult& result) {
 class Server {
  public:
   Server(config::Config config, std::optional<std::string> file, Program program);
-  ~Server() { health_.stop(); }  // it and the workers tell each other: both must be there until it has ended
+  ~Server();
   // May throw std::system_error (an address cannot be had), ConfigError (certificates and keys) or TlsLoadError.
   void start();
   ExitCode run();
@@ -140,6 +140,14 @@ Server::Server(config::Config config, std::optional<std::string> file, Program p
   }
   live_ = std::make_unique<LiveConfig>(std::move(config), std::move(file), InheritedSockets::from_environment(), context_, registry_,
                                        endpoints_, health_, workers_);
+}
+
+// The workers and the health thread tell each other: all must be there until the last of them has ended. They run here only when the
+// gateway could not start after all.
+Server::~Server() {
+  health_.stop();
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->stop();
+  for (const std::unique_ptr<Worker>& worker : workers_) worker->join();
 }
 
 void Server::start() {
@@ -275,7 +283,7 @@ void Server::terminate() {
 }
 
 void Server::reload() {
-  if (!replacing_) return live_->reload({});
+  if (draining_ || !replacing_) return live_->reload({});
   reload_wanted_ = true;
 }
 
@@ -306,6 +314,7 @@ void Server::loops_expect_it(unsigned number, const RollCall::Outcome& outcome) 
   try {
     replacement_.start(handover(), [this](const Replacement::Outcome& told) { successor_tells(told); });
   } catch (const std::exception& error) {
+    replacement_.cancel();
     successor_tells({0, error.what(), {}});
   }
 }
@@ -315,7 +324,7 @@ Handover Server::handover() {
   for (const OpenListener& listener : live_->listeners().all()) {
     handover.listening.push_back({listener.config.name, listener.config.address.text(), listener.sockets, listener.ours});
   }
-  if (admin_) handover.listening.push_back({"", config().admin->address.text(), {admin_->socket()}});
+  if (admin_) handover.listening.push_back({"", live_->started_with().admin->address.text(), {admin_->socket()}});
   // A service manager's that no listener has now.
   for (Handover::Sockets& kept : live_->listeners().inherited().kept()) {
     const auto same = [&kept](const Handover::Sockets& one) { return one.address == kept.address; };

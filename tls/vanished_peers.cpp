@@ -26,8 +26,9 @@ void probe_silent_peer(int descriptor) noexcept {
 
 // The kernel gives silent peers up by this limit, too: a lower one would take a single lost probe for their
 // end.
-void limit_unacknowledged(int descriptor, std::chrono::milliseconds limit) noexcept {
-  const std::chrono::milliseconds longest = std::max<std::chrono::milliseconds>(limit, kVanishedAfter);
+void limit_unacknowledged(int descriptor, std::optional<std::chrono::milliseconds> limit) noexcept {
+  if (!limit) return set(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, 0);
+  const std::chrono::milliseconds longest = std::max<std::chrono::milliseconds>(*limit, kVanishedAfter);
   set(descriptor, IPPROTO_TCP, TCP_USER_TIMEOUT, longest.count());
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 
 namespace sluice::tls {
 
@@ -16,7 +17,7 @@ inline constexpr std::chrono::seconds kVanishedAfter = kProbeAfter + kProbes * k
 // limit_unacknowledged() after that, which the kernel puts first.
 void probe_silent_peer(int descriptor) noexcept;
 // Ends the connection when bytes that were sent are not acknowledged, or find no room, for `limit`, but not
-// before a silent peer would be given up.
-void limit_unacknowledged(int descriptor, std::chrono::milliseconds limit) noexcept;
+// before a silent peer would be given up. Absent: takes such a limit off.
+void limit_unacknowledged(int descriptor, std::optional<std::chrono::milliseconds> limit) noexcept;
 
 }  // namespace sluice::tls

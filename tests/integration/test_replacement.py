@@ -148,6 +148,27 @@ def test_listeners_may_come_and_go_with_it(lab):
     assert lab.client(gateway, "other").request().status == 200
 
 
+def test_the_new_one_has_the_admin_listener_where_the_file_says(lab):
+    config = config_for(lab.backend(), workers=2, timeouts={"drain": "5s"})
+    gateway = lab.gateway_from(config)
+    gateway.reload({**config, "admin": {"address": "127.0.0.2:0"}})
+    assert "admin is taken over at the next restart" in gateway.stderr()
+    gateway.replace()
+    wait_until(lambda: "admin on 127.0.0.2:" in gateway.stderr(), "the admin listener at its new address")
+    assert lab.request(gateway).status == 200
+
+
+def test_the_new_one_has_no_admin_listener_when_the_file_has_none(lab):
+    config = config_for(lab.backend(), workers=2, timeouts={"drain": "5s"})
+    gateway = lab.gateway_from(config)
+    gateway.reload({key: value for key, value in config.items() if key != "admin"})
+    gateway.replace()
+    end_of(gateway.predecessors[-1])
+    assert lab.request(gateway).status == 200
+    with pytest.raises(ConnectionRefusedError):
+        gateway.metric("sluice_config_generation")
+
+
 def test_a_unix_socket_that_the_new_one_does_not_have_goes(lab, folder):
     config = config_for(lab.backend(), workers=2, timeouts={"drain": "5s"})
     local = {"name": "local", "address": f"unix:{folder / 'gone.sock'}"}

@@ -357,14 +357,13 @@ TEST_F(TunnelTest, OneThatMovesHasATimeOfItsOwnAndIsCounted) {
 
 TEST_F(TunnelTest, AMoveCanBeCalledOffAndALeaveCannot) {
   open({.idle_timeout = {}, .leave_code = 1012, .leave_within = 20ms});
-  tunnel_->stay();
-  tunnel_->move(20ms);
-  tunnel_->stay();
-  harness_.run_for(80ms);
-  EXPECT_EQ(client_.receive(), "");
-  tunnel_->move(3600s);
+  EXPECT_FALSE(tunnel_->stay());
+  EXPECT_TRUE(tunnel_->move(3600s));
+  EXPECT_FALSE(tunnel_->move(0ms));
+  EXPECT_TRUE(tunnel_->stay());
+  EXPECT_TRUE(tunnel_->move(3600s)) << "it was called off";
   tunnel_->leave();  // its endpoint is gone: within leave_within
-  tunnel_->stay();
+  EXPECT_FALSE(tunnel_->stay());
   std::string at_client;
   EXPECT_TRUE(harness_.run_until([&] { return !(at_client += client_.receive()).empty(); }, 500ms));
   EXPECT_EQ(metrics_.moved.value(), 0u);
