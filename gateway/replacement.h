@@ -29,7 +29,6 @@ class Replacement {
   // Ends a child that does not serve yet.
   ~Replacement() { cancel(); }
 
-  bool under_way() const noexcept { return pid_ != 0; }
   // The child inherits what is handed over. `done` is called once, later, unless it is cancelled.
   void start(Handover handover, Done done);
   void cancel();

@@ -313,14 +313,9 @@ void Worker::count_tunnels(std::function<void(std::map<admin::Status::TunnelKind
 
 admin::Status::TunnelKind Worker::name_of(const void* route, const void* endpoint) const {
   const proxy::Generation& current = *services_.generation;
-  for (std::size_t i = 0; i < current.routes.size(); ++i) {
-    if (&current.routes[i].websocket != route) continue;
-    for (const std::shared_ptr<upstream::Cluster>& cluster : current.clusters) {
-      const config::Endpoint* settings = cluster->endpoint_of(endpoint);
-      if (settings != nullptr) return {current.config().routes[i].name, cluster->settings().name, settings->url};
-    }
-  }
-  return {};
+  const std::optional<proxy::Generation::Home> home = current.home_of(route, endpoint);
+  if (!home) return {};
+  return {current.config().routes[home->route].name, home->upstream.name, home->endpoint.url};
 }
 
 void Worker::stop() {

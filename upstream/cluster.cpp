@@ -1,5 +1,7 @@
 #include "upstream/cluster.h"
 
+#include <algorithm>
+
 #include "tls/client_sessions.h"
 
 namespace sluice::upstream {
@@ -141,8 +143,11 @@ Awaitable<Failure> Cluster::connect(Picked& picked, config::OptionalDuration con
 }
 
 bool Cluster::take_retry() {
-  std::uint64_t under_way = 0;
-  for (const Endpoint& endpoint : endpoints_) under_way += endpoint.state->in_flight.load(std::memory_order_relaxed);
+  std::uint64_t under_way = 0;  // that may fail yet: a tunnel is not repeated
+  for (const Endpoint& endpoint : endpoints_) {
+    const std::uint32_t all = endpoint.state->in_flight.load(std::memory_order_relaxed);
+    under_way += all - std::min(all, endpoint.state->tunnels.load(std::memory_order_relaxed));
+  }
   if (retries_.take(under_way, Clock::now())) return true;
   metrics_.retries_refused.add();
   return false;

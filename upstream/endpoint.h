@@ -16,6 +16,7 @@ namespace sluice::upstream {
 // but is looked at after every attempt on another one.
 struct alignas(64) EndpointState {
   std::atomic<std::uint32_t> in_flight{0};  // exchanges and tunnels
+  std::atomic<std::uint32_t> tunnels{0};    // of these
   std::atomic<std::uint32_t> idle{0};       // pooled connections
   // What circuit_breaker bounds; see Place. Exact, as bounds must be.
   std::atomic<std::uint32_t> connections{0};  // open, or being opened: for exchanges and tunnels, and idle

@@ -10,7 +10,7 @@ std::vector<double> parts_in_excess(std::span<const Endpoint> endpoints) {
   double all = 0, weights = 0;
   for (std::size_t i = 0; i < endpoints.size(); ++i) {
     if (endpoints[i].out) continue;
-    load[i] = endpoints[i].state->in_flight.load(std::memory_order_relaxed);
+    load[i] = endpoints[i].state->tunnels.load(std::memory_order_relaxed);
     all += load[i];
     weights += endpoints[i].settings.weight;
   }

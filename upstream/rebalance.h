@@ -1,4 +1,4 @@
-// How much of what each endpoint of an upstream has under way is more than its share, after others joined (`rebalance`). Pure
+// How much of the tunnels that each endpoint of an upstream has is more than its share, after others joined (`rebalance`). Pure
 // functions; the tunnels that are to go are chosen by whoever has them.
 #pragma once
 

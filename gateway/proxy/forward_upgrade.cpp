@@ -53,6 +53,8 @@ std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteCo
   auto log = std::make_unique<TunnelLog>(exchange, std::move(picked.in_flight), std::move(place));
   upstream::Connection connection = attempt.take_connection();
   log->hold_connection(connection);
+  const std::shared_ptr<upstream::EndpointState>& state = picked.endpoint->state;
+  log->hold_count(upstream::Place::take({state, &state->tunnels}, std::nullopt));
   connection.stream->set_write_idle(exchange.generation->config().timeouts.client_write_idle);
   websocket::TunnelLimits limits = tunnel_limits(route.route->websocket, exchange.generation->config().timeouts.drain);
   limits.leaves = endpoint_left;

@@ -4,12 +4,15 @@
 
 namespace sluice::proxy {
 
-bool Generation::has(const websocket::Tunnel& tunnel) const noexcept {
-  const auto route = std::find_if(routes.begin(), routes.end(),
-                                  [&](const RouteServices& one) { return &one.websocket == tunnel.route(); });
-  return route != routes.end() &&
-         std::any_of(route->sides.begin(), route->sides.end(),
-                     [&](const RouteServices::Side& side) { return side.cluster->endpoint_of(tunnel.endpoint()) != nullptr; });
+std::optional<Generation::Home> Generation::home_of(const void* route, const void* endpoint) const noexcept {
+  for (std::size_t i = 0; i < routes.size(); ++i) {
+    if (&routes[i].websocket != route) continue;
+    for (const RouteServices::Side& side : routes[i].sides) {
+      const config::Endpoint* settings = side.cluster->endpoint_of(endpoint);
+      if (settings != nullptr) return Home{i, side.cluster->settings(), *settings};
+    }
+  }
+  return std::nullopt;
 }
 
 const upstream::Cluster* Generation::cluster(std::string_view upstream) const noexcept {

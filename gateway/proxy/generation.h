@@ -50,8 +50,15 @@ struct Generation {
   std::uint16_t https_port = 443;                            // where redirect_to_https leads
 
   const config::Config& config() const noexcept { return snapshot->config; }
-  // Whether a tunnel's route is still there, and leads to its endpoint.
-  bool has(const websocket::Tunnel& tunnel) const noexcept;
+  // What a tunnel of that Tunnel::route() and Tunnel::endpoint() belongs to here; nothing: its route is gone, or does not lead to its
+  // endpoint any more.
+  struct Home {
+    std::size_t route;  // its index
+    const config::Upstream& upstream;
+    const config::Endpoint& endpoint;
+  };
+  std::optional<Home> home_of(const void* route, const void* endpoint) const noexcept;
+  bool has(const websocket::Tunnel& tunnel) const noexcept { return home_of(tunnel.route(), tunnel.endpoint()).has_value(); }
   // Its cluster of that upstream; null: none.
   const upstream::Cluster* cluster(std::string_view upstream) const noexcept;
   RouteServices& route(std::size_t index) { return index < routes.size() ? routes[index] : no_route; }

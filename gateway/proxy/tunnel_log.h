@@ -36,6 +36,8 @@ class TunnelLog final : public websocket::TunnelObserver {
     connection_open_ = std::move(connection.open);
     connection_place_ = std::move(connection.place);
   }
+  // The endpoint's count of tunnels.
+  void hold_count(upstream::Place counted) { counted_ = std::move(counted); }
   void tunnel_ended(const websocket::TunnelSummary& summary) override;
 
  private:
@@ -45,6 +47,7 @@ class TunnelLog final : public websocket::TunnelObserver {
   TunnelPlace place_;
   metrics::GaugeHold connection_open_;
   upstream::Place connection_place_;
+  upstream::Place counted_;
 };
 
 }  // namespace sluice::proxy

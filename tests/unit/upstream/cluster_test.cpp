@@ -196,6 +196,20 @@ TEST_F(ClusterTest, AStatusThatIsRepeatedCountsAsAFailure) {
   EXPECT_THAT(told, ::testing::ElementsAre("status 503"));
 }
 
+TEST_F(ClusterTest, OpenTunnelsAreNoReasonForMoreRetries) {
+  settings_.endpoints = {endpoint(1)};
+  Cluster cluster = make_cluster();
+  for (int i = 0; i < 5000; ++i) cluster.pick({});
+  const std::shared_ptr<EndpointState> state = registry_.state_of("backend", settings_.endpoints[0]);
+  state->in_flight = 2000;
+  state->tunnels = 1990;
+  unsigned allowed = 0;
+  while (cluster.take_retry()) ++allowed;
+  EXPECT_GE(allowed, RetryBudget::kFloor);
+  EXPECT_LE(allowed, RetryBudget::kFloor + 2 * RetryBudget::kPerSecond);
+  state->in_flight = state->tunnels = 0;
+}
+
 TEST_F(ClusterTest, RetriesAreAShareOfTheRequests) {
   settings_.endpoints = {endpoint(1), endpoint(2)};
   Cluster cluster = make_cluster();

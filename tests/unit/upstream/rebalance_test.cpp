@@ -9,7 +9,7 @@ using ::testing::DoubleNear;
 using ::testing::ElementsAre;
 
 struct Load {
-  std::uint32_t in_flight;
+  std::uint32_t tunnels;
   unsigned weight = 1;
   bool out = false;
 };
@@ -19,7 +19,7 @@ std::vector<double> parts(const std::vector<Load>& loads) {
   for (std::size_t i = 0; i < loads.size(); ++i) {
     endpoints[i].settings.weight = loads[i].weight;
     endpoints[i].state = std::make_shared<EndpointState>();
-    endpoints[i].state->in_flight = loads[i].in_flight;
+    endpoints[i].state->tunnels = loads[i].tunnels;
     endpoints[i].out = loads[i].out;
   }
   return parts_in_excess(endpoints);
