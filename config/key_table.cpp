@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "config/report.h"
 #include "config/suggestion.h"
 
 namespace sluice::config {
@@ -25,8 +26,18 @@ const KeyInfo* find_row(const std::string& name, const std::vector<KeyInfo>& row
   return found == rows.end() ? nullptr : &*found;
 }
 
+// Keys that do not work yet are not offered, unless it is below one of them.
+std::vector<std::string> offered(const std::vector<KeyInfo>& rows) {
+  std::vector<std::string> names;
+  for (const KeyInfo& row : rows) {
+    if (row.supported) names.push_back(row.name);
+  }
+  return names.empty() ? names_of(rows) : names;
+}
+
 void report_unknown(const Value::Entry& entry, const std::vector<KeyInfo>& rows) {
-  entry.value.problem("unknown key; " + hint(entry.key, names_of(rows)));
+  const std::string near = nearest(entry.key, names_of(rows));
+  entry.value.problem("unknown key; " + (near.empty() ? "expected " + one_of(offered(rows)) : "did you mean " + near + "?"));
 }
 
 // Below a key that is refused as a whole only names that nobody knows are worth a word.

@@ -100,6 +100,7 @@ void validate_listeners(const Config& config, Report& report) {
 
 void validate_admin(const Admin& admin, Report& report) {
   if (admin.address.host.empty() || is_loopback(admin.address) || !admin.token.empty()) return;
+  if (report.is_wrong("admin.token")) return;
   if (report.mentions("admin.token")) {
     report.problem("admin.token",
                    "is empty; expected a token, since " + admin.address.text() + " is not loopback");

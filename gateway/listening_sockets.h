@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <system_error>
 #include <vector>
 
@@ -40,6 +41,16 @@ std::vector<tls::Descriptor> sockets_of(ListeningSockets& listening, unsigned wo
 // std::system_error when the address cannot be had, also when another gateway holds it.
 ListeningSockets open_listening_sockets(const config::Address& address, unsigned mode, unsigned count,
                                         InheritedSockets::Taken inherited = {});
+// The same, saying whose address it is.
+class ListenError : public std::system_error {
+ public:
+  ListenError(const std::string& whose, const std::system_error& error) : std::system_error(error), text_(whose + ": " + error.what()) {}
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
 // What may be wrong then, for the message.
 const char* hint_for(const std::error_code& error);
 

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <iostream>
 
+#include "config/counted.h"
 #include "config/load.h"
 #include "config/proxy_config.h"
 #include "config/report.h"
@@ -90,8 +91,8 @@ ExitCode check(const Options& options) {
     return ExitCode::bad_input;
   }
   for (const std::string& warning : warnings) std::cerr << "warning: " << warning << "\n";
-  std::cout << file << ": ok (" << config.listeners.size() << " listeners, " << config.routes.size()
-            << " routes, " << config.upstreams.size() << " upstreams)\n";
+  std::cout << file << ": ok (" << config::counted(config.listeners.size(), "listener") << ", "
+            << config::counted(config.routes.size(), "route") << ", " << config::counted(config.upstreams.size(), "upstream") << ")\n";
   return ExitCode::done;
 }
 
@@ -120,7 +121,7 @@ void add_proxy_options(CLI::App& command, Options& options) {
   command.add_option("--http", options.http, "Address for http and ws, or off")->capture_default_str();
   command.add_option("--https", options.https, "Address for https and wss (self-signed), or off")
       ->capture_default_str();
-  command.add_option("--admin", options.admin, "Address for /metrics and /healthz, or off")
+  command.add_option("--admin", options.admin, "Address for /metrics, /status and what changes the gateway (reload, drain), or off")
       ->capture_default_str();
 }
 
@@ -155,6 +156,18 @@ ExitCode refuse_command(const CLI::App& app, const std::vector<std::string>& arg
   const std::string given = arguments.empty() ? "" : arguments.front();
   std::cerr << "sluice: " << (given.empty() ? "a command is missing" : "unknown command " + config::in_quotes(given))
             << "; " << config::hint(given, names) << "\nRun with --help for more information.\n";
+  return ExitCode::usage;
+}
+
+// CLI11 would name them in the opposite order.
+ExitCode refuse_arguments(const CLI::App& command) {
+  std::string given;
+  for (const std::string& one : command.remaining()) given += " " + config::in_quotes(one);
+  std::cerr << "sluice " << command.get_name() << ": does not take" << given << "\n";
+  if (command.get_name() == "serve" || command.get_name() == "check") {
+    std::cerr << "A file is named with --config FILE. What `sluice proxy` takes as options are keys there, for instance admin.address.\n";
+  }
+  std::cerr << "Run with --help for more information.\n";
   return ExitCode::usage;
 }
 
@@ -203,8 +216,8 @@ ExitCode run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     const bool unknown = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::ExtrasError);
     if (unknown && app.get_subcommands().empty()) return refuse_command(app, app.remaining());
+    if (unknown) return refuse_arguments(*app.get_subcommands().front());
     const int code = app.exit(error);
-    if (unknown && (*serve_command || *check_command)) std::cerr << "A file is named with --config FILE.\n";
     return code == 0 ? ExitCode::done : ExitCode::usage;
   }
   if (app.get_subcommands().empty()) return refuse_command(app, {});

@@ -23,6 +23,14 @@ std::vector<int> numbers_of(const std::vector<tls::Descriptor>& sockets) {
   return numbers;
 }
 
+ListeningSockets open_sockets(const config::Listener& listener, unsigned workers, InheritedSockets::Taken inherited) {
+  try {
+    return open_listening_sockets(listener.address, listener.mode, workers, std::move(inherited));
+  } catch (const std::system_error& error) {
+    throw ListenError("listener " + listener.name, error);
+  }
+}
+
 }  // namespace
 
 OpenListeners::Next OpenListeners::open(const std::vector<config::Listener>& listeners) {
@@ -37,7 +45,7 @@ OpenListeners::Next OpenListeners::open(const std::vector<config::Listener>& lis
       const config::Listener& wanted = listeners[i];
       InheritedSockets::Taken inherited = inherited_.take(wanted.name, wanted.address);
       const bool ours = inherited.ours, adopted = !inherited.sockets.empty();
-      next.opened[i] = open_listening_sockets(wanted.address, wanted.mode, workers_, std::move(inherited));
+      next.opened[i] = open_sockets(wanted, workers_, std::move(inherited));
       if (adopted && ours && wanted.address.is_unix()) inherited_files_.emplace_back(next.opened[i].shared, wanted.address.path);
       listener = {next_id_++, {}, next.opened[i].address, numbers_of(next.opened[i].sockets), ours};
     }

@@ -160,7 +160,11 @@ void Server::start() {
   live_->install();
   std::optional<ListeningSockets> admin_sockets;
   if (const std::optional<config::Admin>& admin = config().admin) {
-    admin_sockets = open_listening_sockets(admin->address, 0, 1, live_->listeners().inherited().take("", admin->address));
+    try {
+      admin_sockets = open_listening_sockets(admin->address, 0, 1, live_->listeners().inherited().take("", admin->address));
+    } catch (const std::system_error& error) {
+      throw ListenError("admin", error);
+    }
   }
   health_.start();
   for (const std::unique_ptr<Worker>& worker : workers_) worker->start();
@@ -171,7 +175,7 @@ void Server::start() {
   }
   if (const std::string warning = needless_root(config(), ::geteuid()); !warning.empty()) metrics::log().warn("{}", warning);
   live_->in_force();
-  metrics::log().info("{} workers serve {}", workers_.size(), live_->source());
+  metrics::log().info("{} {} {}", config::counted(workers_.size(), "worker"), workers_.size() == 1 ? "serves" : "serve", live_->source());
   live_->listeners().take_place();
   service_manager::ready();
   wait_for_signal();
@@ -188,7 +192,7 @@ void Server::start_admin(ListeningSockets& listening) {
       [this](admin::Task task, std::function<void(admin::AdminReply)> done) { carry_out(task, std::move(done)); },
       listening.sockets[0].release());
   admin_->start();
-  metrics::log().info("admin on {} -> /metrics /healthz /readyz /status", listening.address.text());
+  metrics::log().info("admin on {} -> /metrics /healthz /readyz /status, POST /reload /drain", listening.address.text());
 }
 
 void Server::carry_out(admin::Task task, std::function<void(admin::AdminReply)> done) {

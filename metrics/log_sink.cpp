@@ -152,7 +152,7 @@ void DescriptorSink::reopen() {
   if (standard_descriptor(path_) >= 0) return;
   const int opened = open_log(path_);
   if (opened < 0) {
-    report_failure("reopen", errno);
+    report_failure("reopen", errno, "; lines go on to the file as it was");
     return;
   }
   // What is buffered goes to the new file: the old one may be being compressed already.
@@ -184,15 +184,15 @@ void DescriptorSink::write_out() {
     const auto lost = std::count(unwritten.begin(), unwritten.end(), '\n');
     lost_lines_.fetch_add(static_cast<std::uint64_t>(lost), std::memory_order_relaxed);
     torn_line_ = done > 0 && buffer_[done - 1] != '\n';
-    report_failure("write", error);
+    report_failure("write", error, "");
   }
   buffer_.clear();
   buffered_lines_ = 0;
 }
 
-void DescriptorSink::report_failure(const char* action, int error) {
+void DescriptorSink::report_failure(const char* action, int error, const char* consequence) {
   if (!std::exchange(failing_, true) && report_) {
-    report_(std::string("cannot ") + action + " log " + path_ + ": " + error_text(error));
+    report_(std::string("cannot ") + action + " log " + path_ + ": " + error_text(error) + consequence);
   }
 }
 

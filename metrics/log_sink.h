@@ -52,7 +52,7 @@ class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
  private:
   void reopen();
   void write_out();
-  void report_failure(const char* action, int error);
+  void report_failure(const char* action, int error, const char* consequence);
 
   const std::string path_;
   int descriptor_;

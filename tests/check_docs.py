@@ -298,7 +298,7 @@ class Checker:
     def wait_started(gateway):
         """The admin address, once the gateway has said that it serves."""
         said, end = b"", time.monotonic() + TIME_LIMIT
-        while b" workers serve " not in said:
+        while not re.search(rb" workers? serves? ", said):
             ready, _, _ = select.select([gateway.stderr], [], [], max(0, end - time.monotonic()))
             more = os.read(gateway.stderr.fileno(), 65536) if ready else b""
             if not more:

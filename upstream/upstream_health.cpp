@@ -2,12 +2,13 @@
 
 #include <algorithm>
 
+#include "config/counted.h"
 #include "config/value_text.h"
 #include "metrics/log.h"
+#include "metrics/log_text.h"
 #include "upstream/proxy_header.h"
 
 namespace sluice::upstream {
-
 UpstreamHealth::Member::Member(tls::TimerWheel& wheel, config::Endpoint its_endpoint, std::shared_ptr<EndpointState> its_state)
     : endpoint(std::move(its_endpoint)),
       state(std::move(its_state)),
@@ -23,7 +24,7 @@ UpstreamHealth::Member::Member(tls::TimerWheel& wheel, config::Endpoint its_endp
 std::string UpstreamHealth::Member::reason() const {
   std::string text;
   if (unhealthy) text = "unhealthy: " + problem;
-  if (ejected) text += (text.empty() ? "ejected: " : "; ejected: ") + failure;
+  if (ejected) text += (text.empty() ? "ejected until " : "; ejected until ") + ejected_until + ": " + failure;
   return text;
 }
 
@@ -149,8 +150,10 @@ void UpstreamHealth::failing(const EndpointState* state, std::string_view reason
     return;
   }
   member.failure = reason;
-  metrics::log().warn("upstream {}: {} is ejected for {}: {} failures in a row, the last one {}", settings_.name,
-                      member.endpoint.url, config::duration_text(settings_.outlier.eject_for), failures, reason);
+  member.ejected_until.clear();
+  metrics::append_utc_time(member.ejected_until, std::chrono::system_clock::now() + settings_.outlier.eject_for);
+  metrics::log().warn("upstream {}: {} is ejected for {}: {} in a row, the last one {}", settings_.name, member.endpoint.url,
+                      config::duration_text(settings_.outlier.eject_for), config::counted(failures, "failure"), reason);
   try {
     change(member, &Member::ejected, true);
   } catch (...) {
@@ -219,8 +222,8 @@ void UpstreamHealth::note_panic() {
   panic_ = all_out;
   metrics_.panic.set(panic_);
   if (panic_) {
-    metrics::log().error("upstream {}: all {} endpoints are out; requests are spread over all of them until one is back",
-                         settings_.name, members_.size());
+    const std::string all = members_.size() == 1 ? "its only endpoint is" : "all " + std::to_string(members_.size()) + " endpoints are";
+    metrics::log().error("upstream {}: {} out; requests are spread over all of them until one is back", settings_.name, all);
   } else {
     metrics::log().info("upstream {}: {} of {} endpoints are in again", settings_.name, members_.size() - count_out(),
                         members_.size());

@@ -58,6 +58,7 @@ class UpstreamHealth {
     bool ejected = false;
     std::string problem;      // why it is unhealthy
     std::string failure;      // why it is ejected
+    std::string ejected_until;
     bool spared = false;      // that it could not be ejected was said
     tls::Deadline ejection_ends;
     bool is_out() const noexcept { return ejected || unhealthy; }

@@ -4,6 +4,7 @@
 #include <optional>
 #include <thread>
 
+#include "config/counted.h"
 #include "gateway/commands/admin_client.h"
 #include "gateway/commands/trial_request.h"
 
@@ -31,7 +32,10 @@ std::string padded(std::string text, std::size_t width) {
 
 std::string number(const Json& value) { return std::to_string(value.get<std::int64_t>()); }
 
+std::string counted(const Json& value, const char* noun) { return config::counted(value.get<std::uint64_t>(), noun); }
+
 void add_tunnels(std::string& text, const Json& tunnels) {
+  if (tunnels.empty()) text += "  none\n";
   for (const Json& one : tunnels) {
     if (one.contains("leaving")) {
       text += "  " + padded("leaving", 60) + number(one.at("open")) + "\n";
@@ -73,8 +77,8 @@ std::string as_text(const Json& status) {
   text += "\nworkers\n";
   std::size_t index = 0;
   for (const Json& one : status.at("workers")) {
-    text += "  " + padded(std::to_string(index++), 4) + number(one.at("connections")) + " connections, " +
-            number(one.at("tunnels")) + " WebSockets" + (one.at("answered").get<bool>() ? "" : ", does not answer") + "\n";
+    text += "  " + padded(std::to_string(index++), 4) + counted(one.at("connections"), "connection") + ", " +
+            counted(one.at("tunnels"), "WebSocket") + (one.at("answered").get<bool>() ? "" : ", does not answer") + "\n";
   }
   return text;
 }

@@ -2,6 +2,7 @@
 
 #include <unordered_map>
 
+#include "config/counted.h"
 #include "config/value_text.h"
 #include "gateway/websocket/tunnel.h"
 #include "metrics/log.h"
@@ -58,8 +59,8 @@ void rebalance(const upstream::Cluster& cluster, bool joined, websocket::TunnelS
     if (endpoint.second.part > 0) moving += move(endpoint, settings->over, tunnels, random);
   }
   if (moving == 0) return;
-  metrics::log().info("upstream {}: {} WebSockets of one worker move to other endpoints within {}", cluster.settings().name, moving,
-                      config::duration_text(settings->over));
+  metrics::log().info("upstream {}: {} of one worker {} to other endpoints within {}", cluster.settings().name,
+                      config::counted(moving, "WebSocket"), moving == 1 ? "moves" : "move", config::duration_text(settings->over));
 }
 
 }  // namespace sluice::proxy

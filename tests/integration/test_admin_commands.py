@@ -114,7 +114,8 @@ def test_status_tells_why_an_endpoint_is_out(lab):
     well, ill = json.loads(gateway.admin("/status").body)["upstreams"][0]["endpoints"]
     assert well["state"] == "in" and "reason" not in well
     assert (ill["url"], ill["state"], ill["reason"][:11]) == (refusing.url, "out", "unhealthy: ")
-    assert f"out, {ill['reason']}" in run_sluice("status", "--admin", admin(gateway)).stdout
+    text = run_sluice("status", "--admin", admin(gateway)).stdout
+    assert f"out, {ill['reason']}" in text and "\nWebSockets\n  none\n" in text
 
 
 def test_status_while_draining(lab):

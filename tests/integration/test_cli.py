@@ -64,6 +64,9 @@ def test_wrong_usage_exits_2(arguments, tmp_path):
     (["chekc"], 'unknown command "chekc"; did you mean check?'),
     (["check", "sluice.yaml"], "--config FILE"),
     (["serve", "sluice.yaml"], "--config FILE"),
+    (["serve", "--admin", "127.0.0.1:1"], 'sluice serve: does not take "--admin" "127.0.0.1:1"\n'),
+    (["serve", "--admin", "127.0.0.1:1"], "admin.address"),
+    (["status", "more", "and", "more"], 'sluice status: does not take "more" "and" "more"\n'),
 ])
 def test_wrong_usage_says_what_to_do(arguments, message, tmp_path):
     assert message in run_sluice(*arguments, cwd=tmp_path).stderr
@@ -213,7 +216,8 @@ def test_a_port_taken_by_another_gateway_exits_4(lab, tmp_path):
 def test_a_taken_admin_port_exits_4(lab, tmp_path):
     first = lab.gateway(lab.backend())
     taken = config_for("http://127.0.0.1:1", admin={"address": f"127.0.0.1:{first.admin_port}"})
-    assert run_sluice("serve", "--config", write_config(tmp_path, taken)).returncode == 4
+    result = run_sluice("serve", "--config", write_config(tmp_path, taken))
+    assert result.returncode == 4 and "admin: cannot listen on " in result.stderr
 
 
 def test_start_up_lines_say_where_each_listener_leads(lab):

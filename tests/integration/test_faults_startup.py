@@ -1,5 +1,6 @@
 """System calls that fail while the gateway starts: it says so and exits, or it serves."""
 
+import re
 from errno import EACCES, EADDRINUSE, EINVAL, EMFILE, ENFILE, ENOBUFS, ENOMEM, ENOSPC
 from functools import partial
 
@@ -30,7 +31,7 @@ CANNOT_START = 4
 def starts(gateway):
     """Whether it came up. Nothing else but exit code 4 and a line that tells why is allowed."""
     def decided():
-        return gateway.process.poll() is not None or "workers serve" in gateway.stderr()
+        return gateway.process.poll() is not None or re.search(" workers? serves? ", gateway.stderr())
 
     wait_until(decided, gateway.report, timeout=10)
     if gateway.process.poll() is None:

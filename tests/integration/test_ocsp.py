@@ -8,6 +8,7 @@ import pytest
 
 from support.config_text import config_for, to_yaml
 from support.gateway import run_sluice
+from support.waiting import wait_until
 
 
 def stapled(ca, *names, key="ec"):
@@ -61,7 +62,7 @@ def test_staples_are_read_again_with_a_reload(lab, ca):
     before = status_told(gateway, ca, "localhost")
     live.write_bytes(ca.staple(first).read_bytes()[:-5])
     gateway.reload()
-    assert "is not an OCSP response" in gateway.stderr()
+    wait_until(lambda: "is not an OCSP response" in gateway.stderr(), "the warning")
     assert "OCSP response: no response sent" in status_told(gateway, ca, "localhost")
     # Another one of the same certificate.
     ca._factory._openssl("ocsp", "-index", "index.txt", "-CA", "ca.pem", "-rsigner", "ca.pem", "-rkey", "ca.key", "-issuer", "ca.pem",
@@ -89,14 +90,14 @@ def test_a_renewed_certificate_is_served_although_the_staple_is_still_of_the_old
     assert "Cert Status: good" in status_told(gateway, ca, "localhost")
     renewed = renew("rsa")
     gateway.reload()
-    assert "staple.der does not speak of the certificate beside it" in gateway.stderr()
+    wait_until(lambda: "staple.der does not speak of the certificate beside it" in gateway.stderr(), "the warning")
     told = status_told(gateway, ca, "localhost")
     assert "OCSP response: no response sent" in told
     served = told[told.index("-----BEGIN"):told.index("-----END")]
     assert served in renewed.certificate.read_text(), "the new certificate"
     live["staple.der"].unlink()
     gateway.reload()
-    assert "staple.der cannot be read (No such file or directory)" in gateway.stderr()
+    wait_until(lambda: "staple.der cannot be read (No such file or directory)" in gateway.stderr(), "the warning")
     shutil.copy(ca.staple(renewed), live["staple.der"])
     gateway.reload()
     assert "Cert Status: good" in status_told(gateway, ca, "localhost")

@@ -99,7 +99,7 @@ def moving(lab, over="300ms", **upstream):
 
 
 def planned_moves(gateway, over=r"\S+"):
-    lines = re.findall(rf"upstream app: (\d+) WebSockets of one worker move to other endpoints within {over}$", gateway.stderr(), re.M)
+    lines = re.findall(rf"upstream app: (\d+) WebSockets? of one worker moves? to other endpoints within {over}$", gateway.stderr(), re.M)
     return sum(map(int, lines))
 
 
@@ -124,7 +124,7 @@ def test_an_endpoint_that_goes_again_calls_the_moves_off(lab):
     gateway = lab.gateway_from(config)
     clients = crowd(lab, gateway, 10)
     gateway.reload(joined(config, second))
-    assert "WebSockets of one worker move to other endpoints within 2h" in gateway.stderr()
+    assert planned_moves(gateway, "2h") > 0
     gateway.reload(config)
     for client in clients:
         client.client.send_frame(TEXT, b"")
@@ -147,7 +147,7 @@ def test_moves_that_are_not_due_are_planned_anew(lab):
     wait_until(lambda: gateway.metric(MOVED, route="all") == moved, "the moves")
     both["upstreams"][0]["retries"] = {"attempts": 1}
     gateway.reload(both)  # nobody joins
-    assert "WebSockets of one worker move to other endpoints within 2h" in gateway.stderr()
+    assert planned_moves(gateway, "2h") > 0
     part(clients)
     assert gateway.metric(MOVED, route="all") == moved
 

@@ -100,6 +100,7 @@ def test_a_port_that_is_taken_changes_nothing(lab):
         taken = {"name": "taken", "address": f"127.0.0.1:{other.getsockname()[1]}"}
         descriptors = gateway.descriptors()
         gateway.reload(with_listeners(config, config["listeners"][0], MORE, taken), result="failed")
+    assert f"listener taken: cannot listen on {taken['address']} (bind)" in gateway.stderr()
     assert "is another program, or another Sluice, using it?" in gateway.stderr()
     assert "nothing has changed" in gateway.stderr()
     wait_until(lambda: gateway.descriptors() <= descriptors, "what was opened to be closed again")

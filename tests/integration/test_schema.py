@@ -19,7 +19,7 @@ GOLDEN = ROOT / "tests/golden/config"
 
 # Faults that need more than one key, the environment, other files, or the syntax of a text.
 BEYOND_A_SCHEMA = {
-    "admin_unix", "admin_with_empty_token", "admin_without_token", "duplicate_keys", "listener_addresses_taken",
+    "admin_token_not_set", "admin_unix", "admin_with_empty_token", "admin_without_token", "duplicate_keys", "listener_addresses_taken",
     "redirect_to_https_nowhere", "reference_without_any", "route_match_hosts", "variables_where_none_are",
 }
 # No single YAML document, so nothing that could be validated.
