@@ -52,7 +52,7 @@ upstream::Endpoint endpoint_of(const config::Endpoint& settings, const Json* kno
   endpoint.settings = settings;
   endpoint.state = std::make_shared<upstream::EndpointState>();
   if (known == nullptr) return endpoint;
-  endpoint.state->in_flight = known->at("in_flight").get<std::uint32_t>();
+  endpoint.state->tunnels = known->at("in_flight").get<std::uint32_t>();
   endpoint.out = known->at("state") == "out";
   return endpoint;
 }
