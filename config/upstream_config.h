@@ -38,6 +38,8 @@ struct Discovery {
   unsigned weight = 1;     // of dns, of each of its endpoints; srv records have their own
   Duration refresh = std::chrono::seconds(5);
   std::string text() const;  // for people, and to compare: what is asked
+  // Whether both ask DNS for the same; the rest says what is made of the answer.
+  bool asks_as(const Discovery& other) const noexcept { return kind == other.kind && name == other.name; }
   auto operator<=>(const Discovery&) const = default;
 };
 

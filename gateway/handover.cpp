@@ -66,6 +66,42 @@ std::string address_of(int socket) {
   return address.text();
 }
 
+// What an entry is known by to the new gateway is its question; the rest of it is in that one's configuration.
+nlohmann::json to_json(const upstream::DiscoveredByUpstream& discovered) {
+  nlohmann::json entries = nlohmann::json::array();
+  std::size_t size = 0;
+  for (const auto& [upstream, of_upstream] : discovered) {
+    for (const auto& [asked, endpoints] : of_upstream) {
+      nlohmann::json found = nlohmann::json::array();
+      for (const config::Endpoint& one : endpoints) found.push_back({one.host, one.port, one.weight, one.discovered_as});
+      const bool srv = asked.kind == config::Discovery::Kind::srv;
+      nlohmann::json entry = {{"srv", srv}, {"name", asked.name}, {"endpoints", std::move(found)}};
+      size += entry.dump().size();
+      if (size > Handover::kMostDiscovered) return entries;
+      entries.push_back(std::move(entry));
+    }
+  }
+  return entries;
+}
+
+upstream::DiscoveredByUpstream discovered_in(const nlohmann::json& entries) {
+  upstream::DiscoveredByUpstream discovered;
+  for (const nlohmann::json& entry : entries) {
+    config::Discovery asked;
+    asked.kind = entry.at("srv").get<bool>() ? config::Discovery::Kind::srv : config::Discovery::Kind::dns;
+    asked.name = entry.at("name").get<std::string>();
+    std::vector<config::Endpoint>& endpoints = discovered[""][asked];
+    for (const nlohmann::json& one : entry.at("endpoints")) {
+      config::Endpoint& endpoint = endpoints.emplace_back();
+      endpoint.host = one.at(0).get<std::string>();
+      endpoint.port = one.at(1).get<std::uint16_t>();
+      endpoint.weight = one.at(2).get<unsigned>();
+      endpoint.discovered_as = one.at(3).get<std::string>();
+    }
+  }
+  return discovered;
+}
+
 }  // namespace
 
 std::string Handover::text() const {
@@ -73,7 +109,7 @@ std::string Handover::text() const {
   for (const Sockets& one : listening) {
     listeners.push_back({{"name", one.name}, {"address", one.address}, {"sockets", one.sockets}, {"ours", one.ours}});
   }
-  return nlohmann::json{{"listening", std::move(listeners)}, {"ready", ready}}.dump(-1, ' ', false,
+  return nlohmann::json{{"listening", std::move(listeners)}, {"discovered", to_json(discovered)}, {"ready", ready}}.dump(-1, ' ', false,
                                                                                               nlohmann::json::error_handler_t::replace);
 }
 
@@ -82,6 +118,7 @@ std::optional<Handover> Handover::parse(const std::string& text) {
     const nlohmann::json json = nlohmann::json::parse(text);
     Handover handover;
     handover.ready = json.at("ready").get<int>();
+    handover.discovered = discovered_in(json.value("discovered", nlohmann::json::array()));  // an earlier version gives none
     for (const nlohmann::json& one : json.at("listening")) {
       handover.listening.push_back({one.at("name").get<std::string>(), one.at("address").get<std::string>(),
                                     one.at("sockets").get<std::vector<int>>(), one.at("ours").get<bool>()});
@@ -122,6 +159,7 @@ void InheritedSockets::add_from_gateway() {
   if (text.empty()) return;
   const std::optional<Handover> handover = Handover::parse(text);
   if (!handover) return metrics::log().warn("{} is not understood: {}", Handover::kVariable, text);
+  discovered_ = handover->discovered;
   for (const Handover::Sockets& one : handover->listening) add(one.name, one.address, one.sockets, one.ours);
   if (::fcntl(handover->ready, F_SETFD, FD_CLOEXEC) == 0) ready_ = tls::Descriptor(handover->ready);
 }

@@ -4,14 +4,17 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/listener_config.h"
 #include "tls/descriptor.h"
+#include "upstream/discovered.h"
 
 namespace sluice {
 
-// What a gateway gives to the one that replaces it. The numbers stay this process's own.
+// What a gateway gives to the one that replaces it: its listening sockets, whose numbers stay this process's own, and what DNS said
+// last, since it may be silent just then.
 struct Handover {
   struct Sockets {
     std::string name;     // of the listener; empty: the admin listener
@@ -20,6 +23,9 @@ struct Handover {
     bool ours = true;  // a gateway opened them: a unix socket's file is for a gateway to remove
   };
   std::vector<Sockets> listening;
+  // More than kMostDiscovered bytes of it are left out: the new one asks.
+  upstream::DiscoveredByUpstream discovered = {};
+  static constexpr std::size_t kMostDiscovered = 48 * 1024;  // an environment variable holds 128 KiB
   int ready = -1;  // written to when the new one serves; closed before: it will not
 
   static constexpr char kVariable[] = "SLUICE_HANDOVER";
@@ -40,7 +46,7 @@ struct ReadySign {
   static std::optional<ReadySign> parse(const std::string& text);
 };
 
-// What came with this process. Used by the control thread, from before other threads start.
+// What came with this process. Used by the control thread, from before workers start.
 class InheritedSockets {
  public:
   InheritedSockets() = default;
@@ -62,6 +68,8 @@ class InheritedSockets {
   Taken take(const std::string& name, const config::Address& address);
   // A service manager's, whether a listener has them or not.
   std::vector<Handover::Sockets> kept() const;
+  // What the gateway that gave them knew of DNS; once.
+  upstream::DiscoveredByUpstream take_discovered() { return std::exchange(discovered_, {}); }
   // Tells the gateway that gave them that this one serves, and of which it has no use: those are closed.
   void ready();
 
@@ -76,6 +84,7 @@ class InheritedSockets {
   void add_from_systemd();
 
   std::vector<Entry> entries_;
+  upstream::DiscoveredByUpstream discovered_;
   tls::Descriptor ready_;
 };
 

@@ -54,7 +54,9 @@ LiveConfig::LiveConfig(config::Config first, std::optional<std::string> file, In
       names_timer_(context),
       endpoints_timer_(context),
       watch_(context, [this] { file_changed(); }),
-      read_from_(kStarted) {}
+      read_from_(kStarted) {
+  discovery_.remember(listeners_.inherited().take_discovered());
+}
 
 void LiveConfig::install() {
   std::vector<std::string> warnings;
@@ -62,7 +64,7 @@ void LiveConfig::install() {
   look_up(config(), nullptr, kResolvePatience);
   std::vector<config::Upstream> upstreams = expanded(config());
   std::vector<NewConfig> parts = for_workers(snapshot_, upstreams, first.tls, {}, first.listeners);
-  warn_of_unknown(upstreams);
+  warn_of_unknown(upstreams, warnings);
   resolver_.hand_over([&](upstream::Resolver::Known addresses) {
     addresses.merge(endpoint_names(upstreams).known);
     for (std::size_t i = 0; i < workers_.size(); ++i) {
@@ -157,14 +159,14 @@ std::vector<config::Upstream> LiveConfig::expanded(const config::Config& config)
   return upstreams;
 }
 
-void LiveConfig::warn_of_unknown(const std::vector<config::Upstream>& upstreams) const {
+void LiveConfig::warn_of_unknown(const std::vector<config::Upstream>& upstreams, std::vector<std::string>& warnings) const {
   const upstream::Resolver::Known known = resolver_.known();
   for (const upstream::Resolver::Name& name : endpoint_names(upstreams).to_resolve) {
-    if (known.contains(name)) continue;
-    metrics::log().warn("{} is not resolved yet; its endpoint gets no requests until it is", name.first);
+    if (!known.contains(name)) warnings.push_back(name.first + " is not resolved yet; its endpoint gets no requests until it is");
   }
   for (const config::Upstream& upstream : upstreams) {
-    if (upstream.endpoints.empty()) metrics::log().warn("upstream {} has no endpoints yet; its requests fail until some are discovered", upstream.name);
+    if (!upstream.endpoints.empty()) continue;
+    warnings.push_back("upstream " + upstream.name + " has no endpoints yet; its requests fail until some are discovered");
   }
 }
 
@@ -250,8 +252,8 @@ LiveConfig::Loaded LiveConfig::load() {
   const config::Config& loaded = next.snapshot->config;
   next.tls = load_tls(loaded, warnings_);
   next.listeners = listeners_.open(loaded.listeners);
-  // A worker that could not take the last configuration over has an older one's contexts.
-  if (!in_part_) next.unchanged = keep_unchanged(config(), tls_, loaded, next.tls, next.listeners.kept);
+  next.unchanged = keep_unchanged(config(), tls_, loaded, next.tls, next.listeners.kept);
+  if (in_part_) next.unchanged = {};  // a worker that could not take the last configuration over has an older one's contexts
   for (const std::string& later : takes_effect_later(started_with(), loaded)) warnings_.push_back(later);
   return next;
 }
@@ -259,7 +261,7 @@ LiveConfig::Loaded LiveConfig::load() {
 void LiveConfig::take_over(Loaded& loaded) {
   std::vector<config::Upstream> upstreams = expanded(loaded.snapshot->config);
   std::vector<NewConfig> parts = for_workers(loaded.snapshot, upstreams, loaded.tls, loaded.unchanged, loaded.listeners);
-  warn_of_unknown(upstreams);
+  warn_of_unknown(upstreams, warnings_);
   put_in_force(loaded, std::move(parts), std::move(upstreams));
 }
 

@@ -1,6 +1,6 @@
 // The configuration in force, and how the next one takes its place: everything that may be wrong with it is found before the first
 // worker hears of it, and changes nothing. Endpoints that are discovered change the upstreams without a new configuration. The
-// control thread's, but for what the threads of names post.
+// control thread's; the threads of names call publish() and post_endpoints_changed().
 #pragma once
 
 #include <ctime>
@@ -49,6 +49,8 @@ class LiveConfig {
   const config::Config& started_with() const noexcept { return started_with_->config; }
   // Its upstreams, with the endpoints that were discovered.
   const std::vector<config::Upstream>& upstreams() const noexcept { return upstreams_; }
+  // What DNS said last.
+  upstream::DiscoveredByUpstream discovered() const { return discovery_.known(); }
   OpenListeners& listeners() noexcept { return listeners_; }
   std::time_t loaded_at() const { return metrics_.loaded_at.value(); }
   std::string source() const { return file_.value_or("without a configuration file"); }
@@ -87,7 +89,7 @@ class LiveConfig {
   void finish(const ReloadResult& result);
   void look_up(const config::Config& config, const config::Config* beside = nullptr, std::chrono::milliseconds patience = {});
   std::vector<config::Upstream> expanded(const config::Config& config) const;
-  void warn_of_unknown(const std::vector<config::Upstream>& upstreams) const;
+  void warn_of_unknown(const std::vector<config::Upstream>& upstreams, std::vector<std::string>& warnings) const;
   std::vector<upstream::WatchedUpstream> watched(const std::vector<config::Upstream>& upstreams, const TlsSetup& tls,
                                                  const UnchangedTls& unchanged);
   void publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses);

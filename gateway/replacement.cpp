@@ -7,6 +7,7 @@
 
 #include <asio/post.hpp>
 #include <cassert>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -72,14 +73,14 @@ void Replacement::start(Handover handover, Done done) {
 bool Replacement::spawn(const Handover& handover) {
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
-  keep(actions, handover.ready);
+  bool kept = keep(actions, handover.ready);
   for (const Handover::Sockets& one : handover.listening) {
-    for (const int socket : one.sockets) keep(actions, socket);
+    for (const int socket : one.sockets) kept = kept && keep(actions, socket);
   }
   std::vector<std::string> variables = environment_with(handover.text());
   pid_t pid = 0;
-  const int error = ::posix_spawnp(&pid, program_.path.c_str(), &actions, nullptr, pointers(program_.arguments).data(),
-                                   pointers(variables).data());
+  const int error = !kept ? ENOMEM : ::posix_spawnp(&pid, program_.path.c_str(), &actions, nullptr,
+                                                    pointers(program_.arguments).data(), pointers(variables).data());
   ::posix_spawn_file_actions_destroy(&actions);
   if (error == 0) {
     pid_ = pid;

@@ -43,7 +43,7 @@ unsigned worker_count(const config::Config& config) {
 // What the key of the gateway's cookies is made of: the files that gateways side by side share already.
 std::vector<std::string> cookie_secrets(const config::Config& config) {
   for (const config::Listener& listener : config.listeners) {
-    if (listener.tls && !listener.tls->ticket_keys.empty()) return {listener.tls->ticket_keys.front()};
+    if (listener.tls && !listener.tls->ticket_keys.empty()) return listener.tls->ticket_keys;
   }
   return {};
 }
@@ -325,6 +325,7 @@ void Server::loops_expect_it(unsigned number, const RollCall::Outcome& outcome) 
 
 Handover Server::handover() {
   Handover handover;
+  handover.discovered = live_->discovered();
   for (const OpenListener& listener : live_->listeners().all()) {
     handover.listening.push_back({listener.config.name, listener.config.address.text(), listener.sockets, listener.ours});
   }

@@ -63,14 +63,26 @@ std::shared_ptr<const proxy::StickyCookie> Worker::sticky_for(const upstream::Cl
   return std::make_shared<const proxy::StickyCookie>(shared_.cookies, cluster.settings());
 }
 
+// One for each cluster: a sticky one's codes are made once, however many routes lead there.
+std::vector<proxy::RouteServices::Side> Worker::all_sides(const proxy::Generation& generation) const {
+  std::vector<proxy::RouteServices::Side> sides;
+  for (const std::shared_ptr<upstream::Cluster>& cluster : generation.clusters) sides.push_back({cluster, {}, sticky_for(*cluster)});
+  return sides;
+}
+
 // In the order of the split.
-void Worker::add_sides(const config::Route& route, const std::vector<std::shared_ptr<upstream::Cluster>>& clusters,
+void Worker::add_sides(const config::Route& route, const std::vector<proxy::RouteServices::Side>& sides,
                        proxy::RouteServices& added) const {
+  const auto add = [&](const std::string& upstream) {
+    added.sides.push_back(*std::find_if(sides.begin(), sides.end(), [&upstream](const proxy::RouteServices::Side& side) {
+      return side.cluster->settings().name == upstream;
+    }));
+  };
+  if (route.upstream) add(*route.upstream);
+  if (!route.split) return;
   for (const config::SplitSide& side : route.split->to) {
-    const auto named = [&side](const auto& cluster) { return cluster->settings().name == side.upstream; };
-    const std::string cookie = route.split->sticky ? proxy::split_cookie_value(shared_.cookies, route, side) : "";
-    const std::shared_ptr<upstream::Cluster>& cluster = *std::find_if(clusters.begin(), clusters.end(), named);
-    added.sides.push_back({cluster, cookie, sticky_for(*cluster)});
+    add(side.upstream);
+    if (route.split->sticky) added.sides.back().cookies = proxy::split_cookie_values(shared_.cookies, route, side);
   }
 }
 
@@ -85,13 +97,11 @@ void Worker::take_over(NewConfig next) {
       generation->clusters.back()->set_addresses(name.first, name.second, addresses);
     }
   }
+  const std::vector<proxy::RouteServices::Side> sides = all_sides(*generation);
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const config::Route& route = config.routes[i];
     proxy::RouteServices& added = generation->routes.emplace_back(services_.cells.route(route.name), next.tunnel_counts[i]);
-    for (const std::shared_ptr<upstream::Cluster>& cluster : generation->clusters) {
-      if (route.upstream == cluster->settings().name) added.sides.push_back({cluster, {}, sticky_for(*cluster)});
-    }
-    if (route.split) add_sides(route, generation->clusters, added);
+    add_sides(route, sides, added);
     for (const std::shared_ptr<upstream::Cluster>& cluster : generation->clusters) {
       const bool mirrored = route.mirror && route.mirror->upstream == cluster->settings().name;
       if (mirrored) added.mirror.emplace(proxy::RouteServices::Mirror{cluster, services_.cells.mirror(route.name)});
@@ -120,11 +130,12 @@ void Worker::take_over(const NewEndpoints& next) {
     if (now == before) continue;
     for (const auto& [name, addresses] : next.addresses) now->set_addresses(name.first, name.second, addresses);
     generation->clusters[i] = now;
+    const std::shared_ptr<const proxy::StickyCookie> sticky = sticky_for(*now);
     for (proxy::RouteServices& route : generation->routes) {
       for (proxy::RouteServices::Side& side : route.sides) {
         if (side.cluster != before) continue;
         side.cluster = now;
-        side.sticky = sticky_for(*now);
+        side.sticky = sticky;
       }
       if (route.mirror && route.mirror->cluster == before) route.mirror.emplace(proxy::RouteServices::Mirror{now, route.mirror->metrics});
     }

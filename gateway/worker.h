@@ -35,7 +35,7 @@ struct WorkerListener {
   // Of one that is new: where it accepts. None and not shared: its sockets are the other workers' alone.
   bool opened = false;
   std::vector<tls::Descriptor> sockets;
-  std::shared_ptr<SharedSocket> shared;  // of a unix socket, at which only the first worker accepts
+  std::shared_ptr<SharedSocket> shared;  // of one at which only the first worker accepts (see SharedSocket)
 };
 
 // A configuration for one worker. Made on the control thread.
@@ -120,7 +120,8 @@ class Worker {
   static void retire_clusters(const proxy::Generation& before, const proxy::Generation& next);
   admin::Status::TunnelKind name_of(const void* route, const void* endpoint) const;
   std::shared_ptr<const proxy::StickyCookie> sticky_for(const upstream::Cluster& cluster) const;
-  void add_sides(const config::Route& route, const std::vector<std::shared_ptr<upstream::Cluster>>& clusters,
+  std::vector<proxy::RouteServices::Side> all_sides(const proxy::Generation& generation) const;
+  void add_sides(const config::Route& route, const std::vector<proxy::RouteServices::Side>& sides,
                  proxy::RouteServices& added) const;
   std::shared_ptr<upstream::Cluster> cluster_for(const config::Upstream& upstream, NewConfig::ClientTls tls);
 

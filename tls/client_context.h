@@ -5,6 +5,7 @@
 #include <string>
 
 #include "config/upstream_config.h"
+#include "tls/client_sessions.h"
 #include "tls/load_certificate.h"
 #include "tls/openssl_handles.h"
 #include "tls/ssl_ptr.h"
@@ -21,6 +22,8 @@ class ClientContext {
   // brackets), or for the configured server_name in its place. Null when memory is out or the name cannot be
   // one (over 255 bytes). `endpoint`: it resumes an earlier one of the same, and leaves what can be resumed; empty: it does neither.
   SslPtr new_session(const std::string& endpoint_host, const std::string& endpoint = {}) const;
+  // What `endpoint` has left to be resumed is dropped.
+  void forget(const std::string& endpoint) const { forget_sessions(context_.get(), endpoint); }
 
  private:
   std::string server_name_;

@@ -20,9 +20,11 @@ struct Kept {
   Clock::time_point since;
   std::time_t until;
 };
-using Sessions = std::vector<Kept>;                 // with one endpoint, the newest first
-using Store = std::map<std::string, Sessions>;  // addresses are stable
+using Sessions = std::vector<Kept>;  // with one endpoint, the newest first
+using Shared = std::shared_ptr<Sessions>;  // by the store and the endpoint's connections, which may outlive its entry
+using Store = std::map<std::string, Shared>;
 
+void free_shared(void*, void* shared, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<Shared*>(shared); }
 void free_store(void*, void* store, CRYPTO_EX_DATA*, int, long, void*) { delete static_cast<Store*>(store); }
 
 // Where the context has its Store, a connection the Sessions of its endpoint, and a session the end of its verification.
@@ -31,7 +33,7 @@ int store_index() {
   return index;
 }
 int sessions_index() {
-  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, nullptr);
+  static const int index = SSL_get_ex_new_index(0, nullptr, nullptr, nullptr, &free_shared);
   return index;
 }
 int verified_until_index() {
@@ -64,13 +66,21 @@ std::time_t offered_until(const SSL_SESSION* session) {
   return static_cast<std::time_t>(SSL_SESSION_get_time(session)) + lifetime;
 }
 
+// Null: its sessions are not kept.
+Sessions* sessions_of(SSL* ssl) {
+  const auto* shared = static_cast<Shared*>(SSL_get_ex_data(ssl, sessions_index()));
+  return shared == nullptr ? nullptr : shared->get();
+}
+
+Store& store_of(SSL_CTX* context) { return *static_cast<Store*>(SSL_CTX_get_ex_data(context, store_index())); }
+
 // A session of its own: OpenSSL marks that of a connection as not resumable when the connection ends without close_notify, a rule
 // that TLS 1.1 has given up.
 SslSessionPtr copy_of(SSL_SESSION* session) { return SslSessionPtr(SSL_SESSION_dup(session)); }
 
 // OpenSSL's callback for a session that may be resumed. 0: it stays the connection's.
 int keep(SSL* ssl, SSL_SESSION* session) {
-  auto* sessions = static_cast<Sessions*>(SSL_get_ex_data(ssl, sessions_index()));
+  Sessions* sessions = sessions_of(ssl);
   if (sessions == nullptr || SSL_SESSION_is_resumable(session) != 1) return 0;
   const std::time_t until = std::min(verified_until(ssl, session), offered_until(session));
   SslSessionPtr copy = copy_of(session);
@@ -95,9 +105,12 @@ void keep_sessions(SSL_CTX* context) {
 }
 
 void offer_session(SSL* ssl, const std::string& endpoint) {
-  auto& store = *static_cast<Store*>(SSL_CTX_get_ex_data(SSL_get_SSL_CTX(ssl), store_index()));
-  Sessions& sessions = store[endpoint];
-  if (SSL_set_ex_data(ssl, sessions_index(), &sessions) != 1) return;
+  Shared& known = store_of(SSL_get_SSL_CTX(ssl))[endpoint];
+  if (!known) known = std::make_shared<Sessions>();
+  Sessions& sessions = *known;
+  auto held = std::make_unique<Shared>(known);
+  if (SSL_set_ex_data(ssl, sessions_index(), held.get()) != 1) return;
+  held.release();
   const std::time_t now = std::time(nullptr);
   std::erase_if(sessions, [now](const Kept& one) { return one.until <= now; });
   if (sessions.empty()) return;
@@ -108,10 +121,12 @@ void offer_session(SSL* ssl, const std::string& endpoint) {
   if (offered) SSL_set_session(ssl, offered.get());  // which holds it as well
 }
 
+void forget_sessions(SSL_CTX* context, const std::string& endpoint) { store_of(context).erase(endpoint); }
+
 bool was_resumed(SSL* ssl) noexcept { return SSL_session_reused(ssl) == 1; }
 
 void drop_refused_sessions(SSL* ssl, Clock::time_point began) {
-  auto* sessions = static_cast<Sessions*>(SSL_get_ex_data(ssl, sessions_index()));
+  Sessions* sessions = sessions_of(ssl);
   if (sessions == nullptr || was_resumed(ssl)) return;
   std::erase_if(*sessions, [began](const Kept& one) { return one.since < began; });
 }

@@ -17,6 +17,8 @@ inline constexpr std::size_t kMostSessions = 4;
 void keep_sessions(SSL_CTX* context);
 // Before the handshake: `ssl` resumes the newest session with `endpoint`, if there is one, and what it brings is kept there.
 void offer_session(SSL* ssl, const std::string& endpoint);
+// The endpoint is gone. What its connections bring yet goes with them.
+void forget_sessions(SSL_CTX* context, const std::string& endpoint);
 // After a handshake that succeeded: whether it resumed a session.
 bool was_resumed(SSL* ssl) noexcept;
 // After a handshake that ended by itself, whatever its result. When nothing was resumed, the sessions that were there as it `began` are

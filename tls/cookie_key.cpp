@@ -5,6 +5,7 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <new>
@@ -23,25 +24,27 @@ std::string bytes_of(const std::string& file) {
 
 }  // namespace
 
-CookieKey::CookieKey(const std::vector<std::string>& files) {
-  if (files.empty()) {
-    if (RAND_bytes(key_.data(), static_cast<int>(key_.size())) != 1) throw TlsLoadError("no random bytes can be had");
-    return;
+CookieKey::CookieKey(const std::vector<std::string>& files) : keys_(std::max<std::size_t>(files.size(), 1)) {
+  if (files.empty() && RAND_bytes(keys_[0].data(), static_cast<int>(keys_[0].size())) != 1) {
+    throw TlsLoadError("no random bytes can be had");
   }
-  std::string text = "sluice cookies\n";
-  for (const std::string& file : files) text += bytes_of(file);
-  const bool digested = EVP_Digest(text.data(), text.size(), key_.data(), nullptr, EVP_sha256(), nullptr) == 1;
-  OPENSSL_cleanse(text.data(), text.size());
-  if (!digested) throw TlsLoadError("the key of cookies cannot be made");
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    std::string text = "sluice cookies\n" + bytes_of(files[i]);
+    const bool digested = EVP_Digest(text.data(), text.size(), keys_[i].data(), nullptr, EVP_sha256(), nullptr) == 1;
+    OPENSSL_cleanse(text.data(), text.size());
+    if (!digested) throw TlsLoadError("the key of cookies cannot be made");
+  }
 }
 
-CookieKey::~CookieKey() { OPENSSL_cleanse(key_.data(), key_.size()); }
+CookieKey::~CookieKey() {
+  for (Key& key : keys_) OPENSSL_cleanse(key.data(), key.size());
+}
 
-std::string CookieKey::seal(std::string_view text) const {
+std::string CookieKey::seal(std::string_view text, std::size_t key) const {
   static constexpr char kHex[] = "0123456789abcdef";
   std::array<unsigned char, EVP_MAX_MD_SIZE> mac{};
   unsigned size = 0;
-  if (HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
+  if (HMAC(EVP_sha256(), keys_[key].data(), static_cast<int>(keys_[key].size()), reinterpret_cast<const unsigned char*>(text.data()), text.size(),
            mac.data(), &size) == nullptr) {
     throw std::bad_alloc();  // the one way in which it fails
   }
@@ -54,8 +57,8 @@ std::string CookieKey::seal(std::string_view text) const {
   return digits;
 }
 
-bool CookieKey::sealed(std::string_view text, std::string_view seal) const {
-  const std::string right = this->seal(text);
+bool CookieKey::sealed(std::string_view text, std::string_view seal, std::size_t key) const {
+  const std::string right = this->seal(text, key);
   return right.size() == seal.size() && CRYPTO_memcmp(right.data(), seal.data(), right.size()) == 0;
 }
 

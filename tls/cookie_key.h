@@ -11,20 +11,23 @@ namespace sluice::tls {
 
 class CookieKey {
  public:
-  // From the files' bytes, wherever they are; none: by chance. One that cannot be read counts as empty: whoever loads it tells. May throw
-  // TlsLoadError when the system has no random bytes.
+  // One for each file, from its bytes, wherever it is: the first seals, what any of them has sealed is known, so that the files of gateways
+  // side by side can be rotated one gateway after the other. No file: one by chance. A file that cannot be read counts as
+  // empty: whoever loads it tells. May throw TlsLoadError when the system has no random bytes.
   explicit CookieKey(const std::vector<std::string>& files);
   ~CookieKey();
   CookieKey(const CookieKey&) = delete;
   CookieKey& operator=(const CookieKey&) = delete;
 
   // 32 hexadecimal digits that belong to the text (128 bits of HMAC-SHA256): they tell nothing of it.
-  std::string seal(std::string_view text) const;
-  // Whether that is the text's seal; it takes as long whichever digit is wrong.
-  bool sealed(std::string_view text, std::string_view seal) const;
+  std::string seal(std::string_view text, std::size_t key = 0) const;
+  // Whether that is the text's seal by that key; it takes as long whichever digit is wrong.
+  bool sealed(std::string_view text, std::string_view seal, std::size_t key = 0) const;
+  std::size_t size() const noexcept { return keys_.size(); }  // of keys, at least one
 
  private:
-  std::array<unsigned char, 32> key_{};
+  using Key = std::array<unsigned char, 32>;
+  std::vector<Key> keys_;
 };
 
 }  // namespace sluice::tls

@@ -213,7 +213,10 @@ void Cluster::take_over(Cluster& before, bool same_tls) {
       pools_[now] = before.pools_[then];
       taken = true;
     }
-    if (!taken) before.pools_[then]->close();
+    if (taken) continue;
+    before.pools_[then]->close();
+    const config::Endpoint& gone = before.endpoints_[then].settings;
+    if (gone.https && same_tls) tls_context_->forget(session_key(gone));
   }
 }
 

@@ -96,9 +96,7 @@ Awaitable<> pause(tls::WorkerIo& io, Attempt& attempt) {
 }
 
 tls::SslPtr new_tls_session(const tls::ClientContext& context, const Endpoint& endpoint) {
-  // A session says that this name was verified at this address.
-  const std::string& name = endpoint.settings.name();
-  return context.new_session(name, endpoint.resumes_tls ? name + " " + endpoint.settings.url : std::string());
+  return context.new_session(endpoint.settings.name(), endpoint.resumes_tls ? session_key(endpoint.settings) : std::string());
 }
 
 // Leaves the connected stream in `attempt`; its TLS handshake has not begun.
@@ -130,6 +128,8 @@ Awaitable<ErrorCode> connect_any(tls::WorkerIo& io, Endpoint& endpoint, const tl
 }
 
 }  // namespace
+
+std::string session_key(const config::Endpoint& endpoint) { return endpoint.name() + " " + endpoint.url; }
 
 Awaitable<Result<tls::StreamPtr>> connect(tls::WorkerIo& io, Endpoint& endpoint, const tls::ClientContext* tls_context,
                                           config::OptionalDuration timeout, tls::Cancellation& cancellation,

@@ -60,6 +60,16 @@ std::vector<config::Endpoint> endpoints_of(const config::Discovery& asked, const
   return endpoints;
 }
 
+std::vector<config::Endpoint> as_asked(const config::Discovery& asked, const std::vector<config::Endpoint>& endpoints) {
+  const bool dns = asked.kind == config::Discovery::Kind::dns;
+  std::vector<config::Endpoint> result;
+  for (const config::Endpoint& one : endpoints) {
+    const ServiceRecord service{one.discovered_as, dns ? asked.port : one.port, 0, static_cast<std::uint16_t>(dns ? asked.weight : one.weight)};
+    result.push_back(endpoint_at(one.host, service, asked.https));
+  }
+  return result;
+}
+
 DnsOutcome LastAnswer::take(const config::Discovery& asked, LookupAnswers answers) {
   if (endpoints_of(asked, answers.services, answers.addresses).empty()) return answers.failed ? DnsOutcome::failed : DnsOutcome::empty;
   for (const ServiceRecord& service : answers.services) {
@@ -74,6 +84,15 @@ DnsOutcome LastAnswer::take(const config::Discovery& asked, LookupAnswers answer
   endpoints_ = std::move(found);
   addresses_ = std::move(answers.addresses);
   return DnsOutcome::found;
+}
+
+std::vector<config::Endpoint> known_answer(const config::Discovery& asked, const DiscoveredByUpstream& known) {
+  for (const auto& [upstream, entries] : known) {
+    for (const auto& [entry, endpoints] : entries) {
+      if (entry.asks_as(asked) && !endpoints.empty()) return as_asked(asked, endpoints);
+    }
+  }
+  return {};
 }
 
 config::Upstream expand(const config::Upstream& upstream, const DiscoveredEndpoints& discovered) {

@@ -24,6 +24,9 @@ using AddressesByName = std::map<std::pair<std::string, AddressFamily>, std::vec
 std::vector<config::Endpoint> endpoints_of(const config::Discovery& asked, const std::vector<ServiceRecord>& services,
                                            const AddressesByName& addresses);
 
+// The endpoints that another entry with the same question led to, as this one would have them.
+std::vector<config::Endpoint> as_asked(const config::Discovery& asked, const std::vector<config::Endpoint>& endpoints);
+
 // What one lookup of an entry brought.
 struct LookupAnswers {
   std::vector<ServiceRecord> services;  // usable ones
@@ -35,6 +38,9 @@ struct LookupAnswers {
 // The endpoints of one entry: lookups change them only when they find some, and what one could not ask stays as it was.
 class LastAnswer {
  public:
+  LastAnswer() = default;
+  // What was known of the same question before.
+  explicit LastAnswer(std::vector<config::Endpoint> endpoints) : endpoints_(std::move(endpoints)) {}
   DnsOutcome take(const config::Discovery& asked, LookupAnswers answers);
   const std::vector<config::Endpoint>& endpoints() const noexcept { return endpoints_; }
   bool is_cut() const noexcept { return cut_; }  // there were more than kMostDiscovered
@@ -47,6 +53,10 @@ class LastAnswer {
 
 // The endpoints of each entry of an upstream, as far as they are known.
 using DiscoveredEndpoints = std::map<config::Discovery, std::vector<config::Endpoint>>;
+// Of all upstreams, by name.
+using DiscoveredByUpstream = std::map<std::string, DiscoveredEndpoints>;
+// The first of these that were found by the same question, as `asked` would have them; empty: there are none.
+std::vector<config::Endpoint> known_answer(const config::Discovery& asked, const DiscoveredByUpstream& known);
 
 // The upstream with what was discovered beside its own endpoints. An address that is there already is not added once more.
 config::Upstream expand(const config::Upstream& upstream, const DiscoveredEndpoints& discovered);

@@ -94,17 +94,18 @@ void DnsClient::ask(Question question) {
   waiting_.back().self = std::prev(waiting_.end());
 }
 
-void DnsClient::ask_addresses(const std::string& name, AddressFamily family, bool search, AddressesTold told) {
+void DnsClient::ask_addresses(const std::string& name, AddressFamily family, bool search, const void* asker,
+                              AddressesTold told) {
   const bool v6 = family == AddressFamily::v6;
-  ask({this, name, v6 ? ns_t_aaaa : ns_t_a, search, [told = std::move(told), v6](const Question& asked) {
+  ask({this, name, v6 ? ns_t_aaaa : ns_t_a, search, asker, [told = std::move(told), v6](const Question& asked) {
          if (asked.status != ARES_SUCCESS) return told(without_records<std::string>(asked.status));
          told(v6 ? parse_addresses<ares_addr6ttl, &::ares_parse_aaaa_reply>(asked.reply, true)
                  : parse_addresses<ares_addrttl, &::ares_parse_a_reply>(asked.reply, false));
        }});
 }
 
-void DnsClient::ask_services(const std::string& name, ServicesTold told) {
-  ask({this, name, ns_t_srv, true, [told = std::move(told)](const Question& asked) {
+void DnsClient::ask_services(const std::string& name, const void* asker, ServicesTold told) {
+  ask({this, name, ns_t_srv, true, asker, [told = std::move(told)](const Question& asked) {
          told(asked.status == ARES_SUCCESS ? parse_services(asked.reply) : without_records<ServiceRecord>(asked.status));
        }});
 }
@@ -123,9 +124,16 @@ void DnsClient::take_reply(void* context, int status, int, unsigned char* reply,
   client.done_.splice(client.done_.end(), client.under_way_, question.self);
 }
 
+bool DnsClient::may_be_sent(const Question& question) const {
+  const auto is_its = [&question](const Question& other) { return other.asker == question.asker; };
+  return static_cast<std::size_t>(std::count_if(under_way_.begin(), under_way_.end(), is_its)) < kMostOfOne;
+}
+
 void DnsClient::send_waiting() {
-  while (!waiting_.empty() && under_way_.size() < kMostUnderWay) {
-    under_way_.splice(under_way_.end(), waiting_, waiting_.begin());
+  for (auto next = waiting_.begin(); next != waiting_.end() && under_way_.size() < kMostUnderWay;) {
+    const auto one = next++;
+    if (!may_be_sent(*one)) continue;
+    under_way_.splice(under_way_.end(), waiting_, one);
     Question& question = under_way_.back();  // it may be answered at once
     const auto ask_now = question.search ? &::ares_search : &::ares_query;
     ask_now(channel_, question.name.c_str(), ns_c_in, question.type, &DnsClient::take_reply, &question);

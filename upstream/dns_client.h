@@ -47,9 +47,10 @@ class DnsClient {
   DnsClient(const DnsClient&) = delete;
   DnsClient& operator=(const DnsClient&) = delete;
 
-  // Each question is answered in poll(). `search`: with the system's search domains, where its servers are asked.
-  void ask_addresses(const std::string& name, AddressFamily family, bool search, AddressesTold told);
-  void ask_services(const std::string& name, ServicesTold told);
+  // Each question is answered in poll(). `search`: with the system's search domains, where its servers are asked. `asker`: of
+  // many questions of one only a few are under way at once, so that none holds the others up by names that nobody answers for.
+  void ask_addresses(const std::string& name, AddressFamily family, bool search, const void* asker, AddressesTold told);
+  void ask_services(const std::string& name, const void* asker, ServicesTold told);
   // Waits for answers, but no longer than `most`, nor when `wake` can be read. What those who are told throw goes through.
   void poll(std::chrono::milliseconds most, int wake);
 
@@ -58,12 +59,14 @@ class DnsClient {
   bool is_outdated() const;
 
  private:
-  static constexpr std::size_t kMostUnderWay = 32;  // questions; further ones wait
+  static constexpr std::size_t kMostUnderWay = 64;  // questions; further ones wait
+  static constexpr std::size_t kMostOfOne = 4;      // of these
   struct Question {
     DnsClient* client;
     std::string name;
     int type;
     bool search;
+    const void* asker;
     std::function<void(const Question&)> answered;
     std::list<Question>::iterator self = {};
     int status = 0;
@@ -71,6 +74,7 @@ class DnsClient {
   };
 
   void ask(Question question);
+  bool may_be_sent(const Question& question) const;
   void send_waiting();
   void tell();
   static void take_reply(void* question, int status, int timeouts, unsigned char* reply, int size);

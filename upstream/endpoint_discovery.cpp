@@ -57,6 +57,12 @@ void EndpointDiscovery::use(std::set<DiscoveryEntry> entries, config::Resolver r
     wanted_ = std::move(entries);
     resolver_ = std::move(resolver);
     ++wishes_;
+    for (const DiscoveryEntry& entry : wanted_) {
+      std::vector<config::Endpoint>& known = known_[entry.upstream][entry.settings];
+      if (known.empty()) known = known_answer(entry.settings, known_);
+      if (known.empty()) known = known_answer(entry.settings, handed_over_);
+    }
+    handed_over_.clear();  // it may be old by the next time
     std::erase_if(tried_, [this](const DiscoveryEntry& entry) { return !wanted_.contains(entry); });
     for (auto& [upstream, found] : known_) {
       std::erase_if(found, [&](const auto& one) { return !wanted_.contains({upstream, one.first}); });
@@ -129,12 +135,14 @@ void EndpointDiscovery::forget_client() noexcept {
 
 void EndpointDiscovery::take_wishes() {
   std::set<DiscoveryEntry> wanted;
+  Known known;
   config::Resolver resolver;
   unsigned wishes = 0;
   {
     const std::lock_guard lock(mutex_);
     if (wishes_ == taken_wishes_) return;
     wanted = wanted_;
+    known = known_;
     resolver = resolver_;
     wishes = wishes_;
   }
@@ -145,7 +153,11 @@ void EndpointDiscovery::take_wishes() {
   }
   std::erase_if(watches_, [&wanted](const auto& watch) { return !wanted.contains(watch.first); });
   for (const DiscoveryEntry& entry : wanted) {
-    if (!watches_.contains(entry)) watches_.emplace(entry, std::make_shared<Watch>(Watch{entry}));
+    if (!watches_.contains(entry)) {
+      auto watch = std::make_shared<Watch>(Watch{entry});
+      watch->last = LastAnswer(std::move(known[entry.upstream][entry.settings]));
+      watches_.emplace(entry, std::move(watch));
+    }
     if (!metrics_.contains(entry.upstream)) metrics_.try_emplace(entry.upstream, registry_, entry.upstream);
   }
   for (const auto& [upstream, metrics] : metrics_) count(upstream);
@@ -177,7 +189,7 @@ void EndpointDiscovery::look_up(const std::shared_ptr<Watch>& watch) {
     watch->answers.services = {{asked.name, asked.port, 0, static_cast<std::uint16_t>(asked.weight)}};
     return ask_addresses(watch);
   }
-  client_->ask_services(asked.name, [this, watch](DnsAnswer<ServiceRecord> answer) {
+  client_->ask_services(asked.name, watch.get(), [this, watch](DnsAnswer<ServiceRecord> answer) {
     watch->open = 0;
     watch->answers.failed = answer.outcome == DnsOutcome::failed;
     watch->answers.problem = std::move(answer.problem);
@@ -195,7 +207,7 @@ void EndpointDiscovery::ask_addresses(const std::shared_ptr<Watch>& watch) {
   watch->open = 2 * names.size();
   for (const std::string& name : names) {
     for (const AddressFamily family : {AddressFamily::v4, AddressFamily::v6}) {
-      client_->ask_addresses(name, family, search, [this, watch, name, family](DnsAnswer<std::string> answer) {
+      client_->ask_addresses(name, family, search, watch.get(), [this, watch, name, family](DnsAnswer<std::string> answer) {
         LookupAnswers& answers = watch->answers;
         if (answers.problem.empty() || (answer.outcome == DnsOutcome::failed && !answers.failed)) answers.problem = answer.problem;
         if (answer.outcome == DnsOutcome::failed) {

@@ -29,15 +29,17 @@ struct DiscoveryEntry {
 
 class EndpointDiscovery {
  public:
-  using Known = std::map<std::string, DiscoveredEndpoints>;  // by upstream
+  using Known = DiscoveredByUpstream;
 
   EndpointDiscovery(metrics::Registry& registry, std::function<void()> changed);
   ~EndpointDiscovery() { stop(); }
   EndpointDiscovery(const EndpointDiscovery&) = delete;
   EndpointDiscovery& operator=(const EndpointDiscovery&) = delete;
 
-  // Looks these up from now on, and no others; what is known of the ones that stay is kept. Throws std::system_error when it
-  // cannot begin.
+  // What a gateway knew that this one replaces: it holds for entries with the same questions until they are answered. Before use().
+  void remember(Known known) { handed_over_ = std::move(known); }
+  // Looks these up from now on, and no others; what is known of the ones that stay is kept, and serves new ones that ask the same.
+  // Throws std::system_error when it cannot begin.
   void use(std::set<DiscoveryEntry> entries, config::Resolver resolver);
   // Whether each of them was looked up once.
   bool is_settled() const;
@@ -72,6 +74,7 @@ class EndpointDiscovery {
   config::Resolver resolver_;
   std::set<DiscoveryEntry> tried_;
   Known known_;
+  Known handed_over_;
 
   // The thread's own.
   std::map<DiscoveryEntry, std::shared_ptr<Watch>> watches_;

@@ -39,6 +39,15 @@ UpstreamHealth::UpstreamHealth(tls::WorkerIo& io, const WatchedUpstream& watched
   drop_what_is_not_asked_for();
   count();
   note_panic();
+  const bool closes = settings_.on_unhealthy == config::OnUnhealthy::close;
+  if (closes && before != nullptr && before->settings_.on_unhealthy != config::OnUnhealthy::close) let_tunnels_go();
+}
+
+// on_unhealthy has become `close`: it holds for those that are out already.
+void UpstreamHealth::let_tunnels_go() {
+  for (const std::unique_ptr<Member>& member : members_) {
+    if (member->is_out()) told_({member->state, true, true});
+  }
 }
 
 UpstreamHealth::~UpstreamHealth() {

@@ -67,6 +67,7 @@ class UpstreamHealth {
 
   UpstreamHealth(tls::WorkerIo& io, const WatchedUpstream& watched, const metrics::HealthMetrics& metrics, Told told);
   void adopt(const WatchedUpstream& watched, UpstreamHealth* before);
+  void let_tunnels_go();
   void drop_what_is_not_asked_for();
   void check_ended(Member& member, const std::string& problem);
   void ejection_ended(Member& member);

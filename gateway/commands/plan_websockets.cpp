@@ -52,7 +52,6 @@ upstream::Endpoint endpoint_of(const config::Endpoint& settings, const Json* kno
   endpoint.settings = settings;
   endpoint.state = std::make_shared<upstream::EndpointState>();
   if (known == nullptr) return endpoint;
-  endpoint.state->tunnels = known->at("in_flight").get<std::uint32_t>();
   endpoint.out = known->at("state") == "out";
   return endpoint;
 }
@@ -87,12 +86,13 @@ Sides sides_of(const config::Upstream& running, const config::Upstream& next, co
 // Endpoints that join take what the others have beyond their share, if `rebalance` says so. About as many, since workers round by chance.
 std::int64_t moves(const Sides& sides, const std::map<std::string, std::int64_t>& tunnels) {
   if (!upstream::any_joined(sides.before, sides.now)) return 0;
+  for (const upstream::Endpoint& one : sides.now) {
+    const auto here = tunnels.find(one.settings.url);
+    if (here != tunnels.end()) one.state->tunnels = static_cast<std::uint32_t>(here->second);
+  }
   const std::vector<double> parts = upstream::parts_in_excess(sides.now);
   double sum = 0;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    const auto here = tunnels.find(sides.now[i].settings.url);
-    if (here != tunnels.end()) sum += parts[i] * static_cast<double>(here->second);
-  }
+  for (std::size_t i = 0; i < parts.size(); ++i) sum += parts[i] * static_cast<double>(sides.now[i].state->tunnels);
   return static_cast<std::int64_t>(std::ceil(sum - 1e-6));
 }
 

@@ -27,7 +27,7 @@ struct RouteServices {
   // Where requests go: one for `upstream`, one per side of a `split`; none: the route answers by itself.
   struct Side {
     std::shared_ptr<upstream::Cluster> cluster;
-    std::string cookie;  // the value that keeps a client here, when the split is sticky
+    std::vector<std::string> cookies;  // the values that keep a client here, when the split is sticky; the first is given out
     std::shared_ptr<const StickyCookie> sticky;  // null: the upstream is not
   };
   std::vector<Side> sides;

@@ -1,5 +1,7 @@
 #include "gateway/proxy/split.h"
 
+#include <algorithm>
+
 #include "gateway/http/cookies.h"
 
 namespace sluice::proxy {
@@ -11,7 +13,8 @@ const RouteServices::Side* side_of_cookie(const ClientExchange& exchange, const 
   if (!cookie) return nullptr;
   for (std::size_t i = 0; i < route.services->sides.size(); ++i) {
     const RouteServices::Side& side = route.services->sides[i];
-    if (side.cookie == *cookie && route.route->split->to[i].weight > 0) return &side;
+    const bool known = std::find(side.cookies.begin(), side.cookies.end(), *cookie) != side.cookies.end();
+    if (known && route.route->split->to[i].weight > 0) return &side;
   }
   return nullptr;
 }
@@ -34,7 +37,7 @@ void choose_upstream(ClientExchange& exchange, std::mt19937_64& random, RouteCon
     const bool sticky = route.route->split->sticky;
     const RouteServices::Side* kept = sticky ? side_of_cookie(exchange, route) : nullptr;
     side = kept != nullptr ? kept : &side_by_chance(route, random);
-    if (kept == nullptr) route.new_cookie = side->cookie;
+    if (sticky && kept == nullptr) route.new_cookie = side->cookies.front();
   }
   route.cluster = side->cluster.get();
   route.sticky = side->sticky.get();
@@ -43,8 +46,10 @@ void choose_upstream(ClientExchange& exchange, std::mt19937_64& random, RouteCon
 
 std::string split_cookie_name(const config::Route& route) { return "sluice_split_" + route.name; }
 
-std::string split_cookie_value(const tls::CookieKey& key, const config::Route& route, const config::SplitSide& side) {
-  return key.seal("split\n" + route.name + "\n" + side.upstream);
+std::vector<std::string> split_cookie_values(const tls::CookieKey& key, const config::Route& route, const config::SplitSide& side) {
+  std::vector<std::string> values;
+  for (std::size_t i = 0; i < key.size(); ++i) values.push_back(key.seal("split\n" + route.name + "\n" + side.upstream, i));
+  return values;
 }
 
 void add_split_cookie(const RouteContext& route, http::Headers& headers) {

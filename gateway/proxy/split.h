@@ -16,7 +16,8 @@ void choose_upstream(ClientExchange& exchange, std::mt19937_64& random, RouteCon
 
 // One cookie per route, for it may be split otherwise than its neighbour.
 std::string split_cookie_name(const config::Route& route);
-std::string split_cookie_value(const tls::CookieKey& key, const config::Route& route, const config::SplitSide& side);
+// Those that keep a client at the side, by all of the gateway's keys: the first is given out.
+std::vector<std::string> split_cookie_values(const tls::CookieKey& key, const config::Route& route, const config::SplitSide& side);
 // Keeps the client on route.new_cookie's side until its session ends.
 void add_split_cookie(const RouteContext& route, http::Headers& headers);
 

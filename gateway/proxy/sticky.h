@@ -32,7 +32,7 @@ class StickyCookie {
  private:
   const tls::CookieKey& key_;
   const config::Sticky settings_;
-  std::vector<std::string> codes_;  // parallel to the upstream's endpoints
+  std::vector<std::vector<std::string>> codes_;  // by key, then parallel to the upstream's endpoints; the first key's are given out
 };
 
 }  // namespace sluice::proxy

@@ -1,6 +1,6 @@
 // One attempt to have a request answered by one endpoint: connects, sends head and body, reads the response head, relays the
-// response body. It owns the connection. Lives in the coroutine of forward_request or forward_upgrade, which join the upload
-// before they leave.
+// response body. It owns the connection. Lives in the coroutine of forward_request, which joins the upload before it leaves, or of
+// forward_upgrade, whose requests have no body (check_request()) and so no upload.
 //
 // The upload runs as a coroutine of its own beside the response, so that an early answer reaches the client; when the body is
 // at hand with the head (most requests), no second coroutine is made.

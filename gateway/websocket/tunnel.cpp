@@ -258,10 +258,12 @@ void Tunnel::watch_for(std::optional<std::chrono::milliseconds> quiet) {
 
 void Tunnel::leave(std::chrono::milliseconds most) {
   if (done_ || closing_) return;
-  const Clock::time_point planned = moves_ ? Clock::time_point{} : leaves_at_;
+  const std::chrono::milliseconds within = std::min(limits_.leave_within, most);
+  // It keeps its moment when it is told again, or those that are told often would all go soon; but a drain may leave less time.
+  const bool planned = leaves_at_ != Clock::time_point{} && !moves_;
+  if (planned && leaves_at_ <= Clock::now() + within) return;
   moves_ = false;
-  choose_departure(std::min(limits_.leave_within, most));
-  if (planned != Clock::time_point{}) leaves_at_ = std::min(leaves_at_, planned);  // a drain may leave less time
+  choose_departure(within);
   on_idle();
 }
 

@@ -10,25 +10,12 @@ from support import websocket
 from support.config_text import config_for, to_yaml
 from support.dns_server import AAAA, CNAME, NXDOMAIN, SERVFAIL, SRV, DnsServer
 from support.gateway import run_sluice
-from support.http_message import response_bytes
-from support.raw_backend import RawBackend, echo_websocket
+from support.raw_backend import RawBackend, named
 from support.waiting import wait_until
 from support.websocket import open_websocket
 
 NAME = "chat.internal"
 SERVICE = "_chat._tcp.internal"
-
-
-def named(name):
-    """A backend that answers with its name, and echoes over WebSocket."""
-    def script(connection):
-        while True:
-            request = connection.read_request_head()
-            if request.header("Upgrade"):
-                connection.unread(request.head)
-                return echo_websocket(connection)
-            connection.send(response_bytes(200, name))
-    return script
 
 
 @pytest.fixture
@@ -285,6 +272,56 @@ def test_a_reload_waits_for_a_new_name_but_the_control_thread_does_not(lab, dns)
     dns.failure = None
     gateway.wait_metric("sluice_config_reloads_total", 1, result="ok")
     assert answers(lab, gateway) == {"127.0.0.2"}, "from the first request on"
+
+
+def served_by_an_answer_of_before(lab, dns):
+    """A gateway with a tunnel, whose DNS has gone silent."""
+    one, = pods(lab, "127.0.0.2")
+    dns.set(NAME, "127.0.0.2")
+    config = discovering(dns, {"dns": f"{NAME}:{one.port}"})
+    gateway = lab.gateway_from(config)
+    client = tunnel(lab, gateway)
+    dns.failure = "silence"
+    return config, gateway, client
+
+
+@pytest.mark.parametrize("change", [{"refresh": "150ms"}, {"weight": 7}])
+def test_an_entry_that_asks_the_same_keeps_the_answer_while_dns_is_away(lab, dns, change):
+    config, gateway, client = served_by_an_answer_of_before(lab, dns)
+    config["upstreams"][0]["endpoints"][0].update(change)
+    gateway.reload(config)
+    assert answers(lab, gateway, 4) == {"127.0.0.2"}
+    assert_carries(client)
+    assert "has no endpoints yet" not in gateway.stderr()
+
+
+def test_a_reload_tells_of_an_upstream_that_has_no_endpoints_yet(lab, dns):
+    config, gateway, _ = served_by_an_answer_of_before(lab, dns)
+    config["upstreams"][0]["endpoints"] = [{"dns": "other.internal:80", "scheme": "http"}]
+    gateway.rewrite(config)
+    told = run_sluice("reload", "--admin", f"127.0.0.1:{gateway.admin_port}")
+    assert "warning: upstream app has no endpoints yet" in told.stdout, told
+
+
+def test_a_new_process_knows_what_dns_said_last(lab, dns):
+    config, gateway, _ = served_by_an_answer_of_before(lab, dns)
+    gateway.replace(timeout=30)
+    assert answers(lab, gateway, 4) == {"127.0.0.2"}
+
+
+def test_names_that_nobody_answers_for_hold_no_other_entry_up(lab, dns):
+    one, two = pods(lab, "127.0.0.2", "127.0.0.3")
+    dns.set(NAME, "127.0.0.2")
+    targets = [f"pod{number}.internal" for number in range(200)]
+    dns.set(SERVICE, *[(0, 0, 80, target) for target in targets], kind=SRV)
+    dns.silent = frozenset(targets)
+    config = discovering(dns, {"dns": f"{NAME}:{one.port}"}, timeout="2s")
+    config["upstreams"].append({"name": "broken", "endpoints": [{"srv": SERVICE, "scheme": "http"}]})
+    config["routes"].append({"name": "broken", "match": {"path": "/broken"}, "upstream": "broken"})
+    gateway = lab.gateway_from(config)
+    wait_until(lambda: any(dns.count(target) for target in targets), "the questions")
+    dns.set(NAME, "127.0.0.3")
+    wait_until(lambda: answers(lab, gateway) == {"127.0.0.3"}, "the change", 3)
 
 
 def test_changes_in_the_middle_of_many_reloads_are_not_lost(lab, dns):

@@ -6,27 +6,17 @@ import os
 import pytest
 
 from support.config_text import config_for
-from support.http_message import response_bytes
-from support.raw_backend import echo_websocket
+from support.raw_backend import named
 from support.raw_client import blind
 from support.waiting import wait_until
 from support.websocket import upgrade_bytes
 
 
-def named(name):
-    """A backend that answers with its name, and echoes over WebSocket."""
-    def script(connection):
-        while True:
-            request = connection.read_request_head()
-            if request.header("Upgrade"):
-                connection.unread(request.head)
-                return echo_websocket(connection)
-            connection.send(response_bytes(200, name, [("Set-Cookie", "app=1")]))
-    return script
+APP_COOKIE = [("Set-Cookie", "app=1")]
 
 
 def sticky_config(lab, number=3, sticky=None, **sections):
-    backends = [lab.backend(named(b"%d" % index)) for index in range(number)]
+    backends = [lab.backend(named(b"%d" % index, APP_COOKIE)) for index in range(number)]
     return config_for(*backends, upstream={"sticky": sticky or {"ttl": "1h"}}, **sections)
 
 
@@ -167,7 +157,7 @@ def test_the_cookie_goes_before_the_balance(lab, balance):
 
 def test_it_keeps_clients_within_the_sides_of_a_split(lab):
     config = sticky_config(lab, 2, workers=1)
-    canaries = [lab.backend(named(b"canary%d" % index)) for index in range(2)]
+    canaries = [lab.backend(named(b"canary%d" % index, APP_COOKIE)) for index in range(2)]
     config["upstreams"].append({"name": "canary", "endpoints": [one.url for one in canaries], "sticky": {"cookie": "canary_node"}})
     del config["routes"][0]["upstream"]
     config["routes"][0]["split"] = {"to": [{"upstream": "app", "weight": 1}, {"upstream": "canary", "weight": 1}]}
@@ -202,6 +192,25 @@ def test_a_cookie_holds_whatever_order_the_endpoints_have(lab):
     for gateway in (first, second):
         for name, cookie in seen.items():
             assert lab.client(gateway, tls=blind()).request(headers=[("Cookie", cookie)]).body == name
+
+
+def test_cookies_of_an_earlier_ticket_key_are_known_and_kept(lab):
+    keys = [lab.folder / "new.key", lab.folder / "old.key"]
+    for key in keys:
+        key.write_bytes(os.urandom(80))
+        key.chmod(0o600)
+    config = sticky_config(lab)
+    def gateway_with(*files):
+        config["listeners"][0]["tls"] = {"self_signed": True, "ticket_keys": [str(file) for file in files]}
+        return lab.gateway_from(config)
+    old, both = gateway_with(keys[1]), gateway_with(*keys)
+    first = lab.client(old, tls=blind()).request()
+    cookie, _ = cookie_of(first)
+    for _ in range(4):
+        again = lab.client(both, tls=blind()).request(headers=[("Cookie", cookie)])
+        assert again.body == first.body and not cookies_in(again), "it is not replaced"
+    fresh, _ = cookie_of(lab.client(both, tls=blind()).request())
+    assert cookies_in(lab.client(old, tls=blind()).request(headers=[("Cookie", fresh)])), "the first key seals"
 
 
 def test_an_endpoint_that_is_out_is_left(lab):

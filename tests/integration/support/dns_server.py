@@ -25,11 +25,13 @@ def read_question(packet):
 
 class DnsServer:
     """`records` maps (name, kind) to a list of addresses, of names (CNAME), or of (priority, weight, port, target) for SRV. What is not there is
-    NXDOMAIN when the name has nothing at all, otherwise an empty answer. `failure`: SERVFAIL or NXDOMAIN to everything, "silence", or "garbage"."""
+    NXDOMAIN when the name has nothing at all, otherwise an empty answer. `failure`: SERVFAIL or NXDOMAIN to everything, "silence", or "garbage".
+    `silent`: names that get no answer."""
 
     def __init__(self, records=None):
         self.records = dict(records or {})
         self.failure = None
+        self.silent = frozenset()
         self.asked = {}  # (name, kind) -> how often
         self.over_tcp = 0
         self._lock = threading.Lock()
@@ -77,7 +79,7 @@ class DnsServer:
             self.over_tcp += over_tcp
             failure, records = self.failure, self._records(name, kind)
             known = any(owner == name for owner, _ in self.records)
-        if failure == "silence":
+        if failure == "silence" or name in self.silent:
             return None
         if failure == "garbage":
             return packet[:2] + b"\x81\x80" + b"\xff" * 40

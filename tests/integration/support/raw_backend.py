@@ -77,7 +77,7 @@ def echo_websocket(connection):
             connection.send_frame(frame.opcode, frame.payload, frame.fin, frame.rsv)
 
 
-def named(name):
+def named(name, headers=()):
     """A script that answers with that name, and echoes over WebSocket."""
     def script(connection):
         while True:
@@ -85,7 +85,7 @@ def named(name):
             if request.header("Upgrade"):
                 connection.unread(request.head)
                 return echo_websocket(connection)
-            connection.send(response_bytes(200, name))
+            connection.send(response_bytes(200, name, headers))
     return script
 
 

@@ -273,6 +273,23 @@ TEST_F(UpstreamHealthTest, WhatIsKnownOutlivesOtherSettings) {
   EXPECT_EQ(known_[0]->failures, 1u);
 }
 
+TEST_F(UpstreamHealthTest, TunnelsLeaveAnEndpointThatIsOutWhenThatBecomesTheRule) {
+  add_endpoints(2);
+  remember();
+  watched_.settings.outlier.eject_for = 1h;
+  auto before = make();
+  before->failing(known_[0].get(), "reset");
+  EXPECT_THAT(told(), ElementsAre("out 0"));
+  watched_.settings.on_unhealthy = config::OnUnhealthy::close;
+  auto closes = make(before.get());
+  before.reset();
+  EXPECT_THAT(told(), ElementsAre("out 0, tunnels leave"));
+  watched_.settings.outlier.max_ejected = 60;
+  const auto again = make(closes.get());
+  closes.reset();
+  EXPECT_THAT(told(), IsEmpty()) << "it was the rule already";
+}
+
 TEST_F(UpstreamHealthTest, WithoutTheRuleAndWithoutTheUpstreamNothingStaysOut) {
   add_endpoints(2);
   remember();

@@ -339,6 +339,14 @@ TEST_F(TunnelTest, OneThatLeavesAtOnce) {
   EXPECT_EQ(read_close(client_.receive())->code, 1012u);
 }
 
+// A set of endpoints that goes on changing tells a tunnel again and again.
+TEST_F(TunnelTest, OneThatIsToldAgainKeepsItsMoment) {
+  open({.idle_timeout = {}, .leave_code = 1012, .leave_within = 3600s});
+  for (int i = 0; i < 1'000'000; ++i) tunnel_->leave();  // of so many draws some would be within the next 40 ms
+  harness_.run_for(40ms);
+  EXPECT_EQ(client_.receive(), "");
+}
+
 TEST_F(TunnelTest, ADrainMayLeaveLessTime) {
   open({.idle_timeout = {}, .leave_code = 1012, .leave_within = 3600s});
   tunnel_->leave();
