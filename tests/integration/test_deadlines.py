@@ -7,7 +7,7 @@ from support.waiting import stays, wait_until
 
 SHORT = "300ms"
 ONLY_THE_HEAD = {"timeouts": {"response_head": SHORT, "response_body_idle": "off"}}
-SIZE = 30_000_000
+SIZE = 80_000_000  # more than kernels keep between three sockets (tcp_rmem may be 32 MiB)
 
 
 def begin_upload(client):

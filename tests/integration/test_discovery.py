@@ -12,7 +12,7 @@ from support.dns_server import AAAA, CNAME, NXDOMAIN, SERVFAIL, SRV, DnsServer
 from support.gateway import run_sluice
 from support.raw_backend import RawBackend, named
 from support.waiting import wait_until
-from support.websocket import open_websocket
+from support.websocket import assert_carries, open_websocket
 
 NAME = "chat.internal"
 SERVICE = "_chat._tcp.internal"
@@ -54,11 +54,6 @@ def tunnel(lab, gateway):
     open_websocket(client, "/")
     assert_carries(client)
     return client
-
-
-def assert_carries(client):
-    client.send_frame(websocket.TEXT, b"still here?")
-    assert client.read_frame().payload == b"still here?"
 
 
 def urls_of_status(gateway):

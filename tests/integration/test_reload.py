@@ -16,7 +16,7 @@ from support.http_message import request_bytes
 from support.raw_backend import named
 from support.raw_client import RawClient, blind
 from support.waiting import wait_until
-from support.websocket import open_websocket
+from support.websocket import assert_carries, open_websocket
 
 
 def two_routes(lab, **sections):
@@ -32,11 +32,6 @@ def tunnel(lab, gateway, target):
     open_websocket(client, target)
     assert_carries(client)
     return client
-
-
-def assert_carries(client):
-    client.send_frame(websocket.TEXT, b"still here?")
-    assert client.read_frame().payload == b"still here?"
 
 
 def test_requests_go_where_the_new_configuration_says(lab):

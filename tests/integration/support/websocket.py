@@ -100,3 +100,9 @@ def open_websocket(client, target="/ws", extra=(), early=b""):
     assert response.header("Upgrade").lower() == "websocket"
     assert response.header("Connection").lower() == "upgrade"
     return response
+
+
+def assert_carries(client):
+    """Of a client whose WebSocket leads to an echo."""
+    client.send_frame(TEXT, b"still here?")
+    assert client.read_frame().payload == b"still here?"
