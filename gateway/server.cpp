@@ -18,6 +18,7 @@
 #include "gateway/privileges.h"
 #include "gateway/service_manager.h"
 #include "gateway/succession.h"
+#include "gateway/websocket/frame.h"
 #include "metrics/log.h"
 #include "metrics/process_metrics.h"
 #include "tls/load_error.h"
@@ -28,8 +29,8 @@ namespace {
 constexpr std::chrono::milliseconds kPingInterval{1000};
 constexpr std::chrono::milliseconds kStuckAfter{5000};
 constexpr std::chrono::milliseconds kDrainPoll{20};
-constexpr std::uint16_t kGoingAway = 1001;
 constexpr std::chrono::milliseconds kStopPatience{3000};
+
 unsigned worker_count(const config::Config& config) {
   return config.workers > 0 ? config.workers : std::max(1u, std::thread::hardware_concurrency());
 }
@@ -248,7 +249,7 @@ void Server::on_signal(int number) {
 void Server::terminate() {
   succession_->end();
   service_manager::stopping();
-  begin_drain({kGoingAway, "the gateway is shutting down"}, {});
+  begin_drain({websocket::kGoingAway, "the gateway is shutting down"}, {});
 }
 
 void Server::reload() {
