@@ -3,6 +3,8 @@
 #include <asio/post.hpp>
 #include <utility>
 
+#include "upstream/full_endpoints.h"
+
 namespace sluice {
 namespace {
 
@@ -28,6 +30,26 @@ struct Collection {
 };
 
 }  // namespace
+
+admin::Status known_status(LiveConfig& live, upstream::EndpointRegistry& endpoints) {
+  admin::Status status;
+  status.config_file = live.source();
+  status.generation = live.generation();
+  status.config_loaded = live.loaded_at();
+  for (const OpenListener& one : live.listeners().all()) {
+    status.listeners.push_back({one.config.name, one.address.text(), one.config.tls.has_value()});
+  }
+  for (const config::Upstream& upstream : live.upstreams()) {
+    admin::Status::Upstream& told = status.upstreams.emplace_back();
+    told.name = upstream.name;
+    for (const config::Endpoint& endpoint : upstream.endpoints) {
+      const std::shared_ptr<upstream::EndpointState> state = endpoints.state_of(upstream.name, endpoint);
+      told.endpoints.push_back({endpoint.url, state->in_flight.load(), state->idle.load(), state->connections.load(),
+                                upstream::reached_bounds(*state, upstream), state->out.load(), state->reason()});
+    }
+  }
+  return status;
+}
 
 void collect_status(IoContext& context, const std::vector<std::unique_ptr<Worker>>& workers, admin::Status known,
                     std::function<void(const admin::Status&)> done) {

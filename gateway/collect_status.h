@@ -1,4 +1,4 @@
-// Completes what the control thread knows for /status with what the workers know. The control thread's.
+// What /status tells of listeners and upstreams, as the control thread knows them, and what the workers add to it. The control thread's.
 #pragma once
 
 #include <functional>
@@ -7,11 +7,14 @@
 
 #include "gateway/admin/status.h"
 #include "gateway/control_io.h"
-#include "gateway/worker.h"
+#include "gateway/live_config.h"
 
 namespace sluice {
 
-// A worker that is stuck is told of as such, not waited for: `done` is called within a second.
+// Of the configuration in force.
+admin::Status known_status(LiveConfig& live, upstream::EndpointRegistry& endpoints);
+
+// Completes it with what the workers know. One that is stuck is told of as such, not waited for: `done` is called within a second.
 void collect_status(IoContext& context, const std::vector<std::unique_ptr<Worker>>& workers, admin::Status known,
                     std::function<void(const admin::Status&)> done);
 

@@ -5,8 +5,6 @@
 
 #include "config/files.h"
 #include "config/load.h"
-#include "gateway/endpoint_names.h"
-#include "gateway/proxy/https_redirect.h"
 #include "gateway/reload_rules.h"
 #include "gateway/service_manager.h"
 #include "metrics/log.h"
@@ -20,8 +18,6 @@ constexpr std::chrono::milliseconds kEndpointsAgain{1000};
 
 // What the first configuration was made of was read after this.
 const std::int64_t kStarted = FileWatch::moment();
-
-bool same(const std::vector<bool>& flags, std::size_t i) { return i < flags.size() && flags[i]; }
 
 }  // namespace
 
@@ -47,31 +43,34 @@ LiveConfig::LiveConfig(config::Config first, std::optional<std::string> file, In
       snapshot_(std::make_shared<const proxy::Snapshot>(std::move(first))),
       started_with_(snapshot_),
       listeners_(static_cast<unsigned>(workers.size()), std::move(inherited)),
-      resolver_([this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
-        publish(name, addresses);
-      }),
-      discovery_(registry, [this] { post_endpoints_changed(); }),
+      lookup_(
+          registry,
+          [this](const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
+            for (const std::unique_ptr<Worker>& worker : workers_) worker->set_addresses(name, addresses);
+            health_.set_addresses(name, addresses);
+          },
+          [this] { post_endpoints_changed(); }),
       names_timer_(context),
       endpoints_timer_(context),
       watch_(context, [this] { file_changed(); }),
       read_from_(kStarted) {
-  discovery_.remember(listeners_.inherited().take_discovered());
+  lookup_.remember(listeners_.inherited().take_discovered());
 }
 
 void LiveConfig::install() {
   std::vector<std::string> warnings;
   Loaded first{snapshot_, load_tls(config(), warnings), {}, listeners_.open(config().listeners)};
-  look_up(config(), nullptr, kResolvePatience);
-  std::vector<config::Upstream> upstreams = expanded(config());
-  std::vector<NewConfig> parts = for_workers(snapshot_, upstreams, first.tls, {}, first.listeners);
-  warn_of_unknown(upstreams, warnings);
-  resolver_.hand_over([&](upstream::Resolver::Known addresses) {
-    addresses.merge(endpoint_names(upstreams).known);
+  lookup_.use(config(), nullptr, kResolvePatience);
+  std::vector<config::Upstream> upstreams = lookup_.expanded(config());
+  std::vector<NewConfig> parts =
+      parts_for_workers(workers_.size(), snapshot_, upstreams, first.tls, {}, first.listeners, tunnel_counts_);
+  lookup_.warn_of_unknown(upstreams, warnings);
+  lookup_.hand_over(upstreams, [&](upstream::Resolver::Known addresses) {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       parts[i].addresses = addresses;
       workers_[i]->install(std::move(parts[i]));
     }
-    health_.watch(watched(upstreams, first.tls, {}), addresses);
+    health_.watch(watched_upstreams(upstreams, first.tls, {}, endpoints_), addresses);
   });
   upstreams_ = std::move(upstreams);
   tls_ = std::move(first.tls);
@@ -85,94 +84,6 @@ void LiveConfig::in_force() {
   full_endpoints_.watch(upstreams_);
   metrics_.generation.add(1);
   metrics_.loaded_at.set(std::chrono::system_clock::to_time_t(std::chrono::system_clock::now()));
-}
-
-// A worker's own contexts, and what all share. Open tunnels are counted on by the name of their route.
-std::vector<NewConfig> LiveConfig::for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot,
-                                               const std::vector<config::Upstream>& upstreams, const TlsSetup& tls,
-                                               const UnchangedTls& unchanged, OpenListeners::Next& listeners) {
-  const config::Config& config = snapshot->config;
-  std::vector<NewConfig> parts(workers_.size());
-  for (std::size_t index = 0; index < parts.size(); ++index) {
-    NewConfig& part = parts[index];
-    part.snapshot = snapshot;
-    part.upstreams = upstreams;
-    part.https_port = proxy::https_port(config, ports_of(listeners.listeners));
-    for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
-      part.clients.push_back({make_context(config.upstreams[i], tls.upstreams[i]), same(unchanged.upstreams, i)});
-    }
-    for (const config::Route& route : config.routes) {
-      std::shared_ptr<proxy::TunnelCount>& count = tunnel_counts_[route.name];
-      if (!count) count = std::make_shared<proxy::TunnelCount>(0);
-      part.tunnel_counts.push_back(count);
-    }
-    for (std::size_t i = 0; i < config.listeners.size(); ++i) {
-      const bool keeps_tls = same(unchanged.listeners, i);
-      ListeningSockets& opened = listeners.opened[i];
-      part.listeners.push_back({.id = listeners.listeners[i].id,
-                                .config = std::make_shared<const config::Listener>(config.listeners[i]),
-                                .tls_context = keeps_tls ? nullptr : make_context(config.listeners[i], tls.listeners[i]),
-                                .tls_unchanged = keeps_tls,
-                                .opened = !listeners.kept[i],
-                                .sockets = sockets_of(opened, static_cast<unsigned>(index), static_cast<unsigned>(parts.size())),
-                                .shared = opened.shared});
-    }
-  }
-  return parts;
-}
-
-// What the health monitor needs of them.
-std::vector<upstream::WatchedUpstream> LiveConfig::watched(const std::vector<config::Upstream>& upstreams, const TlsSetup& tls,
-                                                           const UnchangedTls& unchanged) {
-  std::vector<upstream::WatchedUpstream> watched;
-  for (std::size_t i = 0; i < upstreams.size(); ++i) {
-    const config::Upstream& upstream = upstreams[i];
-    upstream::WatchedUpstream& one = watched.emplace_back(upstream::WatchedUpstream{upstream, endpoints_.states_of(upstream)});
-    if (upstream.health_check) one.tls_context = make_context(upstream, tls.upstreams[i]);
-    one.tls_unchanged = same(unchanged.upstreams, i);
-  }
-  return watched;
-}
-
-// The names of `config`, and those of `beside`, are looked up from now on.
-void LiveConfig::look_up(const config::Config& config, const config::Config* beside, std::chrono::milliseconds patience) {
-  std::vector<upstream::Resolver::Name> names;
-  std::set<upstream::DiscoveryEntry> entries;
-  for (const config::Config* one : {&config, beside}) {
-    if (one == nullptr) continue;
-    for (const upstream::Resolver::Name& name : endpoint_names(one->upstreams).to_resolve) names.push_back(name);
-    for (const config::Upstream& upstream : one->upstreams) {
-      for (const config::Discovery& asked : upstream.discoveries) entries.insert({upstream.name, asked});
-    }
-  }
-  const Clock::time_point latest = Clock::now() + patience;
-  discovery_.use(std::move(entries), config.resolver);
-  resolver_.use(names, patience);
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(latest - Clock::now());
-  if (left.count() > 0) discovery_.wait(left);
-}
-
-std::vector<config::Upstream> LiveConfig::expanded(const config::Config& config) const {
-  upstream::EndpointDiscovery::Known known = discovery_.known();
-  std::vector<config::Upstream> upstreams;
-  for (const config::Upstream& upstream : config.upstreams) upstreams.push_back(upstream::expand(upstream, known[upstream.name]));
-  return upstreams;
-}
-
-void LiveConfig::warn_of_unknown(const std::vector<config::Upstream>& upstreams, std::vector<std::string>& warnings) const {
-  const upstream::Resolver::Known known = resolver_.known();
-  for (const upstream::Resolver::Name& name : endpoint_names(upstreams).to_resolve) {
-    if (!known.contains(name)) warnings.push_back(name.first + " is not resolved yet; its endpoint gets no requests until it is");
-  }
-  for (const config::Upstream& upstream : upstreams) {
-    if (!upstream.endpoints.empty()) continue;
-    warnings.push_back("upstream " + upstream.name + " has no endpoints yet; its requests fail until some are discovered");
-  }
-}
-
-void LiveConfig::publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses) {
-  for (const std::unique_ptr<Worker>& worker : workers_) worker->set_addresses(name, addresses);
-  health_.set_addresses(name, addresses);
 }
 
 void LiveConfig::reload(Reloaded done) {
@@ -189,7 +100,7 @@ void LiveConfig::load_and_take_over() {
     if (!frozen_.empty()) throw std::runtime_error(frozen_);
     if (!file_) throw std::runtime_error("there is no configuration file to reload");
     const auto loaded = std::make_shared<Loaded>(load());
-    look_up(loaded->snapshot->config, &config());
+    lookup_.use(loaded->snapshot->config, &config());
     when_names_are_known(loaded, Clock::now() + kResolvePatience);
   });
 }
@@ -211,7 +122,7 @@ void LiveConfig::attempt(const std::function<void()>& step) {
 
 // Waits a little for names that are new, but holds nothing else up.
 void LiveConfig::when_names_are_known(const std::shared_ptr<Loaded>& loaded, Clock::time_point latest) {
-  if ((resolver_.is_settled() && discovery_.is_settled()) || Clock::now() >= latest) return take_over(*loaded);
+  if (lookup_.is_settled() || Clock::now() >= latest) return take_over(*loaded);
   names_timer_.expires_after(kResolvePoll);
   names_timer_.async_wait([this, loaded, latest](const ErrorCode& error) {
     if (error) return;
@@ -238,8 +149,7 @@ void LiveConfig::watch_files() {
 
 void LiveConfig::stop() {
   watch_.stop();
-  resolver_.stop();
-  discovery_.stop();
+  lookup_.stop();
   names_timer_.cancel();
   endpoints_timer_.cancel();
 }
@@ -259,17 +169,17 @@ LiveConfig::Loaded LiveConfig::load() {
 }
 
 void LiveConfig::take_over(Loaded& loaded) {
-  std::vector<config::Upstream> upstreams = expanded(loaded.snapshot->config);
-  std::vector<NewConfig> parts = for_workers(loaded.snapshot, upstreams, loaded.tls, loaded.unchanged, loaded.listeners);
-  warn_of_unknown(upstreams, warnings_);
+  std::vector<config::Upstream> upstreams = lookup_.expanded(loaded.snapshot->config);
+  std::vector<NewConfig> parts =
+      parts_for_workers(workers_.size(), loaded.snapshot, upstreams, loaded.tls, loaded.unchanged, loaded.listeners, tunnel_counts_);
+  lookup_.warn_of_unknown(upstreams, warnings_);
   put_in_force(loaded, std::move(parts), std::move(upstreams));
 }
 
 // The resolver's answers wait meanwhile, so that none of them is overwritten by an older one.
 void LiveConfig::put_in_force(Loaded& loaded, std::vector<NewConfig> parts, std::vector<config::Upstream> upstreams) {
-  std::vector<upstream::WatchedUpstream> watched_upstreams = watched(upstreams, loaded.tls, loaded.unchanged);
-  resolver_.hand_over([&](upstream::Resolver::Known addresses) {
-    addresses.merge(endpoint_names(upstreams).known);
+  std::vector<upstream::WatchedUpstream> watched = watched_upstreams(upstreams, loaded.tls, loaded.unchanged, endpoints_);
+  lookup_.hand_over(upstreams, [&](upstream::Resolver::Known addresses) {
     for (NewConfig& part : parts) part.addresses = addresses;  // nothing can go wrong from here on
     for (std::size_t i = 0; i < loaded.listeners.listeners.size(); ++i) {
       const OpenListener& listener = loaded.listeners.listeners[i];
@@ -282,7 +192,7 @@ void LiveConfig::put_in_force(Loaded& loaded, std::vector<NewConfig> parts, std:
     const auto told = [this, number = ++taken_over_](const RollCall::Outcome& outcome) { workers_have_it(number, outcome); };
     const std::shared_ptr<RollCall> call = RollCall::begin(context_, worker_names(workers_.size()), told);
     for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->reload(std::move(parts[i]), call->answer_of(i));
-    health_.watch(std::move(watched_upstreams), std::move(addresses));  // the workers know the endpoints before they are told of them
+    health_.watch(std::move(watched), std::move(addresses));  // the workers know the endpoints before they are told of them
   });
 }
 
@@ -314,14 +224,13 @@ void LiveConfig::endpoints_changed() {
 
 // As a reload does, but with the configuration in force.
 void LiveConfig::change_endpoints() {
-  const auto next = std::make_shared<NewEndpoints>(NewEndpoints{snapshot_, expanded(config()), {}});
+  const auto next = std::make_shared<NewEndpoints>(NewEndpoints{snapshot_, lookup_.expanded(config()), {}});
   if (next->upstreams == upstreams_ && !endpoints_in_part_) return;
   UnchangedTls unchanged;
   unchanged.upstreams.assign(next->upstreams.size(), true);
-  std::vector<upstream::WatchedUpstream> watched_upstreams = watched(next->upstreams, tls_, unchanged);
+  std::vector<upstream::WatchedUpstream> watched = watched_upstreams(next->upstreams, tls_, unchanged, endpoints_);
   std::vector<config::Upstream> upstreams = next->upstreams;
-  resolver_.hand_over([&](upstream::Resolver::Known addresses) {
-    addresses.merge(endpoint_names(upstreams).known);
+  lookup_.hand_over(upstreams, [&](upstream::Resolver::Known addresses) {
     next->addresses = addresses;
     const auto told = [this, number = ++endpoints_taken_over_](const RollCall::Outcome& outcome) {
       if (number == endpoints_taken_over_) all_have_endpoints(outcome.ok);  // a silent one has them before it
@@ -330,7 +239,7 @@ void LiveConfig::change_endpoints() {
     changing_endpoints_ = true;
     upstreams_ = std::move(upstreams);
     for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->change_endpoints(next, call->answer_of(i));
-    health_.watch(std::move(watched_upstreams), std::move(addresses));
+    health_.watch(std::move(watched), std::move(addresses));
   });
 }
 
@@ -370,7 +279,7 @@ void LiveConfig::all_have_it() {
   for (const std::unique_ptr<Worker>& worker : workers_) worker->settle_listeners();
   // What no route and no tunnel counts in any more. The workers' parts of before are gone.
   std::erase_if(tunnel_counts_, [](const auto& named) { return named.second.use_count() == 1; });
-  look_up(config());
+  lookup_.use(config());
   in_force();
 }
 

@@ -1,24 +1,23 @@
 // The configuration in force, and how the next one takes its place: everything that may be wrong with it is found before the first
 // worker hears of it, and changes nothing. Endpoints that are discovered change the upstreams without a new configuration. The
-// control thread's; the threads of names call publish() and post_endpoints_changed().
+// control thread's; the threads of lookups call what it hands to `EndpointLookup`.
 #pragma once
 
 #include <ctime>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "gateway/config_parts.h"
 #include "gateway/control_io.h"
+#include "gateway/endpoint_lookup.h"
 #include "gateway/file_watch.h"
 #include "gateway/open_listeners.h"
 #include "gateway/roll_call.h"
-#include "gateway/tls_setup.h"
 #include "gateway/worker.h"
 #include "metrics/certificate_metrics.h"
 #include "metrics/config_metrics.h"
-#include "upstream/endpoint_discovery.h"
 #include "upstream/full_endpoints.h"
 
 namespace sluice {
@@ -50,7 +49,7 @@ class LiveConfig {
   // Its upstreams, with the endpoints that were discovered.
   const std::vector<config::Upstream>& upstreams() const noexcept { return upstreams_; }
   // What DNS said last.
-  upstream::DiscoveredByUpstream discovered() const { return discovery_.known(); }
+  upstream::DiscoveredByUpstream discovered() const { return lookup_.discovered(); }
   OpenListeners& listeners() noexcept { return listeners_; }
   std::time_t loaded_at() const { return metrics_.loaded_at.value(); }
   std::string source() const { return file_.value_or("without a configuration file"); }
@@ -75,9 +74,6 @@ class LiveConfig {
   void when_names_are_known(const std::shared_ptr<Loaded>& loaded, Clock::time_point latest);
   void take_over(Loaded& loaded);
   void put_in_force(Loaded& loaded, std::vector<NewConfig> parts, std::vector<config::Upstream> upstreams);
-  std::vector<NewConfig> for_workers(const std::shared_ptr<const proxy::Snapshot>& snapshot,
-                                     const std::vector<config::Upstream>& upstreams, const TlsSetup& tls,
-                                     const UnchangedTls& unchanged, OpenListeners::Next& listeners);
   void workers_have_it(std::uint64_t number, const RollCall::Outcome& outcome);
   void all_have_it();
   void post_endpoints_changed();
@@ -87,12 +83,6 @@ class LiveConfig {
   void watch_files();
   void file_changed();
   void finish(const ReloadResult& result);
-  void look_up(const config::Config& config, const config::Config* beside = nullptr, std::chrono::milliseconds patience = {});
-  std::vector<config::Upstream> expanded(const config::Config& config) const;
-  void warn_of_unknown(const std::vector<config::Upstream>& upstreams, std::vector<std::string>& warnings) const;
-  std::vector<upstream::WatchedUpstream> watched(const std::vector<config::Upstream>& upstreams, const TlsSetup& tls,
-                                                 const UnchangedTls& unchanged);
-  void publish(const upstream::Resolver::Name& name, const std::shared_ptr<const upstream::Addresses>& addresses);
 
   IoContext& context_;
   upstream::EndpointRegistry& endpoints_;
@@ -106,9 +96,8 @@ class LiveConfig {
   const std::shared_ptr<const proxy::Snapshot> started_with_;
   TlsSetup tls_;
   OpenListeners listeners_;
-  std::map<std::string, std::shared_ptr<proxy::TunnelCount>> tunnel_counts_;  // by route
-  upstream::Resolver resolver_;
-  upstream::EndpointDiscovery discovery_;
+  TunnelCounts tunnel_counts_;
+  EndpointLookup lookup_;
   std::vector<config::Upstream> upstreams_;
   Timer names_timer_;      // until names are known
   Timer endpoints_timer_;  // until endpoints are tried again

@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include <asio/post.hpp>
 #include <asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
@@ -17,10 +16,9 @@
 #include "gateway/health_probe.h"
 #include "gateway/live_config.h"
 #include "gateway/privileges.h"
-#include "gateway/replacement.h"
-#include "gateway/roll_call.h"
 #include "gateway/service_manager.h"
-#include "metrics/lifecycle_metrics.h"
+#include "gateway/succession.h"
+#include "gateway/websocket/frame.h"
 #include "metrics/log.h"
 #include "metrics/process_metrics.h"
 #include "tls/load_error.h"
@@ -31,11 +29,8 @@ namespace {
 constexpr std::chrono::milliseconds kPingInterval{1000};
 constexpr std::chrono::milliseconds kStuckAfter{5000};
 constexpr std::chrono::milliseconds kDrainPoll{20};
-// A successor that ends so soon after it has said that it serves is made up for: this one serves again.
-constexpr std::chrono::milliseconds kStay{1000};  // at least, also when no connection is left
-constexpr std::chrono::milliseconds kHold{5000};  // the listening sockets
-constexpr std::uint16_t kGoingAway = 1001;
 constexpr std::chrono::milliseconds kStopPatience{3000};
+
 unsigned worker_count(const config::Config& config) {
   return config.workers > 0 ? config.workers : std::max(1u, std::thread::hardware_concurrency());
 }
@@ -72,21 +67,15 @@ class Server {
   void ping_workers();
   void terminate();
   void reload();
-  void replace();
-  void start_successor();
-  void loops_expect_it(unsigned number, const RollCall::Outcome& outcome);
-  void successor_tells(const Replacement::Outcome& outcome);
-  Handover handover();
   void begin_drain(websocket::TunnelSet::Farewell farewell, std::vector<unsigned> held);
   void poll_drain();
-  void give_way(const Replacement::Outcome& outcome);
-  void watch_successor();
-  void drop_held();
   void serve_again();
   void stop_workers();
   std::string unhealthy() const;
   void carry_out(admin::Task task, std::function<void(admin::AdminReply)> done);
   admin::Status status();
+  bool draining() const noexcept { return succession_->draining(); }
+  bool being_replaced() const noexcept { return succession_->phase() == Succession::Phase::starting; }
   const config::Config& config() const noexcept { return live_->config(); }
 
   IoContext context_;
@@ -105,18 +94,9 @@ class Server {
   std::unique_ptr<LiveConfig> live_;
   std::unique_ptr<admin::AdminServer> admin_;
   const std::time_t started_ = std::time(nullptr);
-  Replacement replacement_;
-  bool replacing_ = false;
-  unsigned replacements_ = 0;  // attempts
-  bool reload_wanted_ = false;  // by whoever serves when that is decided
-  bool draining_ = false;
+  std::unique_ptr<Succession> succession_;
   bool told_to_end_ = false;  // by a signal
   Clock::time_point drain_ends_;
-  // Of a drain in favour of a successor.
-  bool holding_ = false;           // the listening sockets that it has as well
-  std::vector<unsigned> dropped_;  // the listeners that it does not have
-  Clock::time_point stays_until_;
-  Clock::time_point held_until_;
 };
 
 Server::Server(config::Config config, std::optional<std::string> file, Program program)
@@ -132,14 +112,15 @@ Server::Server(config::Config config, std::optional<std::string> file, Program p
       cookies_(cookie_secrets(config)),
       room_wanted_([this](const std::shared_ptr<upstream::EndpointState>& state) {
         for (const std::unique_ptr<Worker>& worker : workers_) worker->give_room(state);
-      }),
-      replacement_(context_, std::move(program)) {
+      }) {
   for (unsigned index = 0; index < worker_count(config); ++index) {
     workers_.push_back(
         std::make_unique<Worker>(index, Shared{registry_, held_, endpoints_, health_, connections_, cookies_, room_wanted_}));
   }
   live_ = std::make_unique<LiveConfig>(std::move(config), std::move(file), InheritedSockets::from_environment(), context_, registry_,
                                        endpoints_, health_, workers_);
+  succession_ = std::make_unique<Succession>(context_, std::move(program), Succession::Gateway{workers_, health_, *live_, admin_, lifecycle_},
+                                             [this](std::vector<unsigned> held) { begin_drain({}, std::move(held)); });
 }
 
 // The workers and the health thread tell each other: all must be there until the last of them has ended. They run here only when the
@@ -186,7 +167,7 @@ void Server::start_admin(ListeningSockets& listening) {
   admin::AdminSources sources;
   sources.metrics = [this] { return registry_.scrape(); };
   sources.unhealthy = [this] { return unhealthy(); };
-  sources.ready = [this] { return !draining_; };
+  sources.ready = [this] { return !draining(); };
   admin_ = std::make_unique<admin::AdminServer>(
       context_, *config().admin, std::move(sources),
       [this](admin::Task task, std::function<void(admin::AdminReply)> done) { carry_out(task, std::move(done)); },
@@ -210,34 +191,19 @@ void Server::carry_out(admin::Task task, std::function<void(admin::AdminReply)> 
     case admin::Task::drain: {
       admin::AdminReply reply;
       reply.status = 202;
-      reply.body = draining_ ? "draining already\n" : "draining\n";
-      if (!draining_) terminate();
+      reply.body = draining() ? "draining already\n" : "draining\n";
+      if (!draining()) terminate();
       return done(std::move(reply));
     }
   }
 }
 
 admin::Status Server::status() {
-  admin::Status status;
+  admin::Status status = known_status(*live_, endpoints_);
   status.version = SLUICE_VERSION;
   status.pid = static_cast<int>(::getpid());
   status.started = started_;
-  status.state = draining_ ? "draining" : replacing_ ? "being replaced" : "serving";
-  status.config_file = live_->source();
-  status.generation = live_->generation();
-  status.config_loaded = live_->loaded_at();
-  for (const OpenListener& one : live_->listeners().all()) {
-    status.listeners.push_back({one.config.name, one.address.text(), one.config.tls.has_value()});
-  }
-  for (const config::Upstream& upstream : live_->upstreams()) {
-    admin::Status::Upstream& told = status.upstreams.emplace_back();
-    told.name = upstream.name;
-    for (const config::Endpoint& endpoint : upstream.endpoints) {
-      const std::shared_ptr<upstream::EndpointState> state = endpoints_.state_of(upstream.name, endpoint);
-      told.endpoints.push_back({endpoint.url, state->in_flight.load(), state->idle.load(), state->connections.load(),
-                                upstream::reached_bounds(*state, upstream), state->out.load(), state->reason()});
-    }
-  }
+  status.state = draining() ? "draining" : being_replaced() ? "being replaced" : "serving";
   return status;
 }
 
@@ -271,9 +237,9 @@ void Server::wait_for_signal() {
 void Server::on_signal(int number) {
   if (number == SIGUSR1) return metrics::reopen_logs();
   if (number == SIGHUP) return reload();
-  if (number == SIGUSR2) return replace();
+  if (number == SIGUSR2) return succession_->begin();
   if (!std::exchange(told_to_end_, true)) {
-    if (!draining_) return terminate();
+    if (!draining()) return terminate();
     return metrics::log().info("draining already; a second signal ends it at once");
   }
   metrics::log().warn("second signal: leaving at once");
@@ -281,94 +247,16 @@ void Server::on_signal(int number) {
 }
 
 void Server::terminate() {
-  replacement_.cancel();
+  succession_->end();
   service_manager::stopping();
-  begin_drain({kGoingAway, "the gateway is shutting down"}, {});
+  begin_drain({websocket::kGoingAway, "the gateway is shutting down"}, {});
 }
 
 void Server::reload() {
-  if (draining_ || !replacing_) return live_->reload({});
-  reload_wanted_ = true;
-}
-
-void Server::replace() {
-  if (::getpid() == 1) {
-    return metrics::log().warn("SIGUSR2 is refused: this is the first process of a container, which ends with it; start a new "
-                               "container and stop this one, it drains");
-  }
-  if (draining_ || replacing_) return metrics::log().warn("SIGUSR2 is ignored: the gateway is {}", draining_ ? "draining" : "being replaced already");
-  replacing_ = true;
-  live_->freeze("the gateway is being replaced", [this] { start_successor(); });
-}
-
-void Server::start_successor() {
-  if (draining_) return;
-  std::vector<std::string> names = worker_names(workers_.size());
-  names.emplace_back("the health thread");
-  const auto told = [this, number = ++replacements_](const RollCall::Outcome& outcome) { loops_expect_it(number, outcome); };
-  const std::shared_ptr<RollCall> call = RollCall::begin(context_, std::move(names), told);
-  const auto answer_of = [&call](std::size_t index) { return [answer = call->answer_of(index)] { answer(true); }; };
-  for (std::size_t i = 0; i < workers_.size(); ++i) workers_[i]->expect_child(answer_of(i));
-  health_.expect_child(answer_of(workers_.size()));
-}
-
-void Server::loops_expect_it(unsigned number, const RollCall::Outcome& outcome) {
-  if (draining_ || !replacing_ || number != replacements_) return;  // given up meanwhile
-  if (!outcome.silent.empty()) return successor_tells({0, outcome.silent + " does not answer", {}});
-  try {
-    replacement_.start(handover(), [this](const Replacement::Outcome& told) { successor_tells(told); });
-  } catch (const std::exception& error) {
-    replacement_.cancel();
-    successor_tells({0, error.what(), {}});
-  }
-}
-
-Handover Server::handover() {
-  Handover handover;
-  handover.discovered = live_->discovered();
-  for (const OpenListener& listener : live_->listeners().all()) {
-    handover.listening.push_back({listener.config.name, listener.config.address.text(), listener.sockets, listener.ours});
-  }
-  if (admin_) handover.listening.push_back({"", live_->started_with().admin->address.text(), {admin_->socket()}});
-  // A service manager's that no listener has now.
-  for (Handover::Sockets& kept : live_->listeners().inherited().kept()) {
-    const auto same = [&kept](const Handover::Sockets& one) { return one.address == kept.address; };
-    if (std::none_of(handover.listening.begin(), handover.listening.end(), same)) handover.listening.push_back(std::move(kept));
-  }
-  return handover;
-}
-
-void Server::successor_tells(const Replacement::Outcome& outcome) {
-  replacing_ = false;
-  if (outcome.pid == 0) {
-    lifecycle_.replacements_failed.add();
-    metrics::log().error("the gateway was not replaced and goes on: {}", outcome.failure);
-    live_->thaw();
-    if (std::exchange(reload_wanted_, false)) live_->reload({});
-    return;
-  }
-  metrics::log().info("process {} serves in this one's place", outcome.pid);
-  service_manager::main_process_is(outcome.pid);
-  if (std::exchange(reload_wanted_, false)) ::kill(outcome.pid, SIGHUP);
-  give_way(outcome);
-}
-
-void Server::give_way(const Replacement::Outcome& outcome) {
-  const auto has = [&unused = outcome.unused](int socket) { return std::find(unused.begin(), unused.end(), socket) == unused.end(); };
-  std::vector<unsigned> held;
-  dropped_.clear();
-  for (const OpenListener& listener : live_->listeners().all()) {
-    (has(listener.sockets.front()) ? held : dropped_).push_back(listener.id);
-  }
-  if (admin_) has(admin_->socket()) ? admin_->hold() : admin_->close();
-  holding_ = true;
-  stays_until_ = Clock::now() + kStay;
-  held_until_ = Clock::now() + kHold;
-  begin_drain({}, std::move(held));
+  being_replaced() ? succession_->reload_afterwards() : live_->reload({});
 }
 
 void Server::begin_drain(websocket::TunnelSet::Farewell farewell, std::vector<unsigned> held) {
-  draining_ = true;
   lifecycle_.draining.set(1);
   live_->freeze("the gateway is shutting down");
   const std::chrono::milliseconds time = config().timeouts.drain;
@@ -382,11 +270,10 @@ void Server::poll_drain() {
   drain_timer_.expires_after(kDrainPoll);
   drain_timer_.async_wait([this](const ErrorCode& error) {
     if (error) return;
-    watch_successor();
-    if (!draining_) return;
+    if (succession_->watch(told_to_end_)) return serve_again();
     const Clock::time_point now = Clock::now();
     const bool told = std::all_of(workers_.begin(), workers_.end(), [](const auto& worker) { return worker->drained(); });
-    const bool stays = holding_ && !told_to_end_ && now < stays_until_;
+    const bool stays = succession_->stays() && !told_to_end_;
     const std::int64_t open = connections_.open();
     if ((open > 0 || !told || stays) && now < drain_ends_) return poll_drain();
     if (open > 0) {
@@ -396,44 +283,9 @@ void Server::poll_drain() {
   });
 }
 
-void Server::watch_successor() {
-  const std::optional<Replacement::End> end = replacement_.successors_end();
-  if (end && end->on_purpose) {
-    metrics::log().info("the process that serves in this one's place has ended");
-    return drop_held();
-  }
-  if (end) {
-    lifecycle_.replacements_failed.add();
-    const std::string text = "the process that serves in this one's place has ended" + end->how;
-    if (holding_ && !told_to_end_) {
-      metrics::log().error("{}; this one serves again", text);
-      return serve_again();
-    }
-    metrics::log().error("{}; this one drains and exits: unless a service manager starts the gateway again, nobody serves", text);
-  }
-  if (Clock::now() >= held_until_) drop_held();
-}
-
-void Server::drop_held() {
-  if (!std::exchange(holding_, false)) return;
-  for (const std::unique_ptr<Worker>& worker : workers_) worker->drop_held();
-  if (admin_) admin_->close();
-}
-
-// Who was asked to go goes; whoever comes is served.
 void Server::serve_again() {
-  holding_ = draining_ = false;
-  replacement_.forget_successor();
   lifecycle_.draining.set(0);
-  service_manager::main_process_is(static_cast<int>(::getpid()));
-  for (const std::unique_ptr<Worker>& worker : workers_) worker->serve_again();
-  live_->listeners().forget(dropped_);
-  live_->thaw();
-  try {
-    if (admin_) admin_->start();
-  } catch (const std::system_error& error) {
-    metrics::log().error("the admin listener cannot accept any more: {}", error.what());
-  }
+  succession_->serve_again();
 }
 
 void Server::stop_workers() {

@@ -38,6 +38,8 @@ AdminReply plain(unsigned status, std::string body) {
   return reply;
 }
 
+AdminReply token_is_missing() { return plain(401, "Send the admin token as `Authorization: Bearer TOKEN`.\n"); }
+
 Task change_at(std::string_view path) {
   if (path == "/reload") return Task::reload;
   return path == "/drain" ? Task::drain : Task::none;
@@ -49,7 +51,7 @@ AdminReply answer_to_change(const http::RequestHead& request, Task change, const
     reply = plain(405, "This changes something; use POST.\n");
     reply.allow = "POST";
   } else if (!token.empty() && !authorized) {
-    reply = plain(401, "Send the admin token as `Authorization: Bearer TOKEN`.\n");
+    reply = token_is_missing();
   } else if (token.empty() && !request.headers.find(kOwnField)) {
     reply = plain(403, std::string("Send a field `") + kOwnField + ": 1`; web pages cannot, so this request is no page's.\n");
   } else {
@@ -75,7 +77,7 @@ AdminReply answer(const http::RequestHead& request, const config::Admin& setting
     return problem.empty() ? plain(200, "ok\n") : plain(503, problem + "\n");
   }
   if (request.path == "/readyz") return sources.ready() ? plain(200, "ready\n") : plain(503, "draining\n");
-  if (!settings.token.empty() && !authorized) return plain(401, "Send the admin token as `Authorization: Bearer TOKEN`.\n");
+  if (!settings.token.empty() && !authorized) return token_is_missing();
   AdminReply reply;
   if (request.path == "/metrics") {
     reply.content_type = "text/plain; version=0.0.4; charset=utf-8";

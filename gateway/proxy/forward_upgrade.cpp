@@ -41,7 +41,7 @@ websocket::TunnelLimits tunnel_limits(const config::WebSocketRules& rules, confi
   websocket::TunnelLimits limits;
   limits.idle_timeout = rules.idle_timeout;
   limits.leave_code = static_cast<std::uint16_t>(rules.drain.code);
-  limits.leave_within = rules.drain.over < drain ? rules.drain.over : drain * 2 / 3;
+  limits.leave_within = rules.drain.over < drain ? rules.drain.over : websocket::TunnelSet::time_to_leave(drain);
   return limits;
 }
 

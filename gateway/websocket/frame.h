@@ -15,6 +15,9 @@
 
 namespace sluice::websocket {
 
+// A Close code: whoever sends it ends, or has waited long enough (RFC 6455 7.4.1).
+inline constexpr std::uint16_t kGoingAway = 1001;
+
 enum class Opcode : std::uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
 // Frames and messages count when their header is whole, payload bytes as they pass: a huge frame that takes

@@ -12,7 +12,6 @@ namespace {
 constexpr std::chrono::milliseconds kCloseGrace{5000};
 // A tunnel of which one side has gone without Close: the other still may send, but not be silent for long.
 constexpr std::chrono::milliseconds kHalfClosedQuiet{60000};
-constexpr std::uint16_t kGoingAway = 1001;
 
 std::mt19937& random_numbers() {
   thread_local std::mt19937 generator{std::random_device{}()};

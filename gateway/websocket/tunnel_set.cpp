@@ -40,7 +40,7 @@ void TunnelSet::remove(Tunnel& tunnel) {
 void TunnelSet::leave_all(Farewell farewell, std::chrono::milliseconds time) {
   farewell_ = std::move(farewell);
   all_leave_ = true;
-  for_each([time](Tunnel& tunnel) { tunnel.leave(time * 2 / 3); });
+  for_each([time](Tunnel& tunnel) { tunnel.leave(time_to_leave(time)); });
 }
 
 void TunnelSet::stay() {

@@ -28,7 +28,9 @@ class TunnelSet {
     std::optional<std::uint16_t> code;
     std::string reason;
   };
-  // Lets all of them go (Tunnel::leave) within `time`, with some of it left for their Close; those that are added later go at once.
+  // Of a drain's time, how much there is for leaving: some is left for the Close of the last.
+  static constexpr std::chrono::milliseconds time_to_leave(std::chrono::milliseconds drain) { return drain * 2 / 3; }
+  // Lets all of them go (Tunnel::leave) within time_to_leave(`time`); those that are added later go at once.
   void leave_all(Farewell farewell, std::chrono::milliseconds time);
   // Those that are added from now on need not go. Who was told to, goes.
   void stay();
