@@ -119,7 +119,8 @@ Server::Server(config::Config config, std::optional<std::string> file, Program p
   }
   live_ = std::make_unique<LiveConfig>(std::move(config), std::move(file), InheritedSockets::from_environment(), context_, registry_,
                                        endpoints_, health_, workers_);
-  succession_ = std::make_unique<Succession>(context_, std::move(program), Succession::Gateway{workers_, health_, *live_, admin_, lifecycle_},
+  const Succession::Gateway gateway{workers_, health_, *live_, admin_, lifecycle_};
+  succession_ = std::make_unique<Succession>(context_, std::move(program), gateway,
                                              [this](std::vector<unsigned> held) { begin_drain({}, std::move(held)); });
 }
 

@@ -28,7 +28,9 @@ void Succession::begin() {
     return metrics::log().warn("SIGUSR2 is refused: this is the first process of a container, which ends with it; start a new "
                                "container and stop this one, it drains");
   }
-  if (phase_ != Phase::serving) return metrics::log().warn("SIGUSR2 is ignored: the gateway is {}", draining() ? "draining" : "being replaced already");
+  if (phase_ != Phase::serving) {
+    return metrics::log().warn("SIGUSR2 is ignored: the gateway is {}", draining() ? "draining" : "being replaced already");
+  }
   phase_ = Phase::starting;
   gateway_.live.freeze("the gateway is being replaced", [this] { start_successor(); });
 }
