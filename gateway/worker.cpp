@@ -3,12 +3,12 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <csignal>
 
 #include "gateway/http1/parse_error.h"
 #include "gateway/proxy/rebalance.h"
 #include "gateway/proxy/split.h"
 #include "metrics/log.h"
+#include "metrics/signals_blocked.h"
 #include "upstream/rebalance.h"
 
 namespace sluice {
@@ -170,6 +170,7 @@ void Worker::add(WorkerListener listener) {
 
 void Worker::start() {
   for (const std::unique_ptr<Listener>& listener : listeners_) listener->start();
+  const metrics::SignalsBlocked blocked;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -262,9 +263,6 @@ void Worker::give_room(std::shared_ptr<upstream::EndpointState> state) {
 void Worker::run() {
   const std::string name = "worker-" + std::to_string(index_);
   ::pthread_setname_np(::pthread_self(), name.c_str());
-  sigset_t all;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the control thread's
   while (!loop_.finished()) {
     try {
       loop_.run();

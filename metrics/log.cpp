@@ -1,10 +1,7 @@
 #include "metrics/log.h"
 
-#include <pthread.h>
-
 #include <atomic>
 #include <chrono>
-#include <csignal>
 #include <future>
 #include <mutex>
 #include <thread>
@@ -12,6 +9,7 @@
 
 #include "metrics/log_queue.h"
 #include "metrics/log_sink.h"
+#include "metrics/signals_blocked.h"
 
 namespace sluice::metrics {
 
@@ -23,23 +21,6 @@ namespace {
 constexpr LogQueue::Bounds kProcessQueue{2048, std::size_t{4} << 20};
 constexpr LogQueue::Bounds kAccessQueue{8192, std::size_t{16} << 20};
 constexpr std::chrono::milliseconds kShutdownLimit{500};  // for each of the two
-
-// The log threads take no signals: those belong to the control thread, and SIGPIPE of a closed pipe to
-// nobody.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 // A logger with a queue and a thread of its own: an access log that is stuck must not silence the process
 // log.

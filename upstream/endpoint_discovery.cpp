@@ -7,10 +7,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
 #include <system_error>
 
 #include "metrics/log.h"
+#include "metrics/signals_blocked.h"
 
 namespace sluice::upstream {
 namespace {
@@ -68,7 +68,10 @@ void EndpointDiscovery::use(std::set<DiscoveryEntry> entries, config::Resolver r
       std::erase_if(found, [&](const auto& one) { return !wanted_.contains({upstream, one.first}); });
     }
   }
-  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  if (!thread_.joinable()) {
+    const metrics::SignalsBlocked blocked;
+    thread_ = std::thread([this] { run(); });
+  }
   wake();
 }
 
@@ -104,9 +107,6 @@ void EndpointDiscovery::wake() noexcept {
 
 void EndpointDiscovery::run() {
   ::pthread_setname_np(::pthread_self(), "discovery");
-  sigset_t all;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the control thread's
   for (;;) {
     std::uint64_t calls = 0;
     [[maybe_unused]] const ssize_t drained = ::read(wake_.get(), &calls, sizeof calls);

@@ -2,9 +2,8 @@
 
 #include <pthread.h>
 
-#include <csignal>
-
 #include "metrics/log.h"
+#include "metrics/signals_blocked.h"
 
 namespace sluice::upstream {
 
@@ -12,6 +11,7 @@ HealthMonitor::HealthMonitor(metrics::Registry& registry, HttpProbe http_probe, 
     : registry_(registry), http_probe_(http_probe), told_(std::move(told)) {}
 
 void HealthMonitor::start() {
+  const metrics::SignalsBlocked blocked;
   thread_ = std::thread([this] { run(); });
 }
 
@@ -27,9 +27,6 @@ void HealthMonitor::stop() {
 
 void HealthMonitor::run() {
   ::pthread_setname_np(::pthread_self(), "health");
-  sigset_t all;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);  // signals are the control thread's
   while (!loop_.finished()) {
     try {
       loop_.run();

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "metrics/log.h"
+#include "metrics/signals_blocked.h"
 
 namespace sluice::upstream {
 namespace {
@@ -111,6 +112,7 @@ std::vector<Resolver::Name> Resolver::use(const std::vector<Name>& names, std::c
   std::map<Name, std::shared_ptr<State::Watch>> before;
   before.swap(state_->names);
   std::vector<Name> without_thread;
+  const metrics::SignalsBlocked blocked;
   for (const Name& name : names) {
     std::shared_ptr<State::Watch>& watch = state_->names[name];
     if (watch) continue;
