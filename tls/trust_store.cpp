@@ -1,6 +1,7 @@
 #include "tls/trust_store.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -59,10 +60,13 @@ void TrustStore::add_file(const std::string& path, std::vector<std::string>& war
       throw TlsLoadError("certificate " + std::to_string(i + 1) + " in " + path +
                          " cannot be trusted: " + take_openssl_error_text());
     }
+    // OpenSSL reads the extensions when they are first asked for: now, before threads share the certificate.
+    X509_check_purpose(certificate, -1, 0);
     const std::string problem = validity_problem(certificate);
     if (!problem.empty())
       warnings.push_back(path + ": the CA " + subject_text(certificate) + " is " + problem);
   }
+  ERR_clear_error();  // of extensions that cannot be read: whoever verifies will say so
   // Whoever names a file trusts what is in it, also an intermediate CA or the peer's own certificate.
   X509_STORE_set_flags(store_.get(), X509_V_FLAG_PARTIAL_CHAIN);
 }
