@@ -122,7 +122,8 @@ Pairs in_force(const config::Config& config, const RouteContext& route) {
     pairs.emplace_back("routes.websocket.idle_timeout", duration_or_off(rules.idle_timeout));
     pairs.emplace_back("routes.websocket.max_tunnels", count_or_off(rules.max_tunnels));
     pairs.emplace_back("routes.websocket.max_tunnels_per_client", count_or_off(rules.max_tunnels_per_client));
-    pairs.emplace_back("routes.websocket.handshake_rate", rules.handshake_rate ? config::rate_text(*rules.handshake_rate) : "off");
+    pairs.emplace_back("routes.websocket.handshake_rate",
+                       rules.handshake_rate ? config::rate_text(*rules.handshake_rate) : "off");
     pairs.emplace_back("routes.websocket.origins", origins_text(rules.origins));
   } else {
     pairs.emplace_back("timeouts.request_body_idle", duration_or_off(config.timeouts.request_body_idle));

@@ -13,8 +13,8 @@ struct Refused {
 };
 
 std::optional<Refused> check_rate(const RouteContext& route, const ClientKey& client) {
-  const config::WebSocketRules& rules = route.route->websocket;
-  const std::optional<Clock::duration> wait = route.services->counts.handshakes->take(client, *rules.handshake_rate, Clock::now());
+  ClientRates& rates = *route.services->counts.handshakes;
+  const std::optional<Clock::duration> wait = rates.take(client, *route.route->websocket.handshake_rate, Clock::now());
   if (!wait) return std::nullopt;
   Reply reply = reply_for(Refusal::too_many_handshakes);
   reply.retry_after = std::chrono::ceil<std::chrono::seconds>(*wait);

@@ -1,5 +1,5 @@
-// Whether a route takes one more WebSocket now: what depends on how many there are and on how fast the client comes. What its head alone
-// decides is decide()'s. The exchange's own thread.
+// Whether a route takes one more WebSocket now: what depends on how many there are and on how fast the client comes.
+// What the head alone decides is decide()'s. The exchange's own thread.
 #pragma once
 
 #include <optional>

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 #include "gateway/proxy/client_key.h"
 
@@ -43,7 +44,8 @@ class ClientCounts {
 class ClientPlace {
  public:
   // `counts` has one of `client` that was taken.
-  ClientPlace(std::shared_ptr<ClientCounts> counts, const ClientKey& client) : counts_(std::move(counts)), client_(client) {}
+  ClientPlace(std::shared_ptr<ClientCounts> counts, const ClientKey& client)
+      : counts_(std::move(counts)), client_(client) {}
   ClientPlace(ClientPlace&&) noexcept = default;
   ClientPlace& operator=(ClientPlace&&) = delete;
   ~ClientPlace() {

@@ -41,6 +41,8 @@ ClientHash::ClientHash() {
   seed_ = std::uint64_t{random()} << 32 | random();
 }
 
-std::uint64_t ClientHash::operator()(const ClientKey& key) const noexcept { return mix(mix(key.high ^ seed_) ^ key.low); }
+std::uint64_t ClientHash::operator()(const ClientKey& key) const noexcept {
+  return mix(mix(key.high ^ seed_) ^ key.low);
+}
 
 }  // namespace sluice::proxy

@@ -6,7 +6,8 @@
 namespace sluice::proxy {
 
 // The generic cell rate algorithm: every token puts off the time when the bucket is full.
-std::optional<Clock::duration> ClientRates::take(const ClientKey& client, const config::Rate& rate, Clock::time_point now) {
+std::optional<Clock::duration> ClientRates::take(const ClientKey& client, const config::Rate& rate,
+                                                 Clock::time_point now) {
   const Clock::duration token = Clock::duration(rate.in) / static_cast<Clock::rep>(rate.times);
   const Clock::duration whole = std::max<Clock::duration>(token, std::chrono::seconds(1));
   const std::uint64_t hash = hash_(client);

@@ -1,4 +1,5 @@
-// How fast each client comes with something: a token bucket by address. Any thread; one lock per shard, held for a look-up.
+// How fast each client comes with something: a token bucket by address. Any thread; one lock per shard, held for a
+// look-up.
 #pragma once
 
 #include <array>
@@ -22,13 +23,13 @@ class ClientRates {
   ClientRates(const ClientRates&) = delete;
   ClientRates& operator=(const ClientRates&) = delete;
 
-  // Takes one of the client's tokens. Its bucket holds those of a second, one at least, and may be asked under another rate
-  // than before. A time: it has none, and will have one then.
+  // Takes one of the client's tokens. Its bucket holds those of a second, one at least, and may be asked under another
+  // rate than before. A time: it has none, and will have one then.
   std::optional<Clock::duration> take(const ClientKey& client, const config::Rate& rate, Clock::time_point now);
 
  private:
-  // A bucket is told by when it will be full. One that is full says as much as none, so whatever is full may be overwritten:
-  // nothing has to be swept, and nothing is allocated once a shard was used.
+  // A bucket is told by when it will be full. One that is full says as much as none, so whatever is full may be
+  // overwritten: nothing has to be swept, and nothing is allocated once a shard was used.
   struct Bucket {
     ClientKey client;
     Clock::time_point full_at{};

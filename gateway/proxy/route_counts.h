@@ -1,8 +1,12 @@
-// What is counted of a route's WebSockets in the whole process. Goes on across reloads, by the name of the route; workers share it.
+// What is counted of a route's WebSockets in the whole process. Goes on across reloads, by the name of the route.
+// Workers share it; the pointers are each one's own, made on the control thread.
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "config/route_config.h"
 #include "gateway/proxy/client_counts.h"
@@ -13,9 +17,9 @@ namespace sluice::proxy {
 using TunnelCount = std::atomic<std::int64_t>;
 
 struct RouteCounts {
-  std::shared_ptr<TunnelCount> open;           // tunnels, for max_tunnels
-  std::shared_ptr<ClientCounts> of_client;     // tunnels, for max_tunnels_per_client; null while that is off
-  std::shared_ptr<ClientRates> handshakes;     // for handshake_rate; null while that is off
+  std::shared_ptr<TunnelCount> open;        // tunnels, for max_tunnels
+  std::shared_ptr<ClientCounts> of_client;  // tunnels, for max_tunnels_per_client; null while that is off
+  std::shared_ptr<ClientRates> handshakes;  // for handshake_rate; null while that is off
 
   // Makes what the rules ask for and is not there.
   void make_for(const config::WebSocketRules& rules);

@@ -33,7 +33,8 @@ std::optional<PageOrigin> parse(std::string_view text) noexcept {
 
 bool same(const PageOrigin& page, const http::Origin& request) noexcept {
   const std::optional<PageOrigin> own = parse(request.scheme, request.host);
-  return own && http::equals_ignore_case(page.scheme, own->scheme) && page.port == own->port && http::equals_ignore_case(page.host, own->host);
+  return own && http::equals_ignore_case(page.scheme, own->scheme) && page.port == own->port &&
+         http::equals_ignore_case(page.host, own->host);
 }
 
 bool covers(std::string_view pattern, std::string_view host) noexcept {
@@ -44,16 +45,18 @@ bool covers(std::string_view pattern, std::string_view host) noexcept {
 
 }  // namespace
 
-bool origin_allowed(const std::vector<config::AllowedOrigin>& allowed, const http::Headers& headers, const http::Origin& request) noexcept {
+bool origin_allowed(const std::vector<config::AllowedOrigin>& allowed, const http::Headers& headers,
+                    const http::Origin& request) noexcept {
   if (allowed.empty()) return true;
   const std::optional<std::string_view> field = headers.find("Origin");
   if (!field) return true;
   if (headers.count("Origin") > 1) return false;
   const std::optional<PageOrigin> page = parse(*field);
   return page && std::any_of(allowed.begin(), allowed.end(), [&](const config::AllowedOrigin& one) {
-    if (one.scheme.empty()) return same(*page, request);
-    return http::equals_ignore_case(page->scheme, one.scheme) && page->port == one.port && covers(one.host, page->host);
-  });
+           if (one.scheme.empty()) return same(*page, request);
+           return http::equals_ignore_case(page->scheme, one.scheme) && page->port == one.port &&
+                  covers(one.host, page->host);
+         });
 }
 
 }  // namespace sluice::websocket

@@ -32,10 +32,35 @@ TEST(ParseAllowedOrigin, ApplicationsHaveSchemesOfTheirOwn) {
 }
 
 TEST(ParseAllowedOrigin, RefusesWhatNoBrowserSends) {
-  for (const char* text : {"", "*", "null", "chat.example.com", "Same", "//chat.example.com", "https://", "https://*", "https://a/", "https://a/b",
-                           "https://a?b", "https://a#b", "https://user@a", "https://a:0", "https://a:65536", "https://a:", "https://a:x",
-                           "https://[::1", "https://::1", "https://*.", "https://a.*.b", "https://*a.b", "https://a b", "1https://a", "ws://a",
-                           "wss://a", "https://1.2.3", "file://", "https://a,https://b"}) {
+  for (const char* text : {"",
+                           "*",
+                           "null",
+                           "chat.example.com",
+                           "Same",
+                           "//chat.example.com",
+                           "https://",
+                           "https://*",
+                           "https://a/",
+                           "https://a/b",
+                           "https://a?b",
+                           "https://a#b",
+                           "https://user@a",
+                           "https://a:0",
+                           "https://a:65536",
+                           "https://a:",
+                           "https://a:x",
+                           "https://[::1",
+                           "https://::1",
+                           "https://*.",
+                           "https://a.*.b",
+                           "https://*a.b",
+                           "https://a b",
+                           "1https://a",
+                           "ws://a",
+                           "wss://a",
+                           "https://1.2.3",
+                           "file://",
+                           "https://a,https://b"}) {
     AllowedOrigin origin;
     origin.scheme = "untouched";
     EXPECT_TRUE(parse_allowed_origin(text, origin)) << text;
@@ -44,8 +69,10 @@ TEST(ParseAllowedOrigin, RefusesWhatNoBrowserSends) {
 }
 
 TEST(ParseAllowedOrigin, SaysWhatWasMeant) {
-  EXPECT_EQ(read_back("https://a.example/"), "\"https://a.example/\" goes on behind the host; expected \"https://a.example\"");
-  EXPECT_EQ(read_back("wss://a.example/ws"), "\"wss://a.example/ws\" is a WebSocket's URL; expected the page's origin, \"https://a.example\"");
+  EXPECT_EQ(read_back("https://a.example/"),
+            "\"https://a.example/\" goes on behind the host; expected \"https://a.example\"");
+  EXPECT_EQ(read_back("wss://a.example/ws"),
+            "\"wss://a.example/ws\" is a WebSocket's URL; expected the page's origin, \"https://a.example\"");
 }
 
 }  // namespace

@@ -16,8 +16,8 @@ std::vector<config::AllowedOrigin> list(std::initializer_list<const char*> texts
   return origins;
 }
 
-bool allowed(std::initializer_list<const char*> texts, std::initializer_list<const char*> fields, const char* scheme = "https",
-             const char* host = "gateway.example") {
+bool allowed(std::initializer_list<const char*> texts, std::initializer_list<const char*> fields,
+             const char* scheme = "https", const char* host = "gateway.example") {
   http::Headers headers;
   for (const char* field : fields) headers.add("Origin", field);
   http::Origin request;
@@ -35,25 +35,43 @@ TEST(OriginAllowed, WhoSendsNoneIsNoBrowser) { EXPECT_TRUE(allowed({"https://a.e
 
 TEST(OriginAllowed, ExactOnes) {
   const std::pair<const char*, bool> expected[] = {
-      {"https://a.example", true},       {"https://A.Example", true},       {"HTTPS://a.example", true},
-      {"https://a.example:443", true},   {"https://a.example:8443", false}, {"http://a.example", false},
-      {"https://b.a.example", false},    {"https://xa.example", false},     {"https://a.example.evil.example", false},
-      {"https://a.example.", false},     {"https://a.exampl", false},       {"wss://a.example", false},
-      {"http://b.example:3000", true},   {"http://b.example", false},       {"https://b.example:3000", false},
-      {"capacitor://localhost", true},   {"capacitor://localhost:80", false},
-      {"http://[2001:db8::1]:80", true}, {"http://[2001:DB8::1]", true},    {"http://[2001:db8::2]", false},
+      {"https://a.example", true},     {"https://A.Example", true},         {"HTTPS://a.example", true},
+      {"https://a.example:443", true}, {"https://a.example:8443", false},   {"http://a.example", false},
+      {"https://b.a.example", false},  {"https://xa.example", false},       {"https://a.example.evil.example", false},
+      {"https://a.example.", false},   {"https://a.exampl", false},         {"wss://a.example", false},
+      {"http://b.example:3000", true}, {"http://b.example", false},         {"https://b.example:3000", false},
+      {"capacitor://localhost", true}, {"capacitor://localhost:80", false}, {"http://[2001:db8::1]:80", true},
+      {"http://[2001:DB8::1]", true},  {"http://[2001:db8::2]", false},
   };
   for (const auto& [origin, result] : expected) {
-    EXPECT_EQ(allowed({"https://a.example", "http://b.example:3000", "capacitor://localhost", "http://[2001:db8::1]"}, {origin}), result)
+    EXPECT_EQ(allowed({"https://a.example", "http://b.example:3000", "capacitor://localhost", "http://[2001:db8::1]"},
+                      {origin}),
+              result)
         << origin;
   }
 }
 
 TEST(OriginAllowed, MalformedOnesAreNobodys) {
-  for (const char* origin : {"", "null", "https://", "a.example", "https://a.example/", "https://a.example/x", "https://a.example?", "https://@a.example",
-                             "https://u@a.example", "https://a.example:", "https://a.example:0", "https:a.example",
-                             "https://a.example https://a.example", "https://a.example, https://a.example", "https://a..example", "://a.example",
-                             "https://https://a.example", "https://a.example:443:443", "https://[a.example]", "https://*.example"}) {
+  for (const char* origin : {"",
+                             "null",
+                             "https://",
+                             "a.example",
+                             "https://a.example/",
+                             "https://a.example/x",
+                             "https://a.example?",
+                             "https://@a.example",
+                             "https://u@a.example",
+                             "https://a.example:",
+                             "https://a.example:0",
+                             "https:a.example",
+                             "https://a.example https://a.example",
+                             "https://a.example, https://a.example",
+                             "https://a..example",
+                             "://a.example",
+                             "https://https://a.example",
+                             "https://a.example:443:443",
+                             "https://[a.example]",
+                             "https://*.example"}) {
     EXPECT_FALSE(allowed({"https://a.example", "https://*.example", "same"}, {origin}, "https", "a.example")) << origin;
   }
 }
@@ -66,11 +84,18 @@ TEST(OriginAllowed, SeveralFieldsAreNobodys) {
 
 TEST(OriginAllowed, WildcardsCoverLabelsAndNeverTheBareDomain) {
   const std::pair<const char*, bool> expected[] = {
-      {"https://a.example.com", true},      {"https://a.b.example.com", true},   {"https://A.EXAMPLE.COM", true},
-      {"https://example.com", false},       {"https://.example.com", false},     {"https://aexample.com", false},
-      {"https://a.example.com:8443", false}, {"http://a.example.com", false},    {"https://a.example.com.evil.example", false},
+      {"https://a.example.com", true},
+      {"https://a.b.example.com", true},
+      {"https://A.EXAMPLE.COM", true},
+      {"https://example.com", false},
+      {"https://.example.com", false},
+      {"https://aexample.com", false},
+      {"https://a.example.com:8443", false},
+      {"http://a.example.com", false},
+      {"https://a.example.com.evil.example", false},
   };
-  for (const auto& [origin, result] : expected) EXPECT_EQ(allowed({"https://*.example.com"}, {origin}), result) << origin;
+  for (const auto& [origin, result] : expected)
+    EXPECT_EQ(allowed({"https://*.example.com"}, {origin}), result) << origin;
   EXPECT_TRUE(allowed({"https://*.example.com:8443"}, {"https://a.example.com:8443"}));
 }
 
