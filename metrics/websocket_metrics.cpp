@@ -7,8 +7,8 @@ namespace sluice::metrics {
 namespace {
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(UpgradeResult::count_)> kResults = {
-    "accepted",         "rejected_client", "rejected_route", "rejected_limit",
-    "refused_upstream", "failed_upstream", "client_left"};
+    "accepted",       "rejected_client",       "rejected_route",   "rejected_origin", "rejected_rate",
+    "rejected_limit", "rejected_client_limit", "refused_upstream", "failed_upstream", "client_left"};
 
 constexpr std::array<std::string_view, 3> kInitiators = {"client", "upstream", "gateway"};
 

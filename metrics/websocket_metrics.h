@@ -13,7 +13,10 @@ enum class UpgradeResult : std::uint8_t {
   accepted,          // 101 and a tunnel
   rejected_client,   // the client's handshake was wrong (400, 426)
   rejected_route,    // websocket.enabled is false
+  rejected_origin,   // its Origin is not among websocket.origins
+  rejected_rate,     // handshake_rate
   rejected_limit,    // max_tunnels
+  rejected_client_limit,  // max_tunnels_per_client
   refused_upstream,  // the backend answered something else than 101
   failed_upstream,   // no answer, or a wrong 101
   client_left,

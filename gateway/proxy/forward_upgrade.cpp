@@ -1,5 +1,6 @@
 #include "gateway/proxy/forward_upgrade.h"
 
+#include "gateway/proxy/admit_upgrade.h"
 #include "gateway/proxy/forward_headers.h"
 #include "gateway/proxy/forward_request.h"
 #include "gateway/proxy/tunnel_log.h"
@@ -10,18 +11,6 @@ namespace sluice::proxy {
 namespace {
 
 using metrics::UpgradeResult;
-
-// Takes a place among the route's tunnels; null: there is none left.
-std::shared_ptr<TunnelCount> take_place(const RouteContext& route) {
-  const std::shared_ptr<TunnelCount>& count = route.services->open_tunnels;
-  const config::OptionalCount limit = route.route->websocket.max_tunnels;
-  const std::int64_t before = count->fetch_add(1, std::memory_order_relaxed);
-  if (limit && before >= static_cast<std::int64_t>(*limit)) {
-    count->fetch_sub(1, std::memory_order_relaxed);
-    return nullptr;
-  }
-  return count;
-}
 
 Failure check_switch(const ClientExchange& exchange, const http::ResponseHead& response) {
   const websocket::HandshakeError error = websocket::check_response(exchange.request, response);
@@ -80,12 +69,8 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
                                                               RouteContext& route) {
   metrics::WebSocketMetrics& metrics = route.services->websocket;
   exchange.close_after();  // bytes that follow the head were meant for a tunnel, whatever is answered
-  TunnelPlace place(take_place(route));
-  if (!place) {
-    metrics.count_upgrade(UpgradeResult::rejected_limit);
-    send_reply(exchange, reply_for(Refusal::too_many_tunnels));
-    co_return nullptr;
-  }
+  std::optional<TunnelPlace> place = admit_upgrade(exchange, route);
+  if (!place) co_return nullptr;
   HeldBody held(services.io);
   std::vector<std::size_t> tried;
   upstream::AttemptFacts facts;
@@ -120,7 +105,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
       exchange.stop_watching();
       if (!send_switch(exchange, route, attempt.response())) {
         metrics.count_upgrade(UpgradeResult::accepted);
-        co_return make_tunnel(exchange, route, attempt, std::move(place));
+        co_return make_tunnel(exchange, route, attempt, std::move(*place));
       }
       attempt.client_left();
     }
