@@ -7,6 +7,7 @@ namespace {
 
 constexpr std::uint64_t kMostTunnels = 10'000'000;
 constexpr std::uint64_t kMostHandshakes = 1'000'000;  // of one client, per second, minute or hour
+constexpr std::uint64_t kLargestMessage = 1ull << 40;
 constexpr std::uint64_t kFirstCloseCode = 1000, kLastCloseCode = 4999;  // RFC 6455 7.4; which of them, validate_drain() knows
 
 const Table<WebSocketDrain>& drain_table() {
@@ -32,8 +33,9 @@ const Table<WebSocketRules>& websocket_table() {
       map("drain", &Rules::drain, drain_table()),
       later<Rules>("subprotocols"),
       later<Rules>("backend"),
-      later<Rules>("max_message_size"),
-      later<Rules>("max_frame_size"),
+      size("max_message_size", &Rules::max_message_size, {1, kLargestMessage}),
+      size("max_frame_size", &Rules::max_frame_size, {1, kLargestMessage}),
+      boolean("observe", &Rules::observe),
       later<Rules>("message_rate", later_infos({"rate", "burst", "action"})),
       later<Rules>("ping", later_infos({"interval", "timeout", "to"})),
       later<Rules>("max_lifetime"),
@@ -41,7 +43,6 @@ const Table<WebSocketRules>& websocket_table() {
       later<Rules>("compression"),
       later<Rules>("slow_consumer", later_infos({"buffer", "action", "after"})),
       later<Rules>("redial", later_infos({"max_wait", "buffer"})),
-      later<Rules>("observe"),
       later<Rules>("tap"),
       later<Rules>("channels", later_infos({"name", "from"})),
   };

@@ -123,6 +123,9 @@ struct WebSocketRules {
   OptionalDuration idle_timeout = std::chrono::hours(1);  // no data frames either way
   OptionalCount max_tunnels;
   OptionalCount max_tunnels_per_client;
+  OptionalSize max_message_size = 64ull << 20;  // bytes on the wire; over it 1009 to the sender
+  OptionalSize max_frame_size;
+  bool observe = false;  // limits are counted and logged, not enforced
   WebSocketDrain drain;
   bool operator==(const WebSocketRules&) const = default;
 };

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "metrics/registry.h"
+#include "metrics/websocket_violation.h"
 
 namespace sluice::metrics {
 
@@ -33,6 +34,8 @@ class WebSocketMetrics {
   // (no Close frame was seen); initiator: client, upstream or gateway.
   enum class Initiator : std::uint8_t { client, upstream, gateway, count_ };
   void count_close(Initiator initiator, unsigned code) noexcept;   // 0: none
+  // sluice_websocket_violations_total{route,sender,rule}: sender: client or upstream.
+  void count_violation(Initiator sender, Violation rule) noexcept;
 
   Gauge& tunnels_open;           // sluice_websocket_tunnels_open{route}
   Histogram& tunnel_seconds;     // sluice_websocket_tunnel_duration_seconds{route}
@@ -48,6 +51,7 @@ class WebSocketMetrics {
   static constexpr std::size_t kCodes = 20;
   std::array<Counter*, static_cast<std::size_t>(UpgradeResult::count_)> upgrades_;
   std::array<std::array<Counter*, kCodes>, static_cast<std::size_t>(Initiator::count_)> closes_;
+  std::array<std::array<Counter*, static_cast<std::size_t>(Violation::count_)>, 2> violations_;  // by sender; none: null
 };
 
 }  // namespace sluice::metrics

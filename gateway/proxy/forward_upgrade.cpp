@@ -5,6 +5,7 @@
 #include "gateway/proxy/forward_request.h"
 #include "gateway/proxy/tunnel_log.h"
 #include "gateway/proxy/upstream_exchange.h"
+#include "gateway/websocket/handshake_extensions.h"
 #include "upstream/retry_policy.h"
 
 namespace sluice::proxy {
@@ -26,8 +27,14 @@ ErrorCode send_switch(ClientExchange& exchange, RouteContext& route, http::Respo
   return exchange.send_switching_protocols(response.headers);
 }
 
-websocket::TunnelLimits tunnel_limits(const config::WebSocketRules& rules, config::Duration drain) {
+websocket::TunnelLimits tunnel_limits(const config::WebSocketRules& rules, config::Duration drain, const http::Headers& answer) {
   websocket::TunnelLimits limits;
+  limits.frames.max_frame = rules.max_frame_size.value_or(websocket::FrameRules::kAny);
+  limits.frames.max_message = rules.max_message_size.value_or(websocket::FrameRules::kAny);
+  limits.frames.observe = rules.observe;
+  const websocket::ReservedBits bits = websocket::reserved_bits_of(answer);
+  limits.frames.reserved_bits = bits.allowed;
+  limits.frames.any_reserved_bits = bits.any;
   limits.idle_timeout = rules.idle_timeout;
   limits.leave_code = static_cast<std::uint16_t>(rules.drain.code);
   limits.leave_within = rules.drain.over < drain ? rules.drain.over : websocket::TunnelSet::time_to_leave(drain);
@@ -45,7 +52,8 @@ std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteCo
   const std::shared_ptr<upstream::EndpointState>& state = picked.endpoint->state;
   log->hold_count(upstream::Place::take({state, &state->tunnels}, std::nullopt));
   connection.stream->set_write_idle(exchange.generation->config().timeouts.client_write_idle);
-  websocket::TunnelLimits limits = tunnel_limits(route.route->websocket, exchange.generation->config().timeouts.drain);
+  websocket::TunnelLimits limits =
+      tunnel_limits(route.route->websocket, exchange.generation->config().timeouts.drain, attempt.response().headers);
   limits.leaves = endpoint_left;
   return std::make_unique<websocket::Tunnel>(exchange.take_stream(), std::move(connection.stream), limits,
                                              route.services->websocket, std::move(log), endpoint);
@@ -94,6 +102,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     }
     if (answered && !switched) {
       metrics.count_upgrade(UpgradeResult::refused_upstream);
+      place.reset();  // whoever has the answer may try again at once
       failure = co_await attempt.relay_response();
       if (failure.code != FailureCode::none) {
         count_failure(route, &attempt, failure);
@@ -113,6 +122,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     attempt.drop_connection();
     if (!attempt.client_problem() && upstream::may_retry(retries, failure, facts) && pick_another()) continue;
     metrics.count_upgrade(result_of(attempt));
+    place.reset();
     reply_to_failure(exchange, &attempt, failure);
     co_return nullptr;
   }

@@ -281,6 +281,12 @@ void write(Writer& out, const Route& route) {
   }
   if (route.websocket.handshake_rate) out.line("websocket.handshake_rate", rate_text(*route.websocket.handshake_rate));
   for (const AllowedOrigin& origin : route.websocket.origins) out.line("websocket.origin", origin_text(origin));
+  const WebSocketRules defaults;
+  if (route.websocket.max_message_size != defaults.max_message_size) {
+    out.line("websocket.max_message_size", text_of(route.websocket.max_message_size));
+  }
+  if (route.websocket.max_frame_size) out.line("websocket.max_frame_size", text_of(route.websocket.max_frame_size));
+  if (route.websocket.observe) out.line("websocket.observe", text_of(route.websocket.observe));
   const WebSocketDrain& drain = route.websocket.drain;
   if (drain.code != WebSocketDrain().code || drain.over != WebSocketDrain().over) {
     out.line("websocket.drain", std::to_string(drain.code) + " over " + duration_text(drain.over));
