@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <asio/post.hpp>
 #include <asio/signal_set.hpp>
 #include <csignal>
 #include <cstdio>
@@ -158,17 +159,17 @@ void Server::start() {
   }
   if (const std::string warning = needless_root(config(), ::geteuid()); !warning.empty()) metrics::log().warn("{}", warning);
   live_->in_force();
-  wait_for_signal();
   ping_workers();
   asio::post(context_, [this] { tell_that_it_serves(); });
 }
 
 // Once the control thread's loop runs: whoever is told may send a signal in the same instant. (Thread sanitizers lose one that comes
-// while a thread waits for the first time.)
+// while a thread waits for the first time.) Signals that came before are heard after it.
 void Server::tell_that_it_serves() {
   metrics::log().info("{} {} {}", config::counted(workers_.size(), "worker"), workers_.size() == 1 ? "serves" : "serve", live_->source());
   live_->listeners().take_place();
   service_manager::ready();
+  wait_for_signal();
 }
 
 void Server::start_admin(ListeningSockets& listening) {

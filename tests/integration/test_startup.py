@@ -1,6 +1,8 @@
 """What is promised from the first connection on."""
 
 import os
+import signal
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +32,23 @@ def test_names_are_known_before_the_first_request_is_read(lab):
 def test_root_without_need_is_warned_of(lab):
     gateway = lab.gateway(lab.backend())
     assert "runs as root, which no address here needs" in gateway.stderr()
+
+
+def blocked_signals(status):
+    mask = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("SigBlk:"))
+    return {number for number in range(1, 65) if int(mask, 16) >> (number - 1) & 1}
+
+
+def test_signals_are_for_the_first_thread_alone(lab):
+    """One that another thread takes while it begins may be lost."""
+    backend = lab.backend()
+    upstreams = [{"name": "app", "endpoints": [f"http://localhost:{backend.port}"], "health_check": {"kind": "tcp"}},
+                 {"name": "found", "endpoints": [{"dns": f"localhost:{backend.port}"}]}]
+    gateway = lab.gateway(backend, upstreams=upstreams)
+    ours = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
+    threads = Path(f"/proc/{gateway.pid}/task")
+    names = {(task / "comm").read_text().strip() for task in threads.iterdir()}
+    assert {"worker-0", "health", "discovery"} <= names
+    for task in threads.iterdir():
+        blocked = blocked_signals(task / "status") & ours
+        assert blocked == (set() if task.name == str(gateway.pid) else ours), (task / "comm").read_text()
