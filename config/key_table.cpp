@@ -146,6 +146,17 @@ bool read_size(const Value& value, const KeyInfo& row, OptionalSize& result) {
   return false;
 }
 
+bool read_rate(const Value& value, const KeyInfo& row, OptionalRate& result) {
+  const auto text = value.text(row.expected);
+  if (!text) return false;
+  result.reset();
+  if (is_off(*text, row)) return true;
+  result = parse_rate(*text);
+  if (result && in_range(result->times, row)) return true;
+  wrong_value(value, *text, row);
+  return false;
+}
+
 std::optional<std::size_t> read_word(const Value& value, const KeyInfo& row) {
   const auto text = value.text(row.expected);
   if (!text) return std::nullopt;
@@ -233,6 +244,16 @@ KeyInfo size_info(std::string name, Range range, bool may_be_off) {
           .may_be_off = may_be_off,
           .minimum = range.minimum,
           .maximum = range.maximum};
+}
+
+KeyInfo rate_info(std::string name, Range times) {
+  return {.name = std::move(name),
+          .kind = Kind::rate,
+          .expected = with_off(true, "a rate from " + std::to_string(times.minimum) + " to " + std::to_string(times.maximum) +
+                                         " in a second, minute or hour, such as 10/s, 600/m or 100/h"),
+          .may_be_off = true,
+          .minimum = times.minimum,
+          .maximum = times.maximum};
 }
 
 KeyInfo word_info(std::string name, std::vector<std::string> words, std::vector<std::string> later_words) {

@@ -18,7 +18,7 @@
 
 namespace sluice::config {
 
-enum class Kind { text, boolean, integer, duration, size, word, list, map };
+enum class Kind { text, boolean, integer, duration, size, rate, word, list, map };
 
 struct KeyInfo {
   std::string name;
@@ -27,7 +27,7 @@ struct KeyInfo {
   bool required = false;
   bool supported = true;      // false: refused with "not supported yet"
   bool may_be_off = false;    // the word `off` may stand there
-  std::uint64_t minimum = 0;  // of an integer, a size in bytes, a duration in ms, the elements of a list
+  std::uint64_t minimum = 0;  // of an integer, a size in bytes, a duration in ms, a rate's number, the elements of a list
   std::uint64_t maximum = 0;
   std::vector<std::string> words = {};        // of Kind::word, or of the elements of a list
   std::vector<std::string> later_words = {};  // words that do not work yet
@@ -57,6 +57,7 @@ bool read_boolean(const Value& value, const KeyInfo& row, bool& result);
 bool read_integer(const Value& value, const KeyInfo& row, std::optional<std::uint64_t>& result);
 bool read_duration(const Value& value, const KeyInfo& row, OptionalDuration& result);
 bool read_size(const Value& value, const KeyInfo& row, OptionalSize& result);
+bool read_rate(const Value& value, const KeyInfo& row, OptionalRate& result);
 // The index into row.words.
 std::optional<std::size_t> read_word(const Value& value, const KeyInfo& row);
 // The elements of a list of at least row.minimum.
@@ -100,6 +101,7 @@ std::vector<KeyInfo> later_infos(std::initializer_list<const char*> names);
 KeyInfo integer_info(std::string name, Range range, bool may_be_off);
 KeyInfo duration_info(std::string name, Range milliseconds, bool may_be_off);
 KeyInfo size_info(std::string name, Range range, bool may_be_off);
+KeyInfo rate_info(std::string name, Range times);
 KeyInfo word_info(std::string name, std::vector<std::string> words, std::vector<std::string> later_words);
 KeyInfo list_info(std::string name, std::string expected, std::uint64_t minimum);
 KeyInfo map_info(std::string name, std::vector<KeyInfo> children);
@@ -183,6 +185,14 @@ Key<T> size(std::string name, M T::*member, Range range) {
           }};
 }
 
+template <class T>
+Key<T> rate(std::string name, OptionalRate T::*member, Range times) {
+  return {rate_info(std::move(name), times), [member](const Value& value, const KeyInfo& row, T& result) {
+            OptionalRate read;
+            if (read_rate(value, row, read)) result.*member = read;
+          }};
+}
+
 template <class T, class M>
 Key<T> word(std::string name, M T::*member, std::vector<std::pair<std::string, M>> meanings,
             std::vector<std::string> later_words = {}) {
@@ -218,8 +228,9 @@ Key<T> parsed(std::string name, M T::*member, TextParser<P> parse, std::string e
 }
 
 template <class T, class M>
-Key<T> parsed_list(std::string name, std::vector<M> T::*member, TextParser<M> parse, std::string expected) {
-  return {list_info(std::move(name), std::move(expected), 0),
+Key<T> parsed_list(std::string name, std::vector<M> T::*member, TextParser<M> parse, std::string expected,
+                   std::uint64_t minimum = 0) {
+  return {list_info(std::move(name), std::move(expected), minimum),
           [member, parse](const Value& value, const KeyInfo& row, T& result) {
             for (const Value& element : read_list(value, row)) {
               const auto text = element.text(row.expected);

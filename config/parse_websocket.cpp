@@ -1,10 +1,13 @@
 // `websocket` and `filters` of a route.
+#include "config/origin.h"
 #include "config/sections.h"
 
 namespace sluice::config {
 namespace {
 
 constexpr std::uint64_t kMostTunnels = 10'000'000;
+constexpr std::uint64_t kMostHandshakes = 1'000'000;  // of one client, per second, minute or hour
+constexpr std::uint64_t kLargestMessage = 1ull << 40;
 constexpr std::uint64_t kFirstCloseCode = 1000, kLastCloseCode = 4999;  // RFC 6455 7.4; which of them, validate_drain() knows
 
 const Table<WebSocketDrain>& drain_table() {
@@ -24,22 +27,22 @@ const Table<WebSocketRules>& websocket_table() {
       fixed_word<Rules>("mode", {"forward"}, {"terminate"}),
       duration("idle_timeout", &Rules::idle_timeout),
       integer("max_tunnels", &Rules::max_tunnels, {1, kMostTunnels}),
+      integer("max_tunnels_per_client", &Rules::max_tunnels_per_client, {1, kMostTunnels}),
+      rate("handshake_rate", &Rules::handshake_rate, {1, kMostHandshakes}),
+      parsed_list("origins", &Rules::origins, parse_allowed_origin, kOriginsExpected, 1),
       map("drain", &Rules::drain, drain_table()),
       later<Rules>("subprotocols"),
       later<Rules>("backend"),
-      later<Rules>("origins"),
-      later<Rules>("handshake_rate"),
-      later<Rules>("max_message_size"),
-      later<Rules>("max_frame_size"),
+      size("max_message_size", &Rules::max_message_size, {1, kLargestMessage}),
+      size("max_frame_size", &Rules::max_frame_size, {1, kLargestMessage}),
+      boolean("observe", &Rules::observe),
       later<Rules>("message_rate", later_infos({"rate", "burst", "action"})),
       later<Rules>("ping", later_infos({"interval", "timeout", "to"})),
       later<Rules>("max_lifetime"),
-      later<Rules>("max_tunnels_per_client"),
       later<Rules>("validate_utf8"),
       later<Rules>("compression"),
       later<Rules>("slow_consumer", later_infos({"buffer", "action", "after"})),
       later<Rules>("redial", later_infos({"max_wait", "buffer"})),
-      later<Rules>("observe"),
       later<Rules>("tap"),
       later<Rules>("channels", later_infos({"name", "from"})),
   };

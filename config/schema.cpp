@@ -55,6 +55,12 @@ Json size_json(const KeyInfo& row) {
   return json;
 }
 
+Json rate_json(const KeyInfo& row) {
+  Json json{{"type", "string"}};
+  restrict_strings(json, row, rate_pattern());
+  return json;
+}
+
 // A word that looks like a number is one to YAML, unless it stands in quotes.
 Json word_json(const KeyInfo& row) {
   Json words = Json::array();
@@ -133,6 +139,8 @@ Json value_json(const KeyInfo& row, const std::string& path, const References& r
       return duration_json(row);
     case Kind::size:
       return size_json(row);
+    case Kind::rate:
+      return rate_json(row);
     case Kind::word:
       return word_json(row);
     case Kind::list:

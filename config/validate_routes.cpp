@@ -191,6 +191,11 @@ void warn_when_endpoints_take_fewer(const Config& config, const Route& route, co
                            "; circuit_breaker.max_connections of the upstream bounds them");
 }
 
+void warn_when_one_client_may_take_all(const WebSocketRules& rules, const std::string& path, Report& report) {
+  if (!rules.max_tunnels || !rules.max_tunnels_per_client || *rules.max_tunnels_per_client < *rules.max_tunnels) return;
+  report.warning(path, "leaves nothing to other clients, max_tunnels is " + std::to_string(*rules.max_tunnels));
+}
+
 }  // namespace
 
 void validate_routes(const Config& config, Report& report) {
@@ -213,6 +218,7 @@ void validate_routes(const Config& config, Report& report) {
     if (route.rewrite) validate_rewrite(route, path + ".rewrite", report);
     validate_drain(route.websocket.drain, config.timeouts, path + ".websocket.drain", report);
     warn_when_endpoints_take_fewer(config, route, path + ".websocket.max_tunnels", report);
+    warn_when_one_client_may_take_all(route.websocket, path + ".websocket.max_tunnels_per_client", report);
     for (std::size_t j = 0; j < route.match.listeners.size(); ++j) {
       validate_reference(route.match.listeners[j], listeners, "listener",
                          path + ".match.listeners[" + std::to_string(j) + "]", report);

@@ -28,6 +28,8 @@ constexpr Unit kSizeUnits[] = {
     {"", 1},
 };
 
+constexpr Unit kRateUnits[] = {{"/s", 1000}, {"/m", 60 * 1000}, {"/h", 3600 * 1000}};
+
 // The number at the front and what comes after it.
 std::optional<std::pair<std::uint64_t, std::string_view>> split_number(std::string_view text) {
   std::uint64_t number = 0;
@@ -86,6 +88,15 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
   return std::nullopt;
 }
 
+std::optional<Rate> parse_rate(std::string_view text) {
+  const auto split = split_number(text);
+  if (!split || split->first == 0) return std::nullopt;
+  for (const Unit& unit : kRateUnits) {
+    if (unit.name == split->second) return Rate{split->first, Duration(unit.factor)};
+  }
+  return std::nullopt;
+}
+
 std::string duration_pattern() {
   std::string pattern = "(?=.)";  // one of the parts at least
   for (const Unit& unit : kDurationUnits) pattern += "([0-9]+" + std::string(unit.name) + ")?";
@@ -95,6 +106,12 @@ std::string duration_pattern() {
 std::string size_pattern() {
   std::string units;
   for (const Unit& unit : kSizeUnits) units += (units.empty() ? "" : "|") + std::string(unit.name);
+  return "[0-9]+(" + units + ")";
+}
+
+std::string rate_pattern() {
+  std::string units;
+  for (const Unit& unit : kRateUnits) units += (units.empty() ? "" : "|") + std::string(unit.name);
   return "[0-9]+(" + units + ")";
 }
 
@@ -116,6 +133,13 @@ std::string size_text(std::uint64_t bytes) {
     }
   }
   return std::to_string(bytes);
+}
+
+std::string rate_text(const Rate& rate) {
+  for (const Unit& unit : kRateUnits) {
+    if (static_cast<std::uint64_t>(rate.in.count()) == unit.factor) return std::to_string(rate.times) + std::string(unit.name);
+  }
+  return {};
 }
 
 }  // namespace sluice::config

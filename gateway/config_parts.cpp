@@ -11,7 +11,7 @@ bool same(const std::vector<bool>& flags, std::size_t i) { return i < flags.size
 
 std::vector<NewConfig> parts_for_workers(std::size_t workers, const std::shared_ptr<const proxy::Snapshot>& snapshot,
                                          const std::vector<config::Upstream>& upstreams, const TlsSetup& tls,
-                                         const UnchangedTls& unchanged, OpenListeners::Next& listeners, TunnelCounts& tunnel_counts) {
+                                         const UnchangedTls& unchanged, OpenListeners::Next& listeners, CountsByRoute& counts) {
   const config::Config& config = snapshot->config;
   std::vector<NewConfig> parts(workers);
   for (std::size_t index = 0; index < parts.size(); ++index) {
@@ -23,9 +23,9 @@ std::vector<NewConfig> parts_for_workers(std::size_t workers, const std::shared_
       part.clients.push_back({make_context(config.upstreams[i], tls.upstreams[i]), same(unchanged.upstreams, i)});
     }
     for (const config::Route& route : config.routes) {
-      std::shared_ptr<proxy::TunnelCount>& count = tunnel_counts[route.name];
-      if (!count) count = std::make_shared<proxy::TunnelCount>(0);
-      part.tunnel_counts.push_back(count);
+      proxy::RouteCounts& of_route = counts[route.name];
+      of_route.make_for(route.websocket);
+      part.route_counts.push_back(of_route.used_by(route.websocket));
     }
     for (std::size_t i = 0; i < config.listeners.size(); ++i) {
       const bool keeps_tls = same(unchanged.listeners, i);

@@ -13,13 +13,13 @@
 
 namespace sluice {
 
-using TunnelCounts = std::map<std::string, std::shared_ptr<proxy::TunnelCount>>;  // by route
+using CountsByRoute = std::map<std::string, proxy::RouteCounts>;
 
-// For each worker its own contexts and sockets, and what all share. Takes the sockets out of `listeners`, and adds to `tunnel_counts`
-// what is not there: open tunnels are counted on by the name of their route. `upstreams`: with what was discovered. No addresses yet.
+// For each worker its own contexts and sockets, and what all share. Takes the sockets out of `listeners`, and adds to `counts` what
+// is not there: counting goes on by the name of the route. `upstreams`: with what was discovered. No addresses yet.
 std::vector<NewConfig> parts_for_workers(std::size_t workers, const std::shared_ptr<const proxy::Snapshot>& snapshot,
                                          const std::vector<config::Upstream>& upstreams, const TlsSetup& tls,
-                                         const UnchangedTls& unchanged, OpenListeners::Next& listeners, TunnelCounts& tunnel_counts);
+                                         const UnchangedTls& unchanged, OpenListeners::Next& listeners, CountsByRoute& counts);
 
 // What the health monitor needs of them.
 std::vector<upstream::WatchedUpstream> watched_upstreams(const std::vector<config::Upstream>& upstreams, const TlsSetup& tls,

@@ -62,7 +62,7 @@ bool is_trusted(const PeerAddress& peer, const config::Listener& listener) {
 // A connection's place within the limits, and its count in the worker's gauge.
 struct Slot final : sessions::ConnectionPlace {
   Slot(ConnectionLimits::Place taken, metrics::Gauge& gauge) : place(std::move(taken)), open(gauge) {}
-  bool count_for(const std::uint8_t* address, bool v6) override { return place.count_for(ClientKey::of(address, v6)); }
+  bool count_for(const std::uint8_t* address, bool v6) override { return place.count_for(proxy::ClientKey::of(address, v6)); }
   ConnectionLimits::Place place;
   metrics::GaugeHold open;
 };
@@ -148,8 +148,8 @@ void Listener::accepted(tls::Descriptor socket, const sockaddr_storage& peer) {
   if (!admitted.peer_trusted && config_->proxy_protocol == config::ProxyProtocol::require) return refuse_untrusted(address.text);
   // A trusted proxy speaks for many clients, so the limit for one does not hold for it. A unix socket's peers have no
   // address.
-  std::optional<ClientKey> client;
-  if (!admitted.peer_trusted && !address.is_unix) client = ClientKey::of(address.bytes, address.v6);
+  std::optional<proxy::ClientKey> client;
+  if (!admitted.peer_trusted && !address.is_unix) client = proxy::ClientKey::of(address.bytes, address.v6);
   if (!admit(client, admitted.place)) {
     services_.io.metrics.accepted.add();
     return;
@@ -190,7 +190,7 @@ void Listener::serve(Admitted admitted) {
   services_.io.loop.spawn(sessions::serve_connection(services_, sessions_, std::move(accepted)));
 }
 
-bool Listener::admit(const std::optional<ClientKey>& client, ConnectionLimits::Place& place) {
+bool Listener::admit(const std::optional<proxy::ClientKey>& client, ConnectionLimits::Place& place) {
   switch (limits_.admit(client, place)) {
     case ConnectionLimits::Verdict::admitted: return true;
     case ConnectionLimits::Verdict::max_connections: services_.io.metrics.refused_limit.add(); break;

@@ -61,7 +61,7 @@ class Listener final : private tls::EventSource {
   void hand_over(Listener* to, Admitted admitted);
   void serve(Admitted admitted);
   // A place for the connection; false: it met a limit.
-  bool admit(const std::optional<ClientKey>& client, ConnectionLimits::Place& place);
+  bool admit(const std::optional<proxy::ClientKey>& client, ConnectionLimits::Place& place);
   void pause();
 
   proxy::Services& services_;

@@ -63,7 +63,7 @@ void LiveConfig::install() {
   lookup_.use(config(), nullptr, kResolvePatience);
   std::vector<config::Upstream> upstreams = lookup_.expanded(config());
   std::vector<NewConfig> parts =
-      parts_for_workers(workers_.size(), snapshot_, upstreams, first.tls, {}, first.listeners, tunnel_counts_);
+      parts_for_workers(workers_.size(), snapshot_, upstreams, first.tls, {}, first.listeners, counts_);
   lookup_.warn_of_unknown(upstreams, warnings);
   lookup_.hand_over(upstreams, [&](upstream::Resolver::Known addresses) {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
@@ -171,7 +171,7 @@ LiveConfig::Loaded LiveConfig::load() {
 void LiveConfig::take_over(Loaded& loaded) {
   std::vector<config::Upstream> upstreams = lookup_.expanded(loaded.snapshot->config);
   std::vector<NewConfig> parts =
-      parts_for_workers(workers_.size(), loaded.snapshot, upstreams, loaded.tls, loaded.unchanged, loaded.listeners, tunnel_counts_);
+      parts_for_workers(workers_.size(), loaded.snapshot, upstreams, loaded.tls, loaded.unchanged, loaded.listeners, counts_);
   lookup_.warn_of_unknown(upstreams, warnings_);
   put_in_force(loaded, std::move(parts), std::move(upstreams));
 }
@@ -278,7 +278,7 @@ void LiveConfig::workers_have_it(std::uint64_t number, const RollCall::Outcome& 
 void LiveConfig::all_have_it() {
   for (const std::unique_ptr<Worker>& worker : workers_) worker->settle_listeners();
   // What no route and no tunnel counts in any more. The workers' parts of before are gone.
-  std::erase_if(tunnel_counts_, [](const auto& named) { return named.second.use_count() == 1; });
+  std::erase_if(counts_, [](const auto& named) { return named.second.open.use_count() == 1; });
   lookup_.use(config());
   in_force();
 }

@@ -96,7 +96,7 @@ class LiveConfig {
   const std::shared_ptr<const proxy::Snapshot> started_with_;
   TlsSetup tls_;
   OpenListeners listeners_;
-  TunnelCounts tunnel_counts_;
+  CountsByRoute counts_;
   EndpointLookup lookup_;
   std::vector<config::Upstream> upstreams_;
   Timer names_timer_;      // until names are known

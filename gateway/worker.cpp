@@ -100,7 +100,7 @@ void Worker::take_over(NewConfig next) {
   const std::vector<proxy::RouteServices::Side> sides = all_sides(*generation);
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const config::Route& route = config.routes[i];
-    proxy::RouteServices& added = generation->routes.emplace_back(services_.cells.route(route.name), next.tunnel_counts[i]);
+    proxy::RouteServices& added = generation->routes.emplace_back(services_.cells.route(route.name), next.route_counts[i]);
     add_sides(route, sides, added);
     for (const std::shared_ptr<upstream::Cluster>& cluster : generation->clusters) {
       const bool mirrored = route.mirror && route.mirror->upstream == cluster->settings().name;

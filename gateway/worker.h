@@ -47,7 +47,7 @@ struct NewConfig {
   };
   std::vector<config::Upstream> upstreams;                         // the configuration's, with what was discovered
   std::vector<ClientTls> clients;                                  // one per upstream
-  std::vector<std::shared_ptr<proxy::TunnelCount>> tunnel_counts;  // one per route, shared by all workers
+  std::vector<proxy::RouteCounts> route_counts;                    // one per route, shared by all workers
   std::uint16_t https_port = 443;                                  // where redirect_to_https leads
   upstream::Resolver::Known addresses;                             // of endpoints, as far as they are known
   std::vector<WorkerListener> listeners;                           // the others are closed

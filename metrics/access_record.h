@@ -31,6 +31,8 @@ struct TunnelRecord {
   Direction to_client, to_upstream;
   unsigned close_code = 0;           // 0: no Close frame was seen
   std::string_view close_initiator;  // client, upstream or gateway
+  std::string_view violation;        // the rule that a frame broke, the first one
+  std::string_view violator;         // who sent it: client or upstream
 };
 
 // An empty view or zero `attempts` means that there is none, and leaves the field out (JSON) or puts "-"

@@ -7,8 +7,8 @@ namespace sluice::metrics {
 namespace {
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(UpgradeResult::count_)> kResults = {
-    "accepted",         "rejected_client", "rejected_route", "rejected_limit",
-    "refused_upstream", "failed_upstream", "client_left"};
+    "accepted",       "rejected_client",       "rejected_route",   "rejected_origin", "rejected_rate",
+    "rejected_limit", "rejected_client_limit", "refused_upstream", "failed_upstream", "client_left"};
 
 constexpr std::array<std::string_view, 3> kInitiators = {"client", "upstream", "gateway"};
 
@@ -86,6 +86,17 @@ WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::str
            {"code", code_name(code)}});
     }
   }
+  for (std::size_t sender = 0; sender < violations_.size(); ++sender) {
+    violations_[sender][0] = nullptr;
+    for (std::size_t rule = 1; rule < violations_[sender].size(); ++rule) {
+      violations_[sender][rule] = &registry.counter(
+          worker, "sluice_websocket_violations_total",
+          "Frames that broke a rule of the protocol or a limit of the route, by route, who sent them, and rule.",
+          {{"route", std::string(route)},
+           {"sender", std::string(kInitiators[sender])},
+           {"rule", std::string(name_of(static_cast<Violation>(rule)))}});
+    }
+  }
 }
 
 void WebSocketMetrics::count_upgrade(UpgradeResult result) noexcept {
@@ -94,6 +105,10 @@ void WebSocketMetrics::count_upgrade(UpgradeResult result) noexcept {
 
 void WebSocketMetrics::count_close(Initiator initiator, unsigned code) noexcept {
   closes_[static_cast<std::size_t>(initiator)][code_index(code)]->add();
+}
+
+void WebSocketMetrics::count_violation(Initiator sender, Violation rule) noexcept {
+  violations_[static_cast<std::size_t>(sender)][static_cast<std::size_t>(rule)]->add();
 }
 
 }  // namespace sluice::metrics

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "metrics/registry.h"
+#include "metrics/websocket_violation.h"
 
 namespace sluice::metrics {
 
@@ -13,7 +14,10 @@ enum class UpgradeResult : std::uint8_t {
   accepted,          // 101 and a tunnel
   rejected_client,   // the client's handshake was wrong (400, 426)
   rejected_route,    // websocket.enabled is false
+  rejected_origin,   // its Origin is not among websocket.origins
+  rejected_rate,     // handshake_rate
   rejected_limit,    // max_tunnels
+  rejected_client_limit,  // max_tunnels_per_client
   refused_upstream,  // the backend answered something else than 101
   failed_upstream,   // no answer, or a wrong 101
   client_left,
@@ -30,6 +34,8 @@ class WebSocketMetrics {
   // (no Close frame was seen); initiator: client, upstream or gateway.
   enum class Initiator : std::uint8_t { client, upstream, gateway, count_ };
   void count_close(Initiator initiator, unsigned code) noexcept;   // 0: none
+  // sluice_websocket_violations_total{route,sender,rule}: sender: client or upstream.
+  void count_violation(Initiator sender, Violation rule) noexcept;
 
   Gauge& tunnels_open;           // sluice_websocket_tunnels_open{route}
   Histogram& tunnel_seconds;     // sluice_websocket_tunnel_duration_seconds{route}
@@ -45,6 +51,7 @@ class WebSocketMetrics {
   static constexpr std::size_t kCodes = 20;
   std::array<Counter*, static_cast<std::size_t>(UpgradeResult::count_)> upgrades_;
   std::array<std::array<Counter*, kCodes>, static_cast<std::size_t>(Initiator::count_)> closes_;
+  std::array<std::array<Counter*, static_cast<std::size_t>(Violation::count_)>, 2> violations_;  // by sender; none: null
 };
 
 }  // namespace sluice::metrics

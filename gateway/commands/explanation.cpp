@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "config/address.h"
+#include "config/origin.h"
 #include "config/value_text.h"
 #include "gateway/commands/trial_exchange.h"
 #include "gateway/http/cookies.h"
@@ -24,6 +25,14 @@ std::string duration_or_off(const config::OptionalDuration& value) {
 }
 std::string size_or_off(const config::OptionalSize& value) {
   return value ? config::size_text(*value) : "off";
+}
+
+std::string count_or_off(const config::OptionalCount& value) { return value ? std::to_string(*value) : "off"; }
+
+std::string origins_text(const std::vector<config::AllowedOrigin>& origins) {
+  std::string text;
+  for (const config::AllowedOrigin& origin : origins) text += (text.empty() ? "" : ", ") + config::origin_text(origin);
+  return text.empty() ? "any" : text;
 }
 
 std::string balance_text(const config::Upstream& upstream) {
@@ -111,8 +120,11 @@ Pairs in_force(const config::Config& config, const RouteContext& route) {
   if (route.websocket) {
     const config::WebSocketRules& rules = own.websocket;
     pairs.emplace_back("routes.websocket.idle_timeout", duration_or_off(rules.idle_timeout));
-    pairs.emplace_back("routes.websocket.max_tunnels",
-                       rules.max_tunnels ? std::to_string(*rules.max_tunnels) : "off");
+    pairs.emplace_back("routes.websocket.max_tunnels", count_or_off(rules.max_tunnels));
+    pairs.emplace_back("routes.websocket.max_tunnels_per_client", count_or_off(rules.max_tunnels_per_client));
+    pairs.emplace_back("routes.websocket.handshake_rate",
+                       rules.handshake_rate ? config::rate_text(*rules.handshake_rate) : "off");
+    pairs.emplace_back("routes.websocket.origins", origins_text(rules.origins));
   } else {
     pairs.emplace_back("timeouts.request_body_idle", duration_or_off(config.timeouts.request_body_idle));
     pairs.emplace_back(key(own.timeouts.response_body_idle.has_value(), "", "timeouts.response_body_idle"),

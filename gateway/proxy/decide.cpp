@@ -6,6 +6,8 @@
 #include "gateway/proxy/https_redirect.h"
 #include "gateway/proxy/path_rewrite.h"
 #include "gateway/websocket/handshake.h"
+#include "gateway/websocket/handshake_origin.h"
+#include "metrics/log_text.h"
 
 namespace sluice::proxy {
 namespace {
@@ -78,6 +80,18 @@ Refused check_upgrade(const ClientExchange& exchange, const RouteContext& route)
   return decision;
 }
 
+// Whether the page that opens the WebSocket may.
+Refused check_origin(ClientExchange& exchange, const RouteContext& route) {
+  if (!route.websocket) return std::nullopt;
+  const http::Headers& headers = exchange.request.headers;
+  if (websocket::origin_allowed(route.route->websocket.origins, headers, route.origin)) return std::nullopt;
+  exchange.record.failure_detail = "Origin ";
+  exchange.record.failure_detail += metrics::looked_at(headers.find("Origin").value_or(""), metrics::kMaxText);
+  Decision decision = refuse_out_of_step(reply_for(Refusal::origin_not_allowed));
+  decision.upgrade = UpgradeResult::rejected_origin;
+  return decision;
+}
+
 Refused check_body(const ClientExchange& exchange, const RouteContext& route) {
   const http::BodyFraming& body = exchange.request.body;
   const bool fits =
@@ -119,6 +133,7 @@ Decision decide(ClientExchange& exchange, const Snapshot& snapshot, std::uint64_
   if (const Refused refused = match(exchange, snapshot, route)) return *refused;
   if (const Refused refused = check_open(route)) return *refused;
   if (const Refused refused = check_upgrade(exchange, route)) return *refused;
+  if (const Refused refused = check_origin(exchange, route)) return *refused;
   if (const Refused refused = check_body(exchange, route)) return *refused;
   if (!route.route->upstream && !route.route->split) return {.action = Action::respond};
   if (const Refused refused = rewrite(exchange, route)) return *refused;

@@ -1,27 +1,17 @@
 #include "gateway/proxy/forward_upgrade.h"
 
+#include "gateway/proxy/admit_upgrade.h"
 #include "gateway/proxy/forward_headers.h"
 #include "gateway/proxy/forward_request.h"
 #include "gateway/proxy/tunnel_log.h"
 #include "gateway/proxy/upstream_exchange.h"
+#include "gateway/websocket/handshake_extensions.h"
 #include "upstream/retry_policy.h"
 
 namespace sluice::proxy {
 namespace {
 
 using metrics::UpgradeResult;
-
-// Takes a place among the route's tunnels; null: there is none left.
-std::shared_ptr<TunnelCount> take_place(const RouteContext& route) {
-  const std::shared_ptr<TunnelCount>& count = route.services->open_tunnels;
-  const config::OptionalCount limit = route.route->websocket.max_tunnels;
-  const std::int64_t before = count->fetch_add(1, std::memory_order_relaxed);
-  if (limit && before >= static_cast<std::int64_t>(*limit)) {
-    count->fetch_sub(1, std::memory_order_relaxed);
-    return nullptr;
-  }
-  return count;
-}
 
 Failure check_switch(const ClientExchange& exchange, const http::ResponseHead& response) {
   const websocket::HandshakeError error = websocket::check_response(exchange.request, response);
@@ -37,8 +27,14 @@ ErrorCode send_switch(ClientExchange& exchange, RouteContext& route, http::Respo
   return exchange.send_switching_protocols(response.headers);
 }
 
-websocket::TunnelLimits tunnel_limits(const config::WebSocketRules& rules, config::Duration drain) {
+websocket::TunnelLimits tunnel_limits(const config::WebSocketRules& rules, config::Duration drain, const http::Headers& answer) {
   websocket::TunnelLimits limits;
+  limits.frames.max_frame = rules.max_frame_size.value_or(websocket::FrameRules::kAny);
+  limits.frames.max_message = rules.max_message_size.value_or(websocket::FrameRules::kAny);
+  limits.frames.observe = rules.observe;
+  const websocket::ReservedBits bits = websocket::reserved_bits_of(answer);
+  limits.frames.reserved_bits = bits.allowed;
+  limits.frames.any_reserved_bits = bits.any;
   limits.idle_timeout = rules.idle_timeout;
   limits.leave_code = static_cast<std::uint16_t>(rules.drain.code);
   limits.leave_within = rules.drain.over < drain ? rules.drain.over : websocket::TunnelSet::time_to_leave(drain);
@@ -56,7 +52,8 @@ std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteCo
   const std::shared_ptr<upstream::EndpointState>& state = picked.endpoint->state;
   log->hold_count(upstream::Place::take({state, &state->tunnels}, std::nullopt));
   connection.stream->set_write_idle(exchange.generation->config().timeouts.client_write_idle);
-  websocket::TunnelLimits limits = tunnel_limits(route.route->websocket, exchange.generation->config().timeouts.drain);
+  websocket::TunnelLimits limits =
+      tunnel_limits(route.route->websocket, exchange.generation->config().timeouts.drain, attempt.response().headers);
   limits.leaves = endpoint_left;
   return std::make_unique<websocket::Tunnel>(exchange.take_stream(), std::move(connection.stream), limits,
                                              route.services->websocket, std::move(log), endpoint);
@@ -80,12 +77,8 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
                                                               RouteContext& route) {
   metrics::WebSocketMetrics& metrics = route.services->websocket;
   exchange.close_after();  // bytes that follow the head were meant for a tunnel, whatever is answered
-  TunnelPlace place(take_place(route));
-  if (!place) {
-    metrics.count_upgrade(UpgradeResult::rejected_limit);
-    send_reply(exchange, reply_for(Refusal::too_many_tunnels));
-    co_return nullptr;
-  }
+  std::optional<TunnelPlace> place = admit_upgrade(exchange, route);
+  if (!place) co_return nullptr;
   HeldBody held(services.io);
   std::vector<std::size_t> tried;
   upstream::AttemptFacts facts;
@@ -109,6 +102,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     }
     if (answered && !switched) {
       metrics.count_upgrade(UpgradeResult::refused_upstream);
+      place.reset();  // whoever has the answer may try again at once
       failure = co_await attempt.relay_response();
       if (failure.code != FailureCode::none) {
         count_failure(route, &attempt, failure);
@@ -120,7 +114,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
       exchange.stop_watching();
       if (!send_switch(exchange, route, attempt.response())) {
         metrics.count_upgrade(UpgradeResult::accepted);
-        co_return make_tunnel(exchange, route, attempt, std::move(place));
+        co_return make_tunnel(exchange, route, attempt, std::move(*place));
       }
       attempt.client_left();
     }
@@ -128,6 +122,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     attempt.drop_connection();
     if (!attempt.client_problem() && upstream::may_retry(retries, failure, facts) && pick_another()) continue;
     metrics.count_upgrade(result_of(attempt));
+    place.reset();
     reply_to_failure(exchange, &attempt, failure);
     co_return nullptr;
   }

@@ -2,12 +2,12 @@
 // that it began under to its end; an idle connection holds none, nor does a tunnel. That worker's thread alone.
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "gateway/proxy/cells.h"
+#include "gateway/proxy/route_counts.h"
 #include "gateway/proxy/snapshot.h"
 #include "gateway/proxy/sticky.h"
 #include "gateway/websocket/tunnel.h"
@@ -15,15 +15,12 @@
 
 namespace sluice::proxy {
 
-// Open tunnels of a route, all workers together: websocket.max_tunnels is for the whole process.
-using TunnelCount = std::atomic<std::int64_t>;
-
 struct RouteServices {
-  RouteServices(Cells::Route& cells, std::shared_ptr<TunnelCount> count)
-      : requests(cells.requests), websocket(cells.websocket), open_tunnels(std::move(count)) {}
+  RouteServices(Cells::Route& cells, RouteCounts shared)
+      : requests(cells.requests), websocket(cells.websocket), counts(std::move(shared)) {}
   metrics::RequestMetrics& requests;
   metrics::WebSocketMetrics& websocket;
-  std::shared_ptr<TunnelCount> open_tunnels;
+  RouteCounts counts;  // of the rules in force
   // Where requests go: one for `upstream`, one per side of a `split`; none: the route answers by itself.
   struct Side {
     std::shared_ptr<upstream::Cluster> cluster;
@@ -41,7 +38,7 @@ struct RouteServices {
 
 struct Generation {
   // `none`: of requests that matched no route or could not be read.
-  Generation(std::shared_ptr<const Snapshot> made, Cells::Route& none) : snapshot(std::move(made)), no_route(none, nullptr) {}
+  Generation(std::shared_ptr<const Snapshot> made, Cells::Route& none) : snapshot(std::move(made)), no_route(none, {}) {}
 
   const std::shared_ptr<const Snapshot> snapshot;
   std::vector<std::shared_ptr<upstream::Cluster>> clusters;  // parallel to the configuration's upstreams

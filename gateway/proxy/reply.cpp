@@ -11,8 +11,12 @@ Reply reply_for(Refusal refusal) noexcept {
     case Refusal::no_host: return {400, "no_host", "The request names no host, which a redirect to https needs."};
     case Refusal::method_not_allowed: return {405, "method_not_allowed", "CONNECT and TRACE are not served here."};
     case Refusal::upgrades_disabled: return {403, "upgrades_disabled", "WebSocket is not enabled here."};
+    case Refusal::origin_not_allowed: return {403, "origin_not_allowed", "Pages of this origin may not open WebSockets here."};
     case Refusal::maintenance: return {503, "maintenance", "This service is down for maintenance."};
+    case Refusal::too_many_handshakes: return {429, "too_many_handshakes", "This client opens WebSockets too fast."};
     case Refusal::too_many_tunnels: return {503, "too_many_tunnels", "Too many WebSockets are open here."};
+    case Refusal::too_many_tunnels_of_client:
+      return {503, "too_many_tunnels_of_client", "This client has too many WebSockets open here."};
     case Refusal::request_too_large: return {413, "request_too_large", "The request's body is too large."};
     case Refusal::request_head_timeout: return {408, "request_head_timeout", "The request's head did not come in time."};
     case Refusal::request_body_timeout: return {408, "request_body_timeout", "The request's body did not come in time."};
@@ -107,6 +111,7 @@ bool send_reply(ClientExchange& exchange, const Reply& reply) {
     headers.add_view("Connection", "Upgrade");
     headers.add_view("Upgrade", "websocket");
   }
+  if (reply.retry_after.count() > 0) headers.add("Retry-After", std::to_string(reply.retry_after.count()));
   if (reply.status == 503) headers.add_view("Retry-After", "5");
   send_response(exchange, reply.status, headers, page != nullptr ? page->body : text);
   return true;

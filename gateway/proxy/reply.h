@@ -1,6 +1,7 @@
 // Answers that the gateway gives itself: one place that turns every failure into a status, a `Sluice-Error` name and a sentence.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -19,8 +20,11 @@ enum class Refusal : std::uint8_t {
   no_host,              // 400: redirect_to_https needs one, HTTP/1.0 may come without
   method_not_allowed,   // 405: CONNECT and TRACE
   upgrades_disabled,    // 403: websocket.enabled is false
+  origin_not_allowed,   // 403: websocket.origins
   maintenance,          // 503: the route's maintenance is true
+  too_many_handshakes,  // 429: websocket.handshake_rate
   too_many_tunnels,     // 503: websocket.max_tunnels
+  too_many_tunnels_of_client,  // 503: websocket.max_tunnels_per_client
   request_too_large,    // 413
   request_head_timeout, // 408
   request_body_timeout, // 408
@@ -32,6 +36,7 @@ struct Reply {
   unsigned status = 500;
   std::string_view error;     // the `Sluice-Error` value; static
   std::string_view sentence;  // for people; static
+  std::chrono::seconds retry_after{0};  // when it is worth another try; 0: of most nothing is said
 };
 
 Reply reply_for(Refusal refusal) noexcept;

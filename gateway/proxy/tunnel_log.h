@@ -7,24 +7,10 @@
 #include <string>
 
 #include "gateway/proxy/client_exchange.h"
+#include "gateway/proxy/route_counts.h"
 #include "gateway/websocket/tunnel.h"
 
 namespace sluice::proxy {
-
-// One of a route's places for tunnels, given back at the end.
-class TunnelPlace {
- public:
-  explicit TunnelPlace(std::shared_ptr<TunnelCount> count) : count_(std::move(count)) {}
-  TunnelPlace(TunnelPlace&&) noexcept = default;
-  TunnelPlace& operator=(TunnelPlace&&) = delete;
-  ~TunnelPlace() {
-    if (count_) count_->fetch_sub(1, std::memory_order_relaxed);
-  }
-  explicit operator bool() const noexcept { return count_ != nullptr; }
-
- private:
-  std::shared_ptr<TunnelCount> count_;
-};
 
 class TunnelLog final : public websocket::TunnelObserver {
  public:

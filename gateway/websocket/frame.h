@@ -1,10 +1,4 @@
-// Walks the frame headers of one direction of a tunnel (RFC 6455 5.2): where frames begin and end, what they
-// are, how many; copies and buffers no payload but a Close frame's first two bytes. No I/O. One direction of
-// one tunnel owns it.
-//
-// It accounts, it does not judge: reserved opcodes (3-7 as data, 11-15 as control), reserved bits, missing
-// masks and oversized control frames pass, since both ends check those themselves. Every byte sequence is a
-// valid input.
+// What a WebSocket frame looks like on the wire (RFC 6455 5.2), and the frames that the gateway itself sends. No I/O.
 #pragma once
 
 #include <cstddef>
@@ -15,70 +9,62 @@
 
 namespace sluice::websocket {
 
-// A Close code: whoever sends it ends, or has waited long enough (RFC 6455 7.4.1).
-inline constexpr std::uint16_t kGoingAway = 1001;
-
 enum class Opcode : std::uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
-// Frames and messages count when their header is whole, payload bytes as they pass: a huge frame that takes
-// an hour shows progress in payload_bytes alone.
-struct FrameCounts {
-  std::uint64_t data_frames = 0;
-  std::uint64_t control_frames = 0;
-  std::uint64_t messages = 0;       // final data frames seen
-  std::uint64_t payload_bytes = 0;  // of data frames
-};
+// Close codes (RFC 6455 7.4.1).
+inline constexpr std::uint16_t kGoingAway = 1001;  // whoever sends it ends, or has waited long enough
+inline constexpr std::uint16_t kProtocolError = 1002;
+inline constexpr std::uint16_t kNoStatus = 1005;          // never sent
+inline constexpr std::uint16_t kAbnormalClosure = 1006;   // never sent
+inline constexpr std::uint16_t kInvalidPayload = 1007;
+inline constexpr std::uint16_t kMessageTooBig = 1009;
+inline constexpr std::uint16_t kInternalError = 1011;
+inline constexpr std::uint16_t kTlsFailure = 1015;        // never sent
 
-class FrameWalker {
- public:
-  // Accounts for bytes that pass in this order. Returns how many of them were walked: all, except that
-  // walking stops right behind a whole Close frame (nothing may follow it), and is 0 from then on.
-  std::size_t walk(const char* data, std::size_t size) noexcept;
+// Whether a Close frame may carry it: registered ones (7.4.1 and the registry kept since), and those of libraries and
+// applications (7.4.2).
+bool may_be_sent(std::uint16_t close_code) noexcept;
 
-  // Of `data`, which has not been walked yet, the length of the longest prefix that ends on a frame boundary,
-  // without changing any state; 0 when the current frame does not end inside. (For putting a frame of our own
-  // in between.)
-  std::size_t boundary_within(const char* data, std::size_t size) const noexcept;
+// RFC 3629: the shortest form, no surrogates, nothing beyond U+10FFFF.
+bool is_utf8(std::string_view text) noexcept;
 
-  // Data frames whose payload has this size or more pass best without being looked at.
-  static constexpr std::uint64_t kLargePayload = 32 * 1024;
-  static constexpr std::size_t kMaxHeader = 14;
-  // Of a data frame's payload, what has not passed; 0 when something else is due, at a boundary for example.
-  std::uint64_t data_left() const noexcept;
-  // Whether the next data frame is likely to be a large one: the last one was, and nobody knows better.
-  bool frames_are_large() const noexcept { return large_; }
-  void expect_small() noexcept { large_ = false; }
-  // Accounts for bytes of the payload that nobody saw; at most data_left().
-  void pass_unseen(std::uint64_t size) noexcept;
+// Of a header, its parts. The bytes of one that is whole.
+struct FrameHeader {
+  static constexpr std::size_t kMaxSize = 14;
+  static constexpr std::size_t kMaskSize = 4;
+  static constexpr std::size_t kMaxControlPayload = 125;
 
-  bool at_boundary() const noexcept { return header_have_ == 0 && payload_left_ == 0; }
-  bool close_seen() const noexcept { return close_seen_; }  // a whole Close frame has passed
-  // Nothing until close_seen(). 1005 when the Close carried no code; 1002 when its payload was a single byte,
-  // which is no code but a protocol error (RFC 6455 5.5.1); else the code, unmasked.
-  std::optional<std::uint16_t> close_code() const noexcept;
-  const FrameCounts& counts() const noexcept { return counts_; }
+  const std::uint8_t* bytes;
+
+  // The size of the whole header, which its second byte tells.
+  static constexpr std::size_t size_of(std::uint8_t second) noexcept {
+    return 2 + length_bytes(second) + ((second & 0x80) != 0 ? kMaskSize : 0);
+  }
+  std::size_t size() const noexcept { return size_of(bytes[1]); }
+  bool final() const noexcept { return (bytes[0] & 0x80) != 0; }
+  std::uint8_t reserved_bits() const noexcept { return bytes[0] & 0x70; }
+  std::uint8_t opcode() const noexcept { return bytes[0] & 0x0F; }
+  bool is_control() const noexcept { return (bytes[0] & 0x08) != 0; }
+  bool masked() const noexcept { return (bytes[1] & 0x80) != 0; }
+  const std::uint8_t* mask() const noexcept { return bytes + size() - kMaskSize; }  // of a masked one
+  std::uint64_t payload() const noexcept {
+    const std::size_t extended = length_bytes(bytes[1]);
+    if (extended == 0) return bytes[1] & 0x7F;
+    std::uint64_t length = 0;
+    for (std::size_t i = 0; i < extended; ++i) length = length << 8 | bytes[2 + i];
+    return length;
+  }
+  // RFC 6455 5.2: whether this length has the shortest form that can say it.
+  bool length_is_shortest() const noexcept {
+    const std::size_t extended = length_bytes(bytes[1]);
+    return extended == 0 || payload() > (extended == 2 ? 125U : 0xFFFFU);
+  }
 
  private:
-  // One header (or a part of it) or one payload (or a part of it); how many bytes that took.
-  std::size_t step(const char* data, std::size_t size) noexcept;
-  std::size_t take_header(const char* data, std::size_t size) noexcept;
-  std::size_t take_payload(const char* data, std::size_t size) noexcept;
-  void begin_frame(const std::uint8_t* header, std::size_t header_size) noexcept;
-  void take_close_byte(std::uint8_t byte) noexcept;
-
-  FrameCounts counts_;
-  std::uint64_t payload_left_ = 0;
-  std::uint8_t header_[kMaxHeader] =
-      {};                         // a header that came in pieces; a Close frame's until its code has passed
-  std::uint8_t header_have_ = 0;  // 0 while a payload passes
-  std::uint8_t opcode_ = 0;       // of the current frame
-  bool close_seen_ = false;
-  bool large_ = false;            // the last data frame
-  std::uint8_t close_bytes_ = 0;  // of the two code bytes
-  std::uint16_t close_code_ = 0;
+  static constexpr std::size_t length_bytes(std::uint8_t second) noexcept {
+    return (second & 0x7F) == 126 ? 2 : (second & 0x7F) == 127 ? 8 : 0;
+  }
 };
-// Every idle tunnel owns two.
-static_assert(sizeof(FrameWalker) <= 64);
 
 // A Close frame with code and reason (cut to 123 bytes, between UTF-8 characters), masked with `mask` when it
 // goes to a server. The codes that must never be sent (1005, 1006, 1015: RFC 6455 7.4.1) make a Close frame

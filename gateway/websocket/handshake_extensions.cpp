@@ -115,4 +115,17 @@ bool extensions_were_offered(const http::Headers& request, const http::Headers& 
   return valid;
 }
 
+ReservedBits reserved_bits_of(const http::Headers& response) noexcept {
+  constexpr std::uint8_t kRsv1 = 0x40;
+  ReservedBits bits;
+  for_each_extension(response, [&](std::string_view name, std::string_view) {
+    if (name == kDeflate) {
+      bits.allowed |= kRsv1;
+    } else {
+      bits.any = true;
+    }
+  });
+  return bits;
+}
+
 }  // namespace sluice::websocket

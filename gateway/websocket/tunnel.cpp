@@ -27,6 +27,11 @@ metrics::WebSocketMetrics::Initiator initiator_of(Party party) {
   return metrics::WebSocketMetrics::Initiator::gateway;
 }
 
+FrameRules rules_for(Party sender, FrameRules rules) {
+  rules.masked = sender == Party::client;
+  return rules;
+}
+
 DirectionTotals totals_of(const FrameCounts& counts, std::uint64_t bytes) {
   return {counts.data_frames + counts.control_frames, counts.messages, bytes};
 }
@@ -51,8 +56,10 @@ Tunnel::Tunnel(tls::StreamPtr client, tls::StreamPtr upstream, const TunnelLimit
       limits_(limits),
       endpoint_(endpoint),
       deadline_(client_->io().wheel, [](void* tunnel) { static_cast<Tunnel*>(tunnel)->on_idle(); }, this) {
-  to_upstream_ = {this, client_.get(), upstream_.get(), &to_client_, &metrics_.to_upstream, Party::client, {}, 0, false, false};
-  to_client_ = {this, upstream_.get(), client_.get(), &to_upstream_, &metrics_.to_client, Party::upstream, {}, 0, false, false};
+  to_upstream_ = {this, client_.get(), upstream_.get(), &to_client_, &metrics_.to_upstream, Party::client,
+                  FrameWalker(rules_for(Party::client, limits.frames))};
+  to_client_ = {this, upstream_.get(), client_.get(), &to_upstream_, &metrics_.to_client, Party::upstream,
+                FrameWalker(rules_for(Party::upstream, limits.frames))};
   open_ = metrics::GaugeHold(metrics_.tunnels_open);
 }
 
@@ -85,7 +92,7 @@ bool Tunnel::carry_once(Direction& direction) {
   const FrameCounts before = direction.walker.counts();
   char* scratch = direction.from->io().scratch();
   const std::optional<tls::ReadResult> spliced = splice_large(direction);
-  const tls::ReadResult result = spliced ? *spliced : direction.from->read_some(scratch, tls::kScratchSize);
+  const tls::ReadResult result = spliced ? *spliced : read_behind_held(direction, scratch);
   if (result.error == tls::StreamError::would_block) {
     direction.from->on_readable(&Tunnel::on_event, &direction);
     return false;
@@ -101,7 +108,9 @@ bool Tunnel::carry_once(Direction& direction) {
   direction.bytes += result.size;
   direction.metrics->bytes.add(result.size);
   if (!spliced) {
-    forward(direction, scratch, result.size);
+    const std::size_t held = direction.held.size();
+    direction.held.clear();
+    forward(direction, scratch, held + result.size);
   } else if (const ErrorCode& error = direction.to->write_error()) {
     lost(direction.other->sender, error);
   } else if (close_due(direction) && direction.walker.at_boundary()) {
@@ -111,14 +120,23 @@ bool Tunnel::carry_once(Direction& direction) {
   return !done_;
 }
 
+// What did not pass before lies in front of what is read.
+tls::ReadResult Tunnel::read_behind_held(Direction& direction, char* to) {
+  const std::size_t held = direction.held.size();
+  const tls::ReadResult result = direction.from->read_some(to + held, tls::kScratchSize - held);
+  std::copy(direction.held.begin(), direction.held.end(), to);
+  return result;
+}
+
 // What is left of a large frame's payload goes from socket to socket, and so does all of the next one, whose header is looked
 // at where it lies. An echo of 64 KiB takes 34 to 40 us so, 45 to 96 through our memory (2026-11, EPYC; the copies' time depends on
 // the core that has the pages). Nothing: no such frame is due, read.
 std::optional<tls::ReadResult> Tunnel::splice_large(Direction& direction) {
   FrameWalker& walker = direction.walker;
-  if (!walker.frames_are_large() || direction.own_close || !direction.from->can_splice_to(*direction.to)) return {};
+  const bool small = !walker.frames_are_large() || !direction.held.empty();
+  if (small || direction.own_close || !direction.from->can_splice_to(*direction.to)) return {};
   FrameWalker ahead = walker;
-  char header[FrameWalker::kMaxHeader];
+  char header[FrameHeader::kMaxSize];
   std::size_t seen = 0;
   if (walker.at_boundary()) {
     const tls::ReadResult peeked = direction.from->peek(header, sizeof header);
@@ -132,17 +150,17 @@ std::optional<tls::ReadResult> Tunnel::splice_large(Direction& direction) {
   const std::size_t size = seen + std::min<std::uint64_t>(ahead.data_left(), tls::kMostSpliced);
   const std::optional<tls::ReadResult> result = direction.from->splice_to(*direction.to, size);
   if (!result) return {};
+  walker = ahead;
   if (result->size < seen) {
-    walker.walk(header, result->size);
+    walker.take_back(seen - result->size);
   } else {
-    walker = ahead;
     walker.pass_unseen(result->size - seen);
   }
   return result;
 }
 
 bool Tunnel::close_due(const Direction& direction) const noexcept {
-  return close_code_ != 0 && !direction.own_close && !direction.walker.close_seen();
+  return direction.close_code != 0 && !direction.own_close && !direction.walker.close_seen();
 }
 
 void Tunnel::forward(Direction& direction, const char* data, std::size_t size) {
@@ -155,15 +173,20 @@ void Tunnel::forward(Direction& direction, const char* data, std::size_t size) {
     if (boundary > 0) pass = boundary;
   }
   const bool was_closed = walker.close_seen();
+  const bool was_broken = walker.violation() != Violation::none;
   std::size_t walked = was_closed ? 0 : walker.walk(data, pass);
-  const bool discard = direction.own_close || was_closed;
+  const bool discard = direction.own_close || was_closed || was_broken;
   if (!discard && walked > 0) {
     const ErrorCode error = direction.to->write({std::string_view(data, walked)});
     if (error) return lost(direction.other->sender, error);
   }
   if (walker.close_seen() && !was_closed) note_close(direction);
+  if (!was_broken && walker.violation() != Violation::none) refuse(direction);
   if (closes_here && !walker.close_seen() && walker.at_boundary()) put_close(direction);
-  if (walked < size && !walker.close_seen()) walker.walk(data + walked, size - walked);  // only to find the sender's Close
+  if (walked == size || done_ || walker.close_seen()) return;
+  // Nothing of the rest passes: it is looked through for the sender's Close, or is the beginning of what is not whole yet.
+  walked += walker.walk(data + walked, size - walked);
+  if (!walker.close_seen()) direction.held.assign(data + walked, size - walked);
 }
 
 void Tunnel::account(Direction& direction, const FrameCounts& before) {
@@ -171,6 +194,7 @@ void Tunnel::account(Direction& direction, const FrameCounts& before) {
   direction.metrics->frames.add(after.data_frames + after.control_frames - before.data_frames - before.control_frames);
   direction.metrics->messages.add(after.messages - before.messages);
   if (after.payload_bytes != before.payload_bytes || after.data_frames != before.data_frames) last_data_ = Clock::now();
+  if (const Violation seen = direction.walker.take_observed(); seen != Violation::none) note_violation(direction, seen);
   if (finished()) finish();
 }
 
@@ -211,13 +235,42 @@ void Tunnel::note_close(Direction& direction) {
   }
 }
 
+void Tunnel::note_violation(const Direction& direction, Violation violation) {
+  metrics_.count_violation(initiator_of(direction.sender), violation);
+  if (violation_ != Violation::none) return;
+  violation_ = violation;
+  violator_ = direction.sender;
+}
+
+// Its sender has broken a rule and is told so; the other side learns that this one is gone.
+void Tunnel::refuse(Direction& direction) {
+  const Violation violation = direction.walker.violation();
+  note_violation(direction, violation);
+  const std::uint16_t code = close_code_for(violation);
+  const std::string reason = std::string(name_of(direction.sender)) + ": " + std::string(metrics::name_of(violation));
+  if (!closing_ && first_close_code_ == 0) {
+    first_close_code_ = code;
+    first_closer_ = Party::gateway;
+  }
+  if (direction.sender == Party::client) {
+    begin_close(code, kGoingAway, reason, kCloseGrace);
+  } else {
+    begin_close(kInternalError, code, reason, kCloseGrace);
+  }
+}
+
 void Tunnel::close(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace) {
+  begin_close(code, code, reason, grace);
+}
+
+void Tunnel::begin_close(std::uint16_t to_client, std::uint16_t to_upstream, std::string_view reason, std::chrono::milliseconds grace) {
   if (done_ || closing_) return;
   closing_ = true;
-  close_code_ = code;
+  to_client_.close_code = to_client;
+  to_upstream_.close_code = to_upstream;
   close_reason_ = reason;
   if (first_close_code_ == 0) {
-    first_close_code_ = code;
+    first_close_code_ = to_client;
     first_closer_ = Party::gateway;
   }
   deadline_.set_after(to_client_.ended || to_upstream_.ended ? std::min(grace, kCloseGrace) : grace);
@@ -233,14 +286,14 @@ void Tunnel::put_close(Direction& direction) {
   direction.own_close = true;
   std::optional<std::uint32_t> mask;
   if (direction.to == upstream_.get()) mask = static_cast<std::uint32_t>(random_numbers()());
-  const ErrorCode error = direction.to->write({make_close_frame(close_code_, close_reason_, mask)});
+  const ErrorCode error = direction.to->write({make_close_frame(direction.close_code, close_reason_, mask)});
   if (error) lost(direction.other->sender, error);
 }
 
 // Both directions have ended, or each side has answered the Close that we gave it.
 bool Tunnel::finished() const noexcept {
   if (to_client_.ended && to_upstream_.ended) return true;
-  if (close_code_ == 0 || first_closer_ != Party::gateway) return false;
+  if (to_client_.close_code == 0 || first_closer_ != Party::gateway) return false;
   const auto settled = [](const Direction& direction) { return direction.ended || direction.walker.close_seen(); };
   return settled(to_client_) && settled(to_upstream_);
 }
@@ -317,6 +370,8 @@ void Tunnel::finish() {
   summary.to_upstream = totals_of(to_upstream_.walker.counts(), to_upstream_.bytes);
   summary.close_code = first_close_code_;
   summary.close_initiator = first_closer_;
+  summary.violation = violation_;
+  summary.violator = violator_;
   summary.failure = failure_;
   observer_->tunnel_ended(summary);
   upstream_.reset();  // before its place among the endpoint's connections is given back

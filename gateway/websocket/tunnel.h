@@ -1,5 +1,6 @@
 // An established WebSocket pair: carries bytes both ways between a client and a backend, with back-pressure and half-close, and
-// knows where frames begin and end, so that it can count, see idleness, and put a Close of its own in between.
+// knows where frames begin and end, so that it can count, see idleness, put a Close of its own in between, and keep each side from
+// what the other must not send: of a frame that breaks a rule nothing passes.
 //
 // A state machine on the streams' events, not a coroutine: tunnels live for days in their thousands, and this is all that one
 // costs while it is idle. It owns both streams. It is owned by its worker's TunnelSet and used by that thread alone.
@@ -8,7 +9,7 @@
 
 #include <memory>
 
-#include "gateway/websocket/frame.h"
+#include "gateway/websocket/frame_walker.h"
 #include "metrics/websocket_metrics.h"
 #include "tls/deadline.h"
 #include "tls/stream.h"
@@ -29,6 +30,8 @@ struct TunnelSummary {
   DirectionTotals to_client, to_upstream;
   unsigned close_code = 0;  // of the first Close; 0: none was seen
   Party close_initiator = Party::gateway;  // who said Close first, or without one went first
+  Violation violation = Violation::none;   // the first one, also of a limit that is only observed
+  Party violator = Party::client;          // who did it
   ErrorCode failure;        // how a connection was lost; unset: both ended in order
 };
 
@@ -44,6 +47,7 @@ struct TunnelLimits {
   std::uint16_t leave_code = 1012;                        // of leave()
   std::chrono::milliseconds leave_within{20000};
   bool leaves = false;                                    // from the start: its endpoint went as it was opened
+  FrameRules frames = {};                                 // for both sides, apart from `masked`
 };
 
 class TunnelSet;
@@ -86,7 +90,9 @@ class Tunnel {
     metrics::WebSocketMetrics::Direction* metrics = nullptr;
     Party sender = Party::client;
     FrameWalker walker;
+    std::string held{};             // the beginning of a header or a Close whose rest is still to come: it has not passed
     std::uint64_t bytes = 0;
+    std::uint16_t close_code = 0;   // of our own Close to the receiver; 0: we give none
     bool ended = false;       // the sender's end was seen and passed on
     bool own_close = false;   // our Close was put in: nothing of the sender's follows it
   };
@@ -94,9 +100,13 @@ class Tunnel {
   void pump(Direction& direction);
   bool carry_once(Direction& direction);  // false: nothing more now, or the tunnel has ended
   std::optional<tls::ReadResult> splice_large(Direction& direction);
+  tls::ReadResult read_behind_held(Direction& direction, char* to);
   void forward(Direction& direction, const char* data, std::size_t size);
   bool close_due(const Direction& direction) const noexcept;
   void account(Direction& direction, const FrameCounts& before);
+  void refuse(Direction& direction);
+  void note_violation(const Direction& direction, Violation violation);
+  void begin_close(std::uint16_t to_client, std::uint16_t to_upstream, std::string_view reason, std::chrono::milliseconds grace);
   void put_close(Direction& direction);
   void lost(Party party, const ErrorCode& error);
   void sender_ended(Direction& direction);
@@ -124,10 +134,11 @@ class Tunnel {
   bool moves_ = false;             // leaves_at_ is of move()
   tls::Deadline deadline_;      // idleness, or when it leaves; once closing, the grace time
   bool closing_ = false;        // both sides said Close, or we do: nothing but the end is awaited
-  std::uint16_t close_code_ = 0;       // of our own Close; 0: we give none
-  std::string close_reason_;
+  std::string close_reason_;           // of our own Close
   unsigned first_close_code_ = 0;
   Party first_closer_ = Party::gateway;
+  Violation violation_ = Violation::none;
+  Party violator_ = Party::client;
   ErrorCode failure_;
   metrics::GaugeHold open_;
   bool done_ = false;

@@ -31,6 +31,9 @@ void check_numbers(const std::string& text) {
     FUZZ_CHECK(duration->count() >= 0 && *duration <= config::kLongestDuration);
     FUZZ_CHECK(config::parse_duration(config::duration_text(*duration)) == duration);
   }
+  if (const auto rate = config::parse_rate(text)) {
+    FUZZ_CHECK(rate->times > 0 && config::parse_rate(config::rate_text(*rate)) == rate);
+  }
   if (const auto size = config::parse_size(text)) {
     FUZZ_CHECK(config::parse_size(config::size_text(*size)) == size);
   }

@@ -1,7 +1,7 @@
 // Frames are counted the same however the bytes are split, and also where payload passes unseen; and a boundary that is promised is one.
 #include <string>
 
-#include "gateway/websocket/frame.h"
+#include "gateway/websocket/frame_walker.h"
 #include "tests/fuzz/check.h"
 
 namespace {
@@ -33,29 +33,43 @@ void check_boundary(FrameWalker walker, const char* data, std::size_t size) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view bytes = fuzz::as_text(data, size);
-  FrameWalker whole;
+  if (size == 0) return 0;
+  websocket::FrameRules rules;
+  rules.masked = (data[0] & 1) != 0;
+  rules.reserved_bits = (data[0] & 2) != 0 ? 0x40 : 0;
+  rules.any_reserved_bits = (data[0] & 4) != 0;
+  rules.max_message = (data[0] & 8) != 0 ? 300 : websocket::FrameRules::kAny;
+  rules.observe = (data[0] & 16) != 0;
+  const std::string_view bytes = fuzz::as_text(data + 1, size - 1);
+  FrameWalker whole(rules);
   check_boundary(whole, bytes.data(), bytes.size());
   const std::size_t walked = whole.walk(bytes.data(), bytes.size());
   FUZZ_CHECK(walked <= bytes.size());
-  FUZZ_CHECK(walked == bytes.size() || whole.close_seen());
+  const bool stopped = whole.close_seen() || whole.violation() != websocket::Violation::none;
+  FUZZ_CHECK(stopped || bytes.size() - walked <= FrameWalker::kMaxHeld);
 
-  FrameWalker dripping;
+  // Up to where it stopped: as pieces, of which what did not pass is given again.
+  FrameWalker dripping(rules);
   fuzz::Pieces pieces(bytes);
-  std::size_t at = 0;
-  while (at < walked) {
-    // Memory of its own, so that a read behind the piece is seen.
-    const std::string piece(bytes.substr(at, pieces.next(walked - at)));
-    check_boundary(dripping, piece.data(), piece.size());
-    if (piece.size() % 2 == 0 && dripping.data_left() >= piece.size()) {
-      dripping.pass_unseen(piece.size());
-      at += piece.size();
+  std::size_t passed = 0;
+  std::size_t given = 0;
+  while (given < walked) {
+    const std::size_t piece = pieces.next(walked - given);
+    given += piece;
+    if (piece % 2 == 0 && passed == given - piece && dripping.data_left() >= piece) {
+      dripping.pass_unseen(piece);
+      passed = given;
       continue;
     }
-    const std::size_t taken = dripping.walk(piece.data(), piece.size());
-    FUZZ_CHECK(taken == piece.size());
-    at += taken;
+    // Memory of its own, so that a read behind it is seen.
+    const std::string held(bytes.substr(passed, given - passed));
+    check_boundary(dripping, held.data(), held.size());
+    passed += dripping.walk(held.data(), held.size());
+    FUZZ_CHECK(given - passed <= FrameWalker::kMaxHeld);
+    FUZZ_CHECK(passed == given || dripping.at_boundary());
   }
-  check_same(whole, dripping);
+  FUZZ_CHECK(passed == walked);
+  if (whole.violation() == websocket::Violation::none) check_same(whole, dripping);
+  whole.walk(bytes.data() + walked, bytes.size() - walked);  // it can still be looked through for a Close
   return 0;
 }

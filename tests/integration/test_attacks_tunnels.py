@@ -36,12 +36,13 @@ def tunnels(crowd):
 
 
 def fort_of_tunnels(lab, ca, script=accept_and_read, **websocket):
-    return Fort(lab, ca, target=lab.backend(script, record=False), route={"websocket": websocket})
+    rules = {"max_message_size": "off", **websocket}
+    return Fort(lab, ca, target=lab.backend(script, record=False), route={"websocket": rules})
 
 
 def test_frame_headers_that_drip(lab, ca):
-    """A header that is not whole is no frame, so that idle_timeout counts on. There is no boundary for a Close towards the
-    backend then, and the attackers do not answer theirs: five seconds later they are cut."""
+    """A header that is not whole is no frame, so that idle_timeout counts on. The attackers do not answer their Close: five
+    seconds later they are cut."""
     fort = fort_of_tunnels(lab, ca, idle_timeout=duration(1))
     with fort.siege(memory=10) as siege, tunnels(Crowd(fort.port, CROWD, upgrade_bytes())) as crowd:
         for byte in LARGEST_FRAME[:12]:
@@ -78,17 +79,20 @@ def test_pings_do_not_keep_a_tunnel(lab, ca):
 
 
 def test_frames_of_impossible_length(lab, ca):
-    """Nothing is set aside for them. Whether there may be such a frame is for the ends to judge."""
+    """Nothing is set aside for those that there may be. The others are refused before a byte of them is passed on."""
     fort = fort_of_tunnels(lab, ca)
     with fort.siege(memory=10) as siege:
         with tunnels(Crowd(fort.port, CROWD, upgrade_bytes())) as crowd:
             lengths = [2**63 - 1, 2**63, 2**64 - 1]
             for member, length in zip(crowd.members, itertools.cycle(lengths)):
                 crowd.push(member, b"\x82\xff" + length.to_bytes(8, "big") + b"mask" + bytes(1000))
-            siege.wait_counted(CROWD, "sluice_websocket_frames_total", route="attacked", direction="to_upstream")
+            impossible = sum(1 for index in range(CROWD) if lengths[index % 3] >= 2**63)
+            siege.wait_counted(CROWD - impossible, "sluice_websocket_frames_total", route="attacked", direction="to_upstream")
+            siege.wait_counted(impossible, "sluice_websocket_violations_total", sender="client", rule="impossible_length")
             crowd.drip(bytes(1000), every=0.05, duration=0.5)
-            assert len(crowd.alive()) == CROWD
-        siege.wait_counted(CROWD, CLOSES, initiator="client", code="none")
+            assert len(crowd.alive()) == CROWD, "their Close is not answered"
+        siege.wait_counted(CROWD - impossible, CLOSES, initiator="client", code="none")
+        siege.wait_counted(impossible, CLOSES, initiator="gateway", code="1002")
 
 
 @pytest.mark.parametrize("name,flood", [

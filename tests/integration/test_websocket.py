@@ -5,7 +5,7 @@ import pytest
 from support.http_message import read_response, request_bytes, response_bytes
 from support.raw_backend import echo_websocket
 from support.waiting import wait_until
-from support.websocket import (BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT, accept_for, close_payload,
+from support.websocket import (BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT, accept_for, close_payload, frame_bytes,
                                open_websocket, upgrade_bytes)
 
 ACCEPTED = [
@@ -175,7 +175,7 @@ def test_any_other_answer_is_passed_on(lab, status, body):
 
 def test_bytes_behind_the_upgrade_wait_for_the_101(lab):
     """They might be a request meant for the backend (smuggling by upgrade): not one goes out before."""
-    early = request_bytes("GET", "/smuggled")
+    early = frame_bytes(TEXT, request_bytes("GET", "/smuggled"), mask=True)
 
     def script(peer):
         request = peer.read_request_head()

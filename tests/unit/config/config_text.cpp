@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "config/interpolation.h"
+#include "config/origin.h"
 #include "config/value_text.h"
 
 namespace sluice::config {
@@ -275,6 +276,17 @@ void write(Writer& out, const Route& route) {
   out.line("websocket.enabled", text_of(route.websocket.enabled));
   out.line("websocket.idle_timeout", text_of(route.websocket.idle_timeout));
   out.line("websocket.max_tunnels", text_of(route.websocket.max_tunnels));
+  if (route.websocket.max_tunnels_per_client) {
+    out.line("websocket.max_tunnels_per_client", text_of(route.websocket.max_tunnels_per_client));
+  }
+  if (route.websocket.handshake_rate) out.line("websocket.handshake_rate", rate_text(*route.websocket.handshake_rate));
+  for (const AllowedOrigin& origin : route.websocket.origins) out.line("websocket.origin", origin_text(origin));
+  const WebSocketRules defaults;
+  if (route.websocket.max_message_size != defaults.max_message_size) {
+    out.line("websocket.max_message_size", text_of(route.websocket.max_message_size));
+  }
+  if (route.websocket.max_frame_size) out.line("websocket.max_frame_size", text_of(route.websocket.max_frame_size));
+  if (route.websocket.observe) out.line("websocket.observe", text_of(route.websocket.observe));
   const WebSocketDrain& drain = route.websocket.drain;
   if (drain.code != WebSocketDrain().code || drain.over != WebSocketDrain().over) {
     out.line("websocket.drain", std::to_string(drain.code) + " over " + duration_text(drain.over));

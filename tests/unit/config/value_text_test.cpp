@@ -34,6 +34,16 @@ TEST(ParsePercent, TakesWholeNumbersFromOneToHundred) {
   }
 }
 
+TEST(ParseRate, TakesSoManyInASecondMinuteOrHour) {
+  EXPECT_EQ(parse_rate("10/s"), (Rate{10, seconds(1)}));
+  EXPECT_EQ(parse_rate("600/m"), (Rate{600, minutes(1)}));
+  EXPECT_EQ(parse_rate("1/h"), (Rate{1, hours(1)}));
+  for (const char* text : {"", "10", "/s", "0/s", "10/", "10/ms", "10/d", "10 /s", "10/ s", " 10/s", "10/s ", "10/S", "10/1s", "1.5/s", "-1/s",
+                           "10/m/s", "off", "18446744073709551616/s"}) {
+    EXPECT_EQ(parse_rate(text), std::nullopt) << text;
+  }
+}
+
 TEST(ParseSize, TakesBinaryAndDecimalUnits) {
   EXPECT_EQ(parse_size("123"), 123u);
   EXPECT_EQ(parse_size("123B"), 123u);
@@ -67,6 +77,7 @@ TEST(Texts, AreReadBackAsTheSame) {
   for (const std::uint64_t bytes : {0ull, 1ull, 1024ull, 65536ull, 1000ull, 1ull << 40, 10'000'000ull}) {
     EXPECT_EQ(parse_size(size_text(bytes)), bytes);
   }
+  for (const char* text : {"10/s", "600/m", "1/h"}) EXPECT_EQ(rate_text(*parse_rate(text)), text);
   EXPECT_EQ(duration_text(seconds(90)), "1m30s");
   EXPECT_EQ(size_text(16 << 20), "16MiB");
 }

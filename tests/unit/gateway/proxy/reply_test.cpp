@@ -40,8 +40,11 @@ TEST(ReplyForTest, Refusals) {
       {Refusal::no_host, 400},
       {Refusal::method_not_allowed, 405},
       {Refusal::upgrades_disabled, 403},
+      {Refusal::origin_not_allowed, 403},
       {Refusal::maintenance, 503},
+      {Refusal::too_many_handshakes, 429},
       {Refusal::too_many_tunnels, 503},
+      {Refusal::too_many_tunnels_of_client, 503},
       {Refusal::request_too_large, 413},
       {Refusal::request_head_timeout, 408},
       {Refusal::request_body_timeout, 408},
@@ -99,7 +102,11 @@ TEST(SendReplyTest, HasTheFieldsThatAStatusAsksFor) {
   EXPECT_EQ(exchange.field("Sec-WebSocket-Version"), "13");
   EXPECT_EQ(exchange.field("Allow"), "(none)");
   send_reply(exchange, reply_for(FailureCode::no_endpoint));
-  EXPECT_NE(exchange.field("Retry-After"), "(none)");
+  EXPECT_EQ(exchange.field("Retry-After"), "5");
+  Reply later = reply_for(Refusal::too_many_handshakes);
+  later.retry_after = std::chrono::seconds(7);
+  send_reply(exchange, later);
+  EXPECT_EQ(exchange.field("Retry-After"), "7");
 }
 
 TEST(SendReplyTest, HeadGetsTheLengthButNoBody) {

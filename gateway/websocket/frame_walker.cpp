@@ -1,0 +1,178 @@
+#include "gateway/websocket/frame_walker.h"
+
+#include <algorithm>
+
+namespace sluice::websocket {
+namespace {
+
+constexpr std::uint64_t kHighestBit = std::uint64_t{1} << 63;
+
+bool is(const FrameHeader& header, Opcode opcode) noexcept { return header.opcode() == static_cast<std::uint8_t>(opcode); }
+
+bool is_reserved(std::uint8_t opcode) noexcept {
+  return opcode > static_cast<std::uint8_t>(Opcode::pong) ||
+         (opcode > static_cast<std::uint8_t>(Opcode::binary) && opcode < static_cast<std::uint8_t>(Opcode::close));
+}
+
+// The payload of a Close frame, unmasked.
+class ClosePayload {
+ public:
+  explicit ClosePayload(const FrameHeader& header) noexcept : size_(header.payload()) {
+    const std::uint8_t* payload = header.bytes + header.size();
+    for (std::size_t i = 0; i < size_; ++i) {
+      bytes_[i] = static_cast<char>(header.masked() ? payload[i] ^ header.mask()[i % FrameHeader::kMaskSize] : payload[i]);
+    }
+  }
+  std::uint16_t code() const noexcept {
+    return static_cast<std::uint16_t>(static_cast<unsigned char>(bytes_[0]) << 8 | static_cast<unsigned char>(bytes_[1]));
+  }
+  std::string_view reason() const noexcept { return {bytes_ + 2, size_ - 2}; }
+
+ private:
+  std::size_t size_;
+  char bytes_[FrameHeader::kMaxControlPayload];
+};
+
+}  // namespace
+
+std::size_t FrameWalker::walk(const char* data, std::size_t size) noexcept {
+  std::size_t walked = 0;
+  while (walked < size && !close_seen_) {
+    const std::size_t taken = payload_left_ > 0 ? take_payload(size - walked) : take_header(data + walked, size - walked);
+    if (taken == 0) break;
+    walked += taken;
+  }
+  return walked;
+}
+
+std::size_t FrameWalker::boundary_within(const char* data, std::size_t size) const noexcept {
+  FrameWalker probe = *this;
+  std::size_t walked = 0;
+  std::size_t boundary = 0;
+  while (walked < size && !probe.close_seen_) {
+    const std::size_t left = size - walked;
+    const std::size_t taken = probe.payload_left_ > 0 ? probe.take_payload(left) : probe.take_header(data + walked, left);
+    if (taken == 0) break;
+    walked += taken;
+    if (probe.at_boundary()) boundary = walked;
+  }
+  return boundary;
+}
+
+void FrameWalker::pass_unseen(std::uint64_t size) noexcept {
+  payload_left_ -= size;
+  counts_.payload_bytes += size;
+}
+
+void FrameWalker::take_back(std::size_t size) noexcept {
+  payload_left_ += size;
+  payload_left_is_data_ = true;
+  counts_.payload_bytes -= size;  // below 0 it wraps, and comes back as they pass
+}
+
+std::size_t FrameWalker::take_payload(std::size_t size) noexcept {
+  const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(payload_left_, size));
+  payload_left_ -= taken;
+  if (payload_left_is_data_) counts_.payload_bytes += taken;
+  return taken;
+}
+
+std::size_t FrameWalker::take_header(const char* data, std::size_t size) noexcept {
+  if (size < 2) return 0;
+  const FrameHeader header{reinterpret_cast<const std::uint8_t*>(data)};
+  const std::size_t header_size = header.size();
+  if (size < header_size) return 0;
+  if (violation_ != Violation::none) return skip_header(header);
+  violation_ = judge(header);
+  if (violation_ != Violation::none) return 0;
+  if (is(header, Opcode::close)) return take_close(header, size);
+  payload_left_ = header.payload();
+  payload_left_is_data_ = !header.is_control();
+  if (payload_left_is_data_) {
+    begin_data(header);
+  } else {
+    ++counts_.control_frames;
+  }
+  return header_size;
+}
+
+void FrameWalker::begin_data(const FrameHeader& header) noexcept {
+  large_ = payload_left_ >= kLargePayload;
+  ++counts_.data_frames;
+  message_size_ = in_message_ ? message_size_ + payload_left_ : payload_left_;
+  in_message_ = !header.final();
+  if (header.final()) ++counts_.messages;
+}
+
+// Of a sender that broke a rule it is enough that it says Close.
+std::size_t FrameWalker::skip_header(const FrameHeader& header) noexcept {
+  close_seen_ = is(header, Opcode::close);
+  payload_left_ = close_seen_ ? 0 : header.payload();
+  payload_left_is_data_ = false;
+  return header.size();
+}
+
+std::size_t FrameWalker::take_close(const FrameHeader& header, std::size_t size) noexcept {
+  const std::size_t payload = header.payload();
+  if (size < header.size() + payload) return 0;
+  if (payload == 1) violation_ = Violation::close_payload;
+  if (payload >= 2) {
+    const ClosePayload close(header);
+    close_code_ = close.code();
+    if (!may_be_sent(close.code())) {
+      violation_ = Violation::close_code;
+    } else if (!is_utf8(close.reason())) {
+      violation_ = Violation::close_reason;
+    }
+  }
+  if (violation_ != Violation::none) return 0;
+  ++counts_.control_frames;
+  close_seen_ = true;
+  return header.size() + payload;
+}
+
+Violation FrameWalker::judge(const FrameHeader& header) noexcept {
+  const std::uint8_t opcode = header.opcode();
+  const bool begins_message = opcode == static_cast<std::uint8_t>(Opcode::text) || opcode == static_cast<std::uint8_t>(Opcode::binary);
+  const std::uint8_t allowed = begins_message ? rules_.reserved_bits : 0;
+  if ((header.reserved_bits() & ~allowed) != 0 && !rules_.any_reserved_bits) return Violation::reserved_bits;
+  if (is_reserved(opcode)) return Violation::reserved_opcode;
+  if (header.masked() != rules_.masked) return rules_.masked ? Violation::unmasked : Violation::masked;
+  const std::uint64_t payload = header.payload();
+  if (payload >= kHighestBit) return Violation::impossible_length;
+  if (!header.length_is_shortest()) return Violation::long_length;
+  if (header.is_control()) {
+    if (payload > FrameHeader::kMaxControlPayload) return Violation::control_too_long;
+    return header.final() ? Violation::none : Violation::control_fragmented;
+  }
+  if (begins_message && in_message_) return Violation::missing_continuation;
+  if (!begins_message && !in_message_) return Violation::unexpected_continuation;
+  return judge_size(payload);
+}
+
+Violation FrameWalker::judge_size(std::uint64_t payload) noexcept {
+  const std::uint64_t before = in_message_ ? message_size_ : 0;
+  Violation violation = Violation::none;
+  if (payload > rules_.max_frame) violation = Violation::frame_too_big;
+  // Of an observed one, once.
+  if (before <= rules_.max_message && payload > rules_.max_message - before) violation = Violation::message_too_big;
+  if (!rules_.observe || violation == Violation::none) return violation;
+  observed_ = violation;
+  return Violation::none;
+}
+
+std::optional<std::uint16_t> FrameWalker::close_code() const noexcept {
+  if (!close_seen_) return std::nullopt;
+  return close_code_;
+}
+
+std::uint16_t close_code_for(Violation violation) noexcept {
+  switch (violation) {
+    case Violation::close_reason: return kInvalidPayload;
+    case Violation::frame_too_big:
+    case Violation::message_too_big: return kMessageTooBig;
+    default: return kProtocolError;
+  }
+}
+
+}  // namespace sluice::websocket

@@ -1,0 +1,29 @@
+#include "metrics/websocket_violation.h"
+
+#include <array>
+
+namespace sluice::metrics {
+
+std::string_view name_of(Violation violation) noexcept {
+  static constexpr std::array<std::string_view, static_cast<std::size_t>(Violation::count_)> kNames = {
+      "none",
+      "reserved_bits",
+      "reserved_opcode",
+      "unmasked",
+      "masked",
+      "long_length",
+      "impossible_length",
+      "control_too_long",
+      "control_fragmented",
+      "unexpected_continuation",
+      "missing_continuation",
+      "close_payload",
+      "close_code",
+      "close_reason",
+      "frame_too_big",
+      "message_too_big",
+  };
+  return kNames[static_cast<std::size_t>(violation)];
+}
+
+}  // namespace sluice::metrics

@@ -1,0 +1,147 @@
+// What a side must not send: nothing of it passes, and both sides are told. Each rule: frame_rules_test.cpp.
+#include "tests/unit/gateway/websocket/frame_bytes.h"
+#include "tests/unit/gateway/websocket/tunnel_fixture.h"
+
+namespace sluice::websocket {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+std::string reserved(bool masked) {
+  Frame frame{.opcode = static_cast<Opcode>(3), .payload = "?"};
+  if (masked) frame.mask = kMask;
+  return encode(frame);
+}
+
+TEST_F(TunnelTest, AClientThatBreaksARuleIsToldAndTheUpstreamLearnsThatItIsGone) {
+  open();
+  const std::string fine = from_client(Opcode::text, "fine");
+  client_.send(fine + reserved(true) + from_client(Opcode::text, "behind"));
+  harness_.settle();
+  const std::string at_upstream = upstream_.receive();
+  ASSERT_THAT(at_upstream, StartsWith(fine));
+  const std::optional<CloseFrame> to_upstream = read_close(at_upstream.substr(fine.size()));
+  ASSERT_TRUE(to_upstream);
+  EXPECT_EQ(to_upstream->code, 1001u);
+  EXPECT_EQ(to_upstream->reason, "client: reserved_opcode");
+  const std::optional<CloseFrame> to_client = read_close(client_.receive());
+  ASSERT_TRUE(to_client);
+  EXPECT_EQ(to_client->code, 1002u);
+  EXPECT_FALSE(ended()) << "the answers are waited for";
+  client_.send(client_close(1002));
+  upstream_.send(upstream_close(1001));
+  ASSERT_TRUE(wait_ended(1s));
+  EXPECT_EQ(ending_.summary.violation, Violation::reserved_opcode);
+  EXPECT_EQ(ending_.summary.violator, Party::client);
+  EXPECT_EQ(ending_.summary.close_code, 1002u);
+  EXPECT_EQ(ending_.summary.close_initiator, Party::gateway);
+  EXPECT_THAT(harness_.registry.scrape(),
+              HasSubstr(R"(sluice_websocket_violations_total{route="chat",rule="reserved_opcode",sender="client"} 1)"));
+}
+
+TEST_F(TunnelTest, AnUpstreamThatBreaksARuleIsToldAndTheClientHearsOfAnError) {
+  open();
+  upstream_.send(from_client(Opcode::text, "a server does not mask"));
+  harness_.settle();
+  const std::optional<CloseFrame> to_client = read_close(client_.receive());
+  ASSERT_TRUE(to_client);
+  EXPECT_EQ(to_client->code, 1011u);
+  const std::optional<CloseFrame> to_upstream = read_close(upstream_.receive());
+  ASSERT_TRUE(to_upstream);
+  EXPECT_EQ(to_upstream->code, 1002u);
+  client_.finish();
+  upstream_.finish();
+  ASSERT_TRUE(wait_ended(1s));
+  EXPECT_EQ(ending_.summary.violation, Violation::masked);
+  EXPECT_EQ(ending_.summary.violator, Party::upstream);
+  EXPECT_EQ(ending_.summary.close_code, 1002u);
+}
+
+// One that never answers, and goes on sending.
+TEST_F(TunnelTest, ASenderThatIsNotInterestedIsCutAfterAWhile) {
+  open();
+  client_.send(std::string(1000, '\xff'));
+  harness_.settle();
+  EXPECT_TRUE(read_close(client_.receive()));
+  for (int i = 0; i < 10; ++i) {
+    client_.send(std::string(100000, '\xff'));
+    harness_.settle();
+  }
+  EXPECT_FALSE(ended());
+  EXPECT_TRUE(wait_ended(7s));
+}
+
+// The other side is in the middle of a frame: it is completed first.
+TEST_F(TunnelTest, TheSenderIsToldBehindTheFrameThatItIsGetting) {
+  open();
+  const std::string down = from_upstream(Opcode::binary, pattern(300));
+  upstream_.send(down.substr(0, 100));
+  harness_.settle();
+  EXPECT_EQ(client_.receive(), down.substr(0, 100));
+  client_.send(reserved(true));
+  harness_.settle();
+  EXPECT_EQ(client_.receive(), "");
+  upstream_.send(down.substr(100) + from_upstream(Opcode::text, "next").substr(0, 3));
+  harness_.settle();
+  const std::string rest = client_.receive();
+  EXPECT_EQ(rest.substr(0, 204), down.substr(100));
+  EXPECT_TRUE(read_close(rest.substr(204)));
+}
+
+TEST_F(TunnelTest, LargeFramesAreJudgedBeforeTheyAreSpliced) {
+  TunnelLimits limits;
+  limits.frames.max_message = 100 * 1024;
+  open(limits);
+  const std::string most = from_client(Opcode::binary, pattern(100 * 1024));
+  EXPECT_TRUE(carry(client_, upstream_, most) == most);
+  client_.send(from_client(Opcode::binary, pattern(100 * 1024 + 1)).substr(0, 20000));
+  harness_.settle();
+  EXPECT_TRUE(read_close(upstream_.receive())) << "nothing of it has passed";
+  EXPECT_EQ(read_close(client_.receive())->code, 1009u);
+}
+
+TEST_F(TunnelTest, LengthsThatNobodyCanSend) {
+  const std::string large = from_client(Opcode::binary, pattern(100 * 1024));
+  for (int first = 0x80; first <= 0xff; first += 0x1f) {
+    open();
+    EXPECT_TRUE(carry(client_, upstream_, large) == large);
+    client_.send("\x82\xff" + std::string(1, static_cast<char>(first)) + std::string(7, '\xff') + "mask" + pattern(40000));
+    harness_.settle();
+    EXPECT_TRUE(read_close(upstream_.receive())) << first;
+    EXPECT_EQ(read_close(client_.receive())->code, 1002u);
+    tunnel_->cut();
+  }
+}
+
+TEST_F(TunnelTest, WhatIsOnlyObservedPassesAndIsCounted) {
+  TunnelLimits limits;
+  limits.frames.max_frame = 3;
+  limits.frames.observe = true;
+  open(limits);
+  const std::string up = from_client(Opcode::text, "four") + from_client(Opcode::text, "five!");
+  EXPECT_EQ(carry(client_, upstream_, up), up);
+  EXPECT_EQ(client_.receive(), "");
+  tunnel_->cut();
+  EXPECT_EQ(ending_.summary.violation, Violation::frame_too_big);
+  EXPECT_EQ(ending_.summary.close_code, 0u);
+}
+
+// The broken Close is not passed on; ours says why.
+TEST_F(TunnelTest, ACloseThatMustNotBeSent) {
+  open();
+  client_.send(make_close_frame(1000, "", kMask));
+  harness_.settle();
+  EXPECT_EQ(upstream_.receive(), make_close_frame(1000, "", kMask));
+  upstream_.send(encode({.opcode = Opcode::close, .payload = close_payload(2000)}));
+  harness_.settle();
+  EXPECT_EQ(read_close(client_.receive())->code, 1011u);
+  client_.finish();
+  upstream_.finish();
+  ASSERT_TRUE(wait_ended(1s));
+  EXPECT_EQ(ending_.summary.close_code, 1000u) << "who said Close first";
+  EXPECT_EQ(ending_.summary.violation, Violation::close_code);
+}
+
+}  // namespace
+}  // namespace sluice::websocket
