@@ -122,6 +122,7 @@ std::size_t Tunnel::pass_frames(Direction& direction, std::string_view bytes) {
     if (run == 0) break;
     if (walker.fate() == Fate::passes && !discard && !pass(direction, bytes.substr(walked, run))) break;
     walked += run;
+    if (!discard && walker.violation() != Violation::none) break;  // what follows is walked otherwise from here on
   }
   return walked;
 }
