@@ -206,11 +206,19 @@ def verdict(case, seen):
     return OK if seen.close == wanted else NOT_STRICT if seen.close else FAILED
 
 
-def worse(case, direct_port, gateway_port, tries=3):
-    """How the gateway's verdict is worse than the backend's own, or None. Real backends schedule for themselves what they answer,
-    so only what is worse each time counts. Directly some faults are ignored, so that nothing comes of them."""
+def too_bad(case, mode, direct_port, gateway_port, tries=3):
+    """What is wrong with the gateway's verdict, or None: forwarding, it is no worse than the backend's own; terminating, the gateway is
+    alone responsible. Real backends schedule for themselves what they answer, so only what is wrong each time counts. Directly some
+    faults are ignored, so that nothing comes of them."""
     for _ in range(tries):
-        direct, through = converse(direct_port, case, 1), converse(gateway_port, case, 5)
-        if verdict(case, through) >= verdict(case, direct) and through.agreed == direct.agreed:
+        through = converse(gateway_port, case, 5)
+        if mode == "terminate":
+            bar, direct = OK, "not asked"
+        else:
+            direct = converse(direct_port, case, 1)
+            bar = verdict(case, direct)
+            if through.agreed != direct.agreed:
+                continue
+        if verdict(case, through) >= bar:
             return None
     return f"{case}: directly {direct}, through the gateway {through}"
