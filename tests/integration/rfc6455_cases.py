@@ -97,6 +97,22 @@ fault("5.2", "a continuation says 7 in 2 bytes", "long_length", header(0x80, 7, 
 for first, length in product((0x81, 0x82), (2**63, 2**63 + 5, 2**64 - 1)):
     fault("5.2", f"{NAMES[first & 15]} says {length:#x}", "impossible_length", header(first, length, 8))
 
+# Large frames, which a gateway may carry without looking at their payload, and what follows them.
+LARGE = binary(bytes(range(256)) * 400)
+good("5.2", "large frames one after the other", LARGE, LARGE, LARGE, HELLO, LARGE)
+good("5.2", "control frames between large ones", LARGE, frame(PING, b"1"), LARGE, frame(PONG), frame(PING, b"2"), LARGE, frame(PING, b"3"))
+good("5.2", "a Close behind large frames", LARGE, LARGE, close(1000, b"done"))
+good("5.2", "large fragments with Pings between",
+     *(one for part in fragments(BINARY, *[bytes(50_000)] * 4) for one in (part, frame(PING, b"p"))))
+for name, rule, bad in (("an unmasked frame", "unmasked", frame_bytes(BINARY, bytes(100_000))),
+                        ("reserved bits", "reserved_bits", binary(bytes(100_000), rsv=1)),
+                        ("a reserved opcode", "reserved_opcode", frame(11, b"x")),
+                        ("a continuation", "unexpected_continuation", more(bytes(100_000))),
+                        ("a long length", "long_length", header(0x82, 65535, 8) + bytes(65535)),
+                        ("a Ping that is too long", "control_too_long", frame(PING, bytes(70_000)))):
+    fault("5.2", f"{name} behind large frames", rule, bad, LARGE * 3)
+fault("5.4", "a large message in a large one", "missing_continuation", LARGE, binary(bytes(100_000), fin=False))
+
 # 5.2 reserved bits, without an extension.
 for opcode, rsv in product((TEXT, BINARY, PING, PONG, CLOSE), range(1, 8)):
     payload = close_payload(1000) if opcode == CLOSE else b"x"
