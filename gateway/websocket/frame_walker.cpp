@@ -100,7 +100,10 @@ std::size_t FrameWalker::take_header(const char* data, std::size_t size, bool be
   if (violation_ != Violation::none) return skip_header(header);
   violation_ = judge(header);
   if (violation_ != Violation::none || has_to_wait(header)) return 0;
-  if (is(header, Opcode::close)) return begins_run || fate_ == Fate::passes ? take_close(header, size) : 0;
+  if (is(header, Opcode::close)) {
+    const Fate fate = swallows_close_ ? Fate::swallowed : Fate::passes;
+    return begins_run || fate_ == fate ? take_close(header, size) : 0;
+  }
   const bool whole = size - header_size >= header.payload();
   if (pong_expected_ && is(header, Opcode::pong) && !whole) return 0;
   const Fate fate = drops_ || pong_expected_ ? fate_of(header) : Fate::passes;
@@ -175,7 +178,7 @@ std::size_t FrameWalker::take_close(const FrameHeader& header, std::size_t size)
     }
   }
   if (violation_ != Violation::none) return 0;
-  fate_ = Fate::passes;
+  fate_ = swallows_close_ ? Fate::swallowed : Fate::passes;
   ++counts_.closes;
   close_seen_ = true;
   return header.size() + payload;
