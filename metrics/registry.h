@@ -90,12 +90,17 @@ class Histogram {
   std::vector<double, CacheLineAllocator<double>> bounds_;
   std::vector<Counter, CacheLineAllocator<Counter>> buckets_;
   std::atomic<double> sum_{0};
+  // Of the writer alone: the bucket of the last value, which begins above `below_` and ends with `upper_`.
+  std::size_t last_ = 0;
+  double below_ = 0;
+  double upper_ = 0;
 };
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-// Bounds in seconds.
+// Bounds, in seconds and bytes.
 extern const std::vector<double> kLatencyBounds;   // 0.5 ms to 60 s, for requests, connects, responses
+extern const std::vector<double> kSizeBounds;      // 64 B to 16 MiB
 extern const std::vector<double> kDurationBounds;  // 1 s to 7 days, for tunnels
 
 class Registry {

@@ -10,7 +10,10 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(UpgradeResult::c
     "accepted",       "rejected_client",       "rejected_route",   "rejected_origin", "rejected_rate",
     "rejected_limit", "rejected_client_limit", "refused_upstream", "failed_upstream", "client_left"};
 
-constexpr std::array<std::string_view, 3> kInitiators = {"client", "upstream", "gateway"};
+constexpr std::array<std::string_view, static_cast<std::size_t>(Party::count_)> kParties = {"client", "upstream", "gateway"};
+
+constexpr std::array<std::string_view, static_cast<std::size_t>(Observed::count_)> kObserved = {
+    "origins", "handshake_rate", "max_tunnels", "max_tunnels_per_client", "max_lifetime"};
 
 // Close codes with a cell of their own (RFC 6455, 7.4.1, and the registry kept since).
 constexpr unsigned kFirstCode = 1000;
@@ -43,6 +46,12 @@ std::string code_name(std::size_t index) {
   }
 }
 
+Counter& control_frames(Registry& registry, unsigned worker, Labels labels, std::string_view opcode) {
+  labels.push_back({"opcode", std::string(opcode)});
+  return registry.counter(worker, "sluice_websocket_control_frames_total",
+                          "WebSocket control frames carried, by route, direction and opcode.", labels);
+}
+
 WebSocketMetrics::Direction direction(Registry& registry, unsigned worker, std::string_view route,
                                       std::string_view name) {
   const Labels labels = {{"route", std::string(route)}, {"direction", std::string(name)}};
@@ -51,12 +60,30 @@ WebSocketMetrics::Direction direction(Registry& registry, unsigned worker, std::
           registry.counter(worker, "sluice_websocket_messages_total",
                            "WebSocket messages carried, by route and direction.", labels),
           registry.counter(worker, "sluice_websocket_bytes_total",
-                           "Bytes carried through tunnels as on the wire, by route and direction.", labels)};
+                           "Bytes carried through tunnels as on the wire, by route and direction.", labels),
+          registry.histogram(worker, "sluice_websocket_message_bytes",
+                             "Sizes of WebSocket messages as on the wire, by route and direction.", kSizeBounds, labels),
+          control_frames(registry, worker, labels, "ping"),
+          control_frames(registry, worker, labels, "pong"),
+          control_frames(registry, worker, labels, "close"),
+          registry.counter(worker, "sluice_websocket_pauses_total",
+                           "Times that a sender had to wait because its receiver took no more, by route and direction.", labels)};
+}
+
+WebSocketMetrics::Peer peer(Registry& registry, unsigned worker, std::string_view route, std::string_view name) {
+  const Labels labels = {{"route", std::string(route)}, {"peer", std::string(name)}};
+  return {registry.histogram(worker, "sluice_websocket_ping_seconds",
+                             "How long answers to the gateway's own Pings took, by route and peer.", kLatencyBounds, labels),
+          registry.counter(worker, "sluice_websocket_ping_timeouts_total",
+                           "Tunnels that were ended because a peer gave no sign of life after a Ping, by route and peer.", labels)};
 }
 
 }  // namespace
 
 std::string_view name_of(UpgradeResult result) noexcept { return kResults[static_cast<std::size_t>(result)]; }
+
+std::string_view name_of(Observed limit) noexcept { return kObserved[static_cast<std::size_t>(limit)]; }
+std::string_view name_of(Party party) noexcept { return kParties[static_cast<std::size_t>(party)]; }
 
 WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::string_view route)
     : tunnels_open(registry.gauge(worker, "sluice_websocket_tunnels_open",
@@ -68,13 +95,26 @@ WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::str
                              "Tunnels that were closed so that their client comes back to another endpoint (rebalance), by route.",
                              {{"route", std::string(route)}})),
       to_client(direction(registry, worker, route, "to_client")),
-      to_upstream(direction(registry, worker, route, "to_upstream")) {
+      to_upstream(direction(registry, worker, route, "to_upstream")),
+      dropped(registry.counter(worker, "sluice_websocket_dropped_messages_total",
+                               "Messages that a client did not get because it was too slow (slow_consumer: drop), by route.",
+                               {{"route", std::string(route)}})),
+      client(peer(registry, worker, route, "client")),
+      upstream(peer(registry, worker, route, "upstream")),
+      handshake_seconds(registry.histogram(worker, "sluice_websocket_handshake_seconds",
+                                           "From the head of a WebSocket handshake to its 101, by route.", kLatencyBounds,
+                                           {{"route", std::string(route)}})) {
   static_assert(kNoCode + 1 == kCodes);
-  static_assert(kInitiators.size() == static_cast<std::size_t>(Initiator::count_));
   for (std::size_t result = 0; result < upgrades_.size(); ++result) {
     upgrades_[result] = &registry.counter(
         worker, "sluice_websocket_upgrades_total", "Upgrade requests for WebSocket by route and result.",
         {{"route", std::string(route)}, {"result", std::string(kResults[result])}});
+  }
+  for (std::size_t limit = 0; limit < observed_.size(); ++limit) {
+    observed_[limit] = &registry.counter(
+        worker, "sluice_websocket_observed_total",
+        "WebSockets that a limit would have kept out or ended, had the route not been set to observe, by route and limit.",
+        {{"route", std::string(route)}, {"limit", std::string(kObserved[limit])}});
   }
   for (std::size_t initiator = 0; initiator < closes_.size(); ++initiator) {
     for (std::size_t code = 0; code < kCodes; ++code) {
@@ -82,7 +122,7 @@ WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::str
           worker, "sluice_websocket_closes_total",
           "Tunnels that ended by route, who began to close, and close code; none: no Close frame.",
           {{"route", std::string(route)},
-           {"initiator", std::string(kInitiators[initiator])},
+           {"initiator", std::string(kParties[initiator])},
            {"code", code_name(code)}});
     }
   }
@@ -93,7 +133,7 @@ WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::str
           worker, "sluice_websocket_violations_total",
           "Frames that broke a rule of the protocol or a limit of the route, by route, who sent them, and rule.",
           {{"route", std::string(route)},
-           {"sender", std::string(kInitiators[sender])},
+           {"sender", std::string(kParties[sender])},
            {"rule", std::string(name_of(static_cast<Violation>(rule)))}});
     }
   }
@@ -103,11 +143,13 @@ void WebSocketMetrics::count_upgrade(UpgradeResult result) noexcept {
   upgrades_[static_cast<std::size_t>(result)]->add();
 }
 
-void WebSocketMetrics::count_close(Initiator initiator, unsigned code) noexcept {
+void WebSocketMetrics::count_observed(Observed limit) noexcept { observed_[static_cast<std::size_t>(limit)]->add(); }
+
+void WebSocketMetrics::count_close(Party initiator, unsigned code) noexcept {
   closes_[static_cast<std::size_t>(initiator)][code_index(code)]->add();
 }
 
-void WebSocketMetrics::count_violation(Initiator sender, Violation rule) noexcept {
+void WebSocketMetrics::count_violation(Party sender, Violation rule) noexcept {
   violations_[static_cast<std::size_t>(sender)][static_cast<std::size_t>(rule)]->add();
 }
 
