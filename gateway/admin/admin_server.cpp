@@ -100,7 +100,7 @@ void AdminServer::renew_spare() {
   if (!spare_) spare_ = tls::Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
-ControlAwaitable<AdminReply> AdminServer::carry_out(Task task) {
+ControlAwaitable<AdminReply> AdminServer::carry_out(AdminReply asked) {
   struct Outcome {
     Outcome(IoContext& context, std::chrono::milliseconds time) : told(context, time) {}
     AdminReply reply;
@@ -109,7 +109,7 @@ ControlAwaitable<AdminReply> AdminServer::carry_out(Task task) {
   const auto outcome = std::make_shared<Outcome>(context_, task_time_);
   outcome->reply.status = 202;
   outcome->reply.body = "still under way; the log will tell how it ends\n";
-  tasks_(task, [outcome](AdminReply reply) {
+  tasks_(asked, [outcome](AdminReply reply) {
     outcome->reply = std::move(reply);
     outcome->told.expires_at(Clock::time_point::min());
   });
@@ -142,7 +142,7 @@ ControlAwaitable<> AdminServer::serve(std::shared_ptr<Connection> connection) {
     AdminReply reply = answer(request, settings_, sources_);
     if (reply.task != Task::none) {
       deadline.cancel();  // it is bounded itself
-      reply = co_await carry_out(reply.task);
+      reply = co_await carry_out(reply);
       deadline.expires_after(kRequestTime);
       deadline.async_wait(cut);
     }

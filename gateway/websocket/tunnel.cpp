@@ -51,6 +51,14 @@ std::mt19937& Tunnel::random_numbers() {
 
 void Tunnel::cut() { finish(); }
 
+SocketFacts Tunnel::facts(Clock::time_point now) const {
+  const auto since = [now](Clock::time_point moment) { return std::chrono::duration_cast<std::chrono::milliseconds>(now - moment); };
+  const auto facts_of = [this, now](const Direction& direction) {
+    return SocketFacts::Direction{direction.walker.counts().messages, direction.bytes, direction.lately.per_second(now, opened_)};
+  };
+  return {opening_.identity, since(opened_), since(last_data_), facts_of(to_client_), facts_of(to_upstream_), closing_};
+}
+
 void Tunnel::finish() {
   if (done_) return;
   done_ = true;

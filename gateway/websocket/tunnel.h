@@ -10,6 +10,8 @@
 #include <memory>
 #include <random>
 
+#include "gateway/websocket/rate_meter.h"
+#include "gateway/websocket/socket_facts.h"
 #include "gateway/websocket/tunnel_rules.h"
 #include "metrics/websocket_metrics.h"
 #include "tls/deadline.h"
@@ -33,6 +35,12 @@ struct TunnelSummary {
   Violation violation = Violation::none;   // the first one, also of a limit that is only observed
   Party violator = Party::client;          // who did it
   ErrorCode failure;        // how a connection was lost; unset: both ended in order
+};
+
+// What somebody who sends tunnels away says to both sides.
+struct Dismissal {
+  std::uint16_t code = kGoingAway;
+  std::string reason;
 };
 
 // Told once, when the tunnel has ended; gauges and leases that it holds end with it.
@@ -64,12 +72,16 @@ class Tunnel {
   // leaves anyway; there was nothing to call off.
   bool move(std::chrono::milliseconds within);
   bool stay();
+  // The same at an operator's word, whatever it had planned: at a moment by chance within `within`, or sooner. False: it is closing
+  // already.
+  bool dismiss(std::shared_ptr<const Dismissal> dismissal, std::chrono::milliseconds within);
   // Ends it at once.
   void cut();
 
   // Which route and endpoint it belongs to: to be compared, not looked into.
   const metrics::WebSocketMetrics* route() const noexcept { return &metrics_; }
   const void* endpoint() const noexcept { return opening_.endpoint; }
+  SocketFacts facts(Clock::time_point now) const;
 
  private:
   friend class TunnelSet;
@@ -84,6 +96,7 @@ class Tunnel {
     FrameWalker walker;
     std::string held{};             // the beginning of a header or a Close whose rest is still to come: it has not passed
     std::uint64_t bytes = 0;
+    RateMeter lately{};
     std::uint16_t close_code = 0;   // of our own Close to the receiver; 0: we give none
     bool ended = false;       // the sender's end was seen and passed on
     bool own_close = false;   // our Close was put in: nothing of the sender's follows it
@@ -136,6 +149,7 @@ class Tunnel {
   Clock::time_point last_data_ = opened_;
   Clock::time_point leaves_at_{};  // unset: it stays
   bool moves_ = false;             // leaves_at_ is of move()
+  std::shared_ptr<const Dismissal> dismissal_;  // null: it leaves with what its set or its rules say
   tls::Deadline deadline_;      // idleness, or when it leaves; once closing, the grace time
   bool closing_ = false;        // both sides said Close, or we do: nothing but the end is awaited
   std::string close_reason_;           // of our own Close

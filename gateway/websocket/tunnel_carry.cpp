@@ -137,7 +137,10 @@ void Tunnel::account(Direction& direction, const FrameCounts& before) {
   const FrameCounts& after = direction.walker.counts();
   direction.metrics->frames.add(after.data_frames + after.control_frames() - before.data_frames - before.control_frames());
   direction.metrics->messages.add(after.messages - before.messages);
-  if (after.payload_bytes != before.payload_bytes || after.data_frames != before.data_frames) last_data_ = Clock::now();
+  if (after.payload_bytes != before.payload_bytes || after.data_frames != before.data_frames) {
+    last_data_ = Clock::now();
+    if (after.messages != before.messages) direction.lately.add(after.messages - before.messages, last_data_);
+  }
   if (const Violation seen = direction.walker.take_observed(); seen != Violation::none) note_violation(direction, seen);
   if (finished()) finish();
 }

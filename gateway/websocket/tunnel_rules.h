@@ -6,6 +6,7 @@
 
 #include "gateway/websocket/frame_walker.h"
 #include "gateway/websocket/handshake_extensions.h"
+#include "gateway/websocket/socket_identity.h"
 #include "tls/io_types.h"
 
 namespace sluice::websocket {
@@ -23,6 +24,7 @@ struct TunnelOpening {
   ReservedBits reserved_bits = {};  // of the extensions that were agreed on
   const void* endpoint = nullptr;   // which one it leads to: to be compared, not looked into
   bool endpoint_left = false;       // while the handshake was under way: it leaves from the start
+  std::shared_ptr<const SocketIdentity> identity = {};
 };
 
 }  // namespace sluice::websocket

@@ -52,6 +52,17 @@ bool Tunnel::stay() {
   return true;
 }
 
+bool Tunnel::dismiss(std::shared_ptr<const Dismissal> dismissal, std::chrono::milliseconds within) {
+  if (done_ || closing_) return false;
+  const Clock::time_point planned = moves_ ? Clock::time_point{} : leaves_at_;
+  dismissal_ = std::move(dismissal);
+  moves_ = false;
+  choose_departure(within);
+  if (planned != Clock::time_point{}) leaves_at_ = std::min(planned, leaves_at_);
+  on_time();
+  return true;
+}
+
 void Tunnel::choose_departure(std::chrono::milliseconds within) {
   std::uniform_int_distribution<std::int64_t> moments(0, within.count());
   leaves_at_ = Clock::now() + std::chrono::milliseconds(moments(random_numbers()));
@@ -61,6 +72,7 @@ void Tunnel::on_time() {
   if (closing_) return finish();
   if (leaves_at_ != Clock::time_point{} && Clock::now() >= leaves_at_) {
     if (moves_) metrics_.moved.add();
+    if (dismissal_) return close(dismissal_->code, dismissal_->reason, kCloseGrace);
     const TunnelSet::Farewell& farewell = owner_->farewell();
     return close(farewell.code.value_or(rules().leave_code), farewell.reason, kCloseGrace);
   }
