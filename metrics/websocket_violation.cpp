@@ -22,6 +22,8 @@ std::string_view name_of(Violation violation) noexcept {
       "close_reason",
       "frame_too_big",
       "message_too_big",
+      "message_rate",
+      "slow_consumer",
   };
   return kNames[static_cast<std::size_t>(violation)];
 }

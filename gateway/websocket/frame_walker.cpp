@@ -53,7 +53,7 @@ std::size_t FrameWalker::walk(const char* data, std::size_t size) noexcept {
 }
 
 std::size_t FrameWalker::boundary_within(const char* data, std::size_t size) const noexcept {
-  FrameWalker probe = *this;
+  FrameWalker probe = look_ahead();
   std::size_t walked = 0;
   std::size_t boundary = 0;
   while (walked < size && !probe.close_seen_) {
@@ -64,6 +64,14 @@ std::size_t FrameWalker::boundary_within(const char* data, std::size_t size) con
     if (probe.at_boundary()) boundary = walked;
   }
   return boundary;
+}
+
+void FrameWalker::adopt(const FrameWalker& ahead) noexcept {
+  metrics::Histogram* const sizes = sizes_;
+  const bool completes = ahead.counts_.messages > counts_.messages;
+  *this = ahead;
+  sizes_ = sizes;
+  if (completes && sizes != nullptr) sizes->observe(static_cast<double>(message_size_));
 }
 
 void FrameWalker::pass_unseen(std::uint64_t size) noexcept {
@@ -138,7 +146,10 @@ void FrameWalker::begin_data(const FrameHeader& header) noexcept {
   ++counts_.data_frames;
   message_size_ = in_message_ ? message_size_ + payload_left_ : payload_left_;
   in_message_ = !header.final();
-  if (header.final()) ++counts_.messages;
+  if (header.final()) {
+    ++counts_.messages;
+    if (sizes_ != nullptr) sizes_->observe(static_cast<double>(message_size_));
+  }
   if (fate_ == Fate::dropped) ++counts_.dropped;
 }
 
@@ -210,6 +221,8 @@ std::uint16_t close_code_for(Violation violation) noexcept {
     case Violation::close_reason: return kInvalidPayload;
     case Violation::frame_too_big:
     case Violation::message_too_big: return kMessageTooBig;
+    case Violation::message_rate: return kPolicyViolation;
+    case Violation::slow_consumer: return kTryAgainLater;
     default: return kProtocolError;
   }
 }

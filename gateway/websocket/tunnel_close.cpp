@@ -24,7 +24,7 @@ void Tunnel::sender_ended(Direction& direction) {
     closing_ = true;
     deadline_.set_after(kCloseGrace);
   } else {
-    watch_for(quiet_limit());
+    watch();
   }
 }
 
@@ -39,24 +39,23 @@ void Tunnel::note_close(Direction& direction) {
   }
 }
 
-void Tunnel::note_violation(const Direction& direction, Violation violation) {
-  metrics_.count_violation(direction.sender, violation);
+void Tunnel::note_violation(Party violator, Violation violation) {
+  metrics_.count_violation(violator, violation);
   if (violation_ != Violation::none) return;
   violation_ = violation;
-  violator_ = direction.sender;
+  violator_ = violator;
 }
 
-// Its sender has broken a rule and is told so; the other side learns that this one is gone.
-void Tunnel::refuse(Direction& direction) {
-  const Violation violation = direction.walker.violation();
-  note_violation(direction, violation);
+// Whoever has broken a rule is told so; the other side learns that this one is gone.
+void Tunnel::refuse(Party violator, Violation violation) {
+  note_violation(violator, violation);
   const std::uint16_t code = close_code_for(violation);
-  const std::string reason = std::string(name_of(direction.sender)) + ": " + std::string(metrics::name_of(violation));
+  const std::string reason = std::string(name_of(violator)) + ": " + std::string(metrics::name_of(violation));
   if (!closing_ && first_close_code_ == 0) {
     first_close_code_ = code;
     first_closer_ = Party::gateway;
   }
-  if (direction.sender == Party::client) {
+  if (violator == Party::client) {
     begin_close(code, kGoingAway, reason, kCloseGrace);
   } else {
     begin_close(kInternalError, code, reason, kCloseGrace);
@@ -73,6 +72,8 @@ void Tunnel::begin_close(std::uint16_t to_client, std::uint16_t to_upstream, std
   to_client_.close_code = to_client;
   to_upstream_.close_code = to_upstream;
   close_reason_ = reason;
+  to_client_.walker.expect_no_pong();  // what comes from now on is only looked through for a Close
+  to_upstream_.walker.expect_no_pong();
   if (first_close_code_ == 0) {
     first_close_code_ = to_client;
     first_closer_ = Party::gateway;
@@ -81,16 +82,21 @@ void Tunnel::begin_close(std::uint16_t to_client, std::uint16_t to_upstream, std
   for (Direction* direction : {&to_client_, &to_upstream_}) {
     if (!done_ && direction->walker.at_boundary() && !direction->walker.close_seen()) put_close(*direction);
   }
+  if (!done_) go_on_after_rate();
   if (!done_ && finished()) finish();
 }
 
 // Frames to the backend are masked, as any client's are (RFC 6455 5.3).
+std::optional<std::uint32_t> Tunnel::mask_for(Party receiver) {
+  if (receiver != Party::upstream) return std::nullopt;
+  return static_cast<std::uint32_t>(random_numbers()());
+}
+
 void Tunnel::put_close(Direction& direction) {
   if (direction.own_close || direction.ended) return;
   direction.own_close = true;
-  std::optional<std::uint32_t> mask;
-  if (direction.to == upstream_.get()) mask = static_cast<std::uint32_t>(random_numbers()());
-  const ErrorCode error = direction.to->write({make_close_frame(direction.close_code, close_reason_, mask)});
+  const Party receiver = direction.other->sender;
+  const ErrorCode error = direction.to->write({make_close_frame(direction.close_code, close_reason_, mask_for(receiver))});
   if (error) lost(direction.other->sender, error);
 }
 
