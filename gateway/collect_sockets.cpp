@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "config/counted.h"
-#include "gateway/admin/socket_list.h"
 #include "gateway/websocket/tunnel.h"
 #include "metrics/log.h"
 
@@ -87,14 +86,6 @@ void ask_workers(IoContext& context, const std::vector<std::unique_ptr<Worker>>&
   }
 }
 
-// Of one that was named: it is not there, or nobody knows.
-admin::AdminReply no_such_socket(const SocketList& list) {
-  admin::AdminReply reply;
-  reply.status = list.silent.empty() ? 404 : 503;
-  reply.body = list.silent.empty() ? "No such WebSocket is open; it may have ended.\n" : "A worker does not answer, so it may be open or not.\n";
-  return reply;
-}
-
 admin::AdminReply json_reply(std::string body) {
   admin::AdminReply reply;
   reply.content_type = "application/json";
@@ -103,6 +94,21 @@ admin::AdminReply json_reply(std::string body) {
 }
 
 }  // namespace
+
+admin::AdminReply no_such_socket(const SocketList& list) {
+  admin::AdminReply reply;
+  reply.status = list.silent.empty() ? 404 : 503;
+  reply.body = list.silent.empty() ? "No such WebSocket is open; it may have ended.\n" : "A worker does not answer, so it may be open or not.\n";
+  return reply;
+}
+
+void visit_sockets(IoContext& context, const std::vector<std::unique_ptr<Worker>>& workers, std::function<bool(websocket::Tunnel&)> visit,
+                   std::function<void(const SocketList&)> done) {
+  const Visit count = [visit = std::move(visit)](Part& part, websocket::Tunnel& tunnel) {
+    if (visit(tunnel)) ++part.matched;
+  };
+  ask_workers(context, workers, 0, kLooksPerTurn, count, std::move(done));
+}
 
 void list_sockets(IoContext& context, const std::vector<std::unique_ptr<Worker>>& workers, const SocketRequest& request, AdminDone done) {
   const Visit visit = [filter = request.filter, limit = request.limit](Part& part, websocket::Tunnel& tunnel) {

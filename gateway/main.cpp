@@ -19,6 +19,7 @@
 #include "gateway/commands/explain_command.h"
 #include "gateway/commands/plan_command.h"
 #include "gateway/commands/sockets_command.h"
+#include "gateway/commands/tap_command.h"
 #include "gateway/commands/trial_request.h"
 #include "gateway/server.h"
 #include "gateway/tls_setup.h"
@@ -40,6 +41,7 @@ struct Options {
   std::string old_file, new_file;
   std::string plan_admin;
   commands::SocketsOptions sockets;
+  commands::TapOptions tap;
 };
 
 // The given file, or the first default that exists.
@@ -155,6 +157,17 @@ void add_sockets_options(CLI::App& command, commands::SocketsOptions& options) {
       "no such ID, 3 cannot reach the gateway.");
 }
 
+void add_tap_options(CLI::App& command, commands::TapOptions& options) {
+  command.add_option("ID", options.id, "The WebSocket, as `sluice sockets` and the access log (socket) call it")->required();
+  command.add_option("--admin", options.admin, "The running gateway's admin.address")->capture_default_str();
+  command.add_option("--for", options.time, "Look for so long, at most 10m (default 1m)");
+  command.add_flag("--json", options.json, "For programs: one object a line");
+  command.footer(
+      "Shows the headers of frames, and what is in them only where the route has websocket.tap: payload. The gateway's log tells that\n"
+      "somebody looks. Where the gateway has an admin.token, set SLUICE_ADMIN_TOKEN to it. Exit codes: 1 there is no such ID, 3 cannot\n"
+      "reach the gateway, or it refuses.");
+}
+
 // 0: the output goes elsewhere.
 std::size_t terminal_width() {
   winsize size{};
@@ -229,6 +242,7 @@ ExitCode run(int argc, char** argv) {
   CLI::App* drain_command = app.add_subcommand("drain", "Let a running gateway begin to finish what is under way, then exit");
   CLI::App* status_command = app.add_subcommand("status", "Show a running gateway's state");
   CLI::App* sockets_command = app.add_subcommand("sockets", "Show a running gateway's open WebSockets, or close some");
+  CLI::App* tap_command = app.add_subcommand("tap", "Show the frames that pass through a running gateway's WebSocket");
   CLI::App* version_command = app.add_subcommand("version", "Print the version");
   for (CLI::App* command : {serve_command, check_command, explain_command})
     add_config_option(*command, options);
@@ -236,6 +250,7 @@ ExitCode run(int argc, char** argv) {
   add_explain_options(*explain_command, options.explain);
   add_plan_options(*plan_command, options);
   add_sockets_options(*sockets_command, options.sockets);
+  add_tap_options(*tap_command, options.tap);
   for (CLI::App* command : {reload_command, drain_command, status_command}) add_admin_options(*command, options);
   drain_command->add_flag("--wait", options.wait,
                           "Return when it has ended, after timeouts.drain at the latest; without, as soon as it has begun");
@@ -263,6 +278,7 @@ ExitCode run(int argc, char** argv) {
   if (*drain_command) std::cout << commands::drain_command(options.admin, options.wait);
   if (*status_command) std::cout << commands::status_command(options.admin, options.json);
   if (*sockets_command) std::cout << commands::sockets_command(options.sockets, terminal_width());
+  if (*tap_command) commands::tap_command(options.tap, std::cout);
   if (*proxy_command) return serve_proxy(options);
   return *serve_command ? serve_file(options) : ExitCode::done;
 }

@@ -20,6 +20,7 @@
 #include "gateway/privileges.h"
 #include "gateway/service_manager.h"
 #include "gateway/succession.h"
+#include "gateway/tap_socket.h"
 #include "gateway/websocket/frame.h"
 #include "metrics/log.h"
 #include "metrics/process_metrics.h"
@@ -96,6 +97,7 @@ class Server {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<LiveConfig> live_;
   std::unique_ptr<admin::AdminServer> admin_;
+  TapPlaces taps_;
   const std::time_t started_ = std::time(nullptr);
   std::unique_ptr<Succession> succession_;
   bool told_to_end_ = false;  // by a signal
@@ -197,6 +199,7 @@ void Server::carry_out(const admin::AdminReply& asked, std::function<void(admin:
         done(std::move(reply));
       });
     case admin::Task::list_sockets: return list_sockets(context_, workers_, asked.sockets, std::move(done));
+    case admin::Task::tap_socket: return tap_socket(context_, workers_, taps_, asked.sockets, std::move(done));
     case admin::Task::close_sockets: return close_sockets(context_, workers_, asked.sockets, std::move(done));
     case admin::Task::reload:
       return live_->reload([done = std::move(done)](const ReloadResult& result) { done(reply_to(result)); });

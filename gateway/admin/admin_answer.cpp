@@ -68,10 +68,30 @@ AdminReply answer_to_change(const http::RequestHead& request, Task change, const
 
 constexpr std::string_view kSockets = "/sockets";
 
+constexpr std::string_view kTap = "/tap";
+
+AdminReply no_id() { return plain(404, "An id has 32 hex digits in lower case, as /sockets and the access log tell it.\n"); }
+
 bool is_about_sockets(std::string_view path) { return path == kSockets || path.starts_with("/sockets/"); }
+
+// /sockets/ID/tap. Looking at other people's messages is for those who may change things; and a page could take the places.
+AdminReply answer_to_tap(const http::RequestHead& request, std::string_view id, const std::string& token, bool authorized) {
+  if (request.method != "GET") return wrong_method("GET", "Only GET is served here.\n");
+  if (std::optional<AdminReply> refusal = refusal_of_change(request, token, authorized)) return std::move(*refusal);
+  AdminReply reply;
+  reply.sockets.filter.id = websocket::SocketId::parse(id);
+  if (!reply.sockets.filter.id) return no_id();
+  if (const config::Fault fault = parse_tap(request.query, reply.sockets)) return plain(400, *fault + "\n");
+  reply.task = Task::tap_socket;
+  return reply;
+}
 
 // /sockets and /sockets/ID.
 AdminReply answer_to_sockets(const http::RequestHead& request, const std::string& token, bool authorized) {
+  if (request.path.ends_with(kTap)) {
+    const std::string_view id = request.path.substr(0, request.path.size() - kTap.size());
+    return answer_to_tap(request, id.substr(std::min(id.size(), kSockets.size() + 1)), token, authorized);
+  }
   const bool closes = request.method == "DELETE";
   if (!closes && request.method != "GET" && request.method != "HEAD") {
     return wrong_method("GET, HEAD, DELETE", "GET shows WebSockets, DELETE closes them.\n");
@@ -84,7 +104,7 @@ AdminReply answer_to_sockets(const http::RequestHead& request, const std::string
   if (request.path != kSockets) {
     const std::string_view id = request.path.substr(kSockets.size() + 1);
     reply.sockets.filter.id = websocket::SocketId::parse(id);
-    if (!reply.sockets.filter.id) return plain(404, "An id has 32 hex digits in lower case, as /sockets and the access log tell it.\n");
+    if (!reply.sockets.filter.id) return no_id();
   }
   const config::Fault fault = closes ? parse_closing(request.query, reply.sockets) : parse_listing(request.query, reply.sockets);
   if (fault) return plain(400, *fault + "\n");

@@ -1,6 +1,6 @@
-// The admin listener: /metrics, /healthz, /readyz, /status, /sockets, /reload, /drain. Runs on the control thread, so that a
+// The admin listener: /metrics, /healthz, /readyz, /status, /sockets (and what passes through one), /reload, /drain. Runs on the control thread, so that a
 // stuck worker can be told of.
-// Small requests, small answers, one per connection; every wait is bounded.
+// Small requests, small answers but for streams, one per connection; every wait is bounded.
 #pragma once
 
 #include <memory>
@@ -45,6 +45,7 @@ class AdminServer {
   ControlAwaitable<> accept_loop();
   ControlAwaitable<> serve(std::shared_ptr<Connection> connection);
   ControlAwaitable<AdminReply> carry_out(AdminReply asked);
+  ControlAwaitable<ErrorCode> send_stream(std::shared_ptr<Connection> connection, std::shared_ptr<AnswerStream> stream);
   AdminSocket accept_with_spare(ErrorCode& error);
   void renew_spare();
 

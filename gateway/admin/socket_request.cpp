@@ -86,6 +86,11 @@ const std::vector<Parameter> kClosing = {
      }},
 };
 
+const Parameter kTime = {"for", "a duration from 1s to 10m", [](const std::string& text, SocketRequest& request) {
+                           request.time = config::parse_duration(text).value_or(std::chrono::milliseconds(0));
+                           return request.time >= std::chrono::seconds(1) && request.time <= std::chrono::minutes(10);
+                         }};
+
 Fault read_parameters(std::string_view query, const std::vector<Parameter>& known, SocketRequest& request) {
   Fault fault;
   std::vector<std::string_view> seen;
@@ -122,5 +127,7 @@ Fault parse_closing(std::string_view query, SocketRequest& request) {
   if (!request.all && request.filter.empty()) return "nothing says which are meant; expected a filter such as route=NAME, or all=true";
   return {};
 }
+
+Fault parse_tap(std::string_view query, SocketRequest& request) { return read_parameters(query, {kTime}, request); }
 
 }  // namespace sluice::admin

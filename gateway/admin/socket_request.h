@@ -19,10 +19,12 @@ struct SocketRequest {
   std::string reason = "closed by the operator";
   std::chrono::milliseconds over{0};  // spread over so much time
   bool all = false;                   // whatever the filter says
+  std::chrono::milliseconds time{60000};  // for so long one is looked at
 };
 
 // Each returns what is wrong with the query. One that closes has to say which: by the filter, or with `all=true`.
 config::Fault parse_listing(std::string_view query, SocketRequest& request);
 config::Fault parse_closing(std::string_view query, SocketRequest& request);
+config::Fault parse_tap(std::string_view query, SocketRequest& request);
 
 }  // namespace sluice::admin

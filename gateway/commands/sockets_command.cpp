@@ -19,31 +19,17 @@ constexpr std::chrono::seconds kPatience{20};  // the gateway waits ten for its 
 
 constexpr char kNoList[] = " answers to /sockets with something that is no list of WebSockets; is it a Sluice of this version?";
 
-std::string escaped(std::string_view text) {
-  static constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || c == '-' || c == '.' || c == '_' || c == '~') {
-      out.push_back(c);
-    } else {
-      out += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
-    }
-  }
-  return out;
-}
-
 std::string target_of(const SocketsOptions& options) {
   std::vector<std::pair<const char*, std::string>> given = {
       {"route", options.route},         {"client", options.client},           {"endpoint", options.endpoint}, {"older_than", options.older_than},
       {"idle_for", options.idle_for},   {"faster_than", options.faster_than}, {"limit", options.limit},       {"code", options.code},
       {"reason", options.reason},       {"over", options.over},               {"all", options.all ? "true" : ""}};
   std::string target = "/sockets";
-  if (!options.id.empty()) target += "/" + escaped(options.id);
+  if (!options.id.empty()) target += "/" + url_escaped(options.id);
   char separator = '?';
   for (const auto& [name, value] : given) {
     if (value.empty()) continue;
-    target += std::exchange(separator, '&') + std::string(name) + "=" + escaped(value);
+    target += std::exchange(separator, '&') + std::string(name) + "=" + url_escaped(value);
   }
   return target;
 }

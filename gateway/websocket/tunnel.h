@@ -13,6 +13,7 @@
 #include "gateway/websocket/rate_meter.h"
 #include "gateway/websocket/socket_facts.h"
 #include "gateway/websocket/tunnel_rules.h"
+#include "gateway/websocket/tunnel_tap.h"
 #include "metrics/websocket_metrics.h"
 #include "tls/deadline.h"
 #include "tls/stream.h"
@@ -42,6 +43,9 @@ struct Dismissal {
   std::uint16_t code = kGoingAway;
   std::string reason;
 };
+
+// Whether somebody may look at what passes.
+enum class TapOutcome : std::uint8_t { begun, off, taken, ended };
 
 // Told once, when the tunnel has ended; gauges and leases that it holds end with it.
 class TunnelObserver {
@@ -75,6 +79,9 @@ class Tunnel {
   // The same at an operator's word, whatever it had planned: at a moment by chance within `within`, or sooner. False: it is closing
   // already.
   bool dismiss(std::shared_ptr<const Dismissal> dismissal, std::chrono::milliseconds within);
+  // From now on `tap` gets the frames that pass, until somebody leaves it or the tunnel ends. One at a time.
+  TapOutcome begin_tap(std::shared_ptr<TapQueue> tap);
+  config::Tap may_show() const noexcept { return rules().tap; }
   // Ends it at once.
   void cut();
 
@@ -126,6 +133,7 @@ class Tunnel {
   void forward(Direction& direction, std::string_view bytes);
   std::size_t pass_frames(Direction& direction, std::string_view bytes);
   bool pass(Direction& direction, std::string_view bytes);  // false: the tunnel has ended
+  void show(const Direction& direction, std::string_view bytes);
   void account(Direction& direction, const FrameCounts& before);
   void account_control_frames(Direction& direction, const FrameCounts& before);
 
@@ -175,6 +183,7 @@ class Tunnel {
   Direction to_upstream_;
   Direction to_client_;
   const TunnelOpening opening_;
+  std::unique_ptr<TunnelTap> tap_;  // null: nobody looks
   Clock::time_point opened_ = Clock::now();
   Clock::time_point last_data_ = opened_;
   Clock::time_point leaves_at_ = kNever;  // kNever: it stays

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "config/websocket_config.h"
 #include "gateway/websocket/frame_walker.h"
 #include "gateway/websocket/handshake_extensions.h"
 #include "gateway/websocket/keep_alive.h"
@@ -33,6 +34,7 @@ struct TunnelRules {
   SlowConsumerRule slow_consumer = {};
   std::uint16_t leave_code = 1012;                        // of Tunnel::leave()
   std::chrono::milliseconds leave_within{20000};
+  config::Tap tap = config::Tap::headers;                 // what Tunnel::begin_tap() may show
   FrameRules frames = {};                                 // for both sides, apart from what a handshake decides
 };
 

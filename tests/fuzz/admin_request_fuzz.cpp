@@ -48,7 +48,8 @@ void check(const http::RequestHead& request, const std::string& token) {
   if (reply.task != admin::Task::none) {
     FUZZ_CHECK(same_origin && (authorized || (token.empty() && is_local_name(request))));
     const bool shows = reply.task == admin::Task::status || reply.task == admin::Task::list_sockets;
-    if (!shows) FUZZ_CHECK(request.method == "POST" || request.method == "DELETE");
+    const bool looks = reply.task == admin::Task::tap_socket;
+    if (!shows) FUZZ_CHECK(looks ? request.method == "GET" : request.method == "POST" || request.method == "DELETE");
     if (!shows) FUZZ_CHECK(authorized || request.headers.find(admin::kOwnField));
     if (reply.task == admin::Task::close_sockets) FUZZ_CHECK(reply.sockets.all != !reply.sockets.filter.empty());
     return;

@@ -228,6 +228,26 @@ TEST_F(AdminAnswerTest, SocketsWantTheTokenAndKnownMethods) {
   EXPECT_EQ(get("/sockets").status, 401u);
 }
 
+TEST_F(AdminAnswerTest, LookingIntoOneWantsWhatAChangeWants) {
+  const std::string path = std::string("/sockets/") + kId + "/tap";
+  EXPECT_EQ(get(path).status, 403u);
+  EXPECT_EQ(get(path).task, Task::none);
+  request_.headers.set(kOwnField, "1");
+  const AdminReply reply = get(path);
+  EXPECT_EQ(reply.task, Task::tap_socket);
+  EXPECT_EQ(reply.sockets.filter.id->text(), kId);
+  EXPECT_EQ(get("/sockets/1/tap").status, 404u);
+  EXPECT_EQ(get("/sockets/tap").status, 404u);
+  EXPECT_EQ(get("/sockets//tap").status, 404u);
+  request_.query = "?for=1h";
+  EXPECT_EQ(get(path).status, 400u);
+  request_.method = "HEAD";
+  EXPECT_EQ(get(path).status, 405u);
+  request_.method = "GET";
+  settings_.token = "open-sesame";
+  EXPECT_EQ(get(path).status, 401u);
+}
+
 TEST_F(AdminAnswerTest, ChangesArePosted) {
   request_.headers.set(kOwnField, "1");
   for (const char* method : {"GET", "HEAD", "PUT"}) {

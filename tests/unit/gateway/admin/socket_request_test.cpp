@@ -99,5 +99,18 @@ TEST(SocketRequest, AReasonFitsIntoAClose) {
   EXPECT_THAT(parse_closing("?all=true&over=25h", late).value_or(""), HasSubstr("at most 24h"));
 }
 
+TEST(SocketRequest, ATapHasATime) {
+  SocketRequest request;
+  EXPECT_FALSE(parse_tap("", request));
+  EXPECT_EQ(request.time, 1min);
+  EXPECT_FALSE(parse_tap("?for=10m", request));
+  EXPECT_EQ(request.time, 10min);
+  for (const char* time : {"0s", "999ms", "10m1s", "off", ""}) {
+    SocketRequest wrong;
+    EXPECT_THAT(parse_tap("?for=" + std::string(time), wrong).value_or(""), HasSubstr("expected a duration from 1s to 10m")) << time;
+  }
+  EXPECT_THAT(parse_tap("?route=chat", request).value_or(""), HasSubstr("unknown parameter"));
+}
+
 }  // namespace
 }  // namespace sluice::admin
