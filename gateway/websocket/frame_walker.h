@@ -32,7 +32,7 @@ struct FrameCounts {
 enum class Fate : std::uint8_t {
   passes,
   dropped,    // a message in one frame, while such are dropped
-  swallowed,  // the Pong that answers the gateway's own Ping
+  swallowed,  // the Pong that answers the gateway's own Ping, or a Close in whose place the gateway puts its own
 };
 
 // What the frames of one direction have to be.
@@ -92,7 +92,8 @@ class FrameWalker {
     pong_ = payload;
     pong_expected_ = true;
   }
-  void expect_no_pong() noexcept { pong_expected_ = false; }
+  // From now on a Close is.
+  void swallow_close() noexcept { swallows_close_ = true; }
 
   // Of `data`, which has not been walked yet, the length of the longest prefix that ends on a frame boundary,
   // without changing any state; 0 when the current frame does not end inside. (For putting a frame of our own
@@ -124,6 +125,7 @@ class FrameWalker {
   const FrameCounts& counts() const noexcept { return counts_; }
 
  private:
+  std::size_t take_simple(const char* data, std::size_t size) noexcept;
   // A header, with a Close all of it; how many bytes that took. 0: it is not whole, or must not pass.
   std::size_t take_header(const char* data, std::size_t size, bool begins_run) noexcept;
   std::size_t take_payload(std::size_t size) noexcept;
@@ -151,6 +153,7 @@ class FrameWalker {
   bool waits_ = false;
   bool drops_ = false;
   bool pong_expected_ = false;
+  bool swallows_close_ = false;
   std::uint32_t allowance_ = kUnlimited;
   std::uint64_t pong_ = 0;
   metrics::Histogram* sizes_ = nullptr;

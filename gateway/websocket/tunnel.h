@@ -108,12 +108,16 @@ class Tunnel {
     std::uint16_t close_code = 0;   // of our own Close to the receiver; 0: we give none
     bool ended = false;       // the sender's end was seen and passed on
     bool own_close = false;   // our Close was put in: nothing of the sender's follows it
+    bool answers_first = false;  // our Close to the receiver waits for what the sender still has to say
     bool paused = false;      // the receiver takes no more: the sender has to wait
     bool owes_pong = false;   // the sender has a Ping of the other side to answer
   };
 
   // After both sides have said Close, the connections have this long to end by themselves.
   static constexpr std::chrono::milliseconds kCloseGrace{5000};
+  // A client that broke a rule may have answers under way to what it sent before: the backend, which is told to go at once, has this
+  // long to finish them. (Without a gateway in between it would have them.)
+  static constexpr std::chrono::milliseconds kAnswersWithin{1000};
   static constexpr Clock::time_point kNever = Clock::time_point::max();
 
   const TunnelRules& rules() const noexcept { return *opening_.rules; }
@@ -154,6 +158,8 @@ class Tunnel {
   void refuse(Party violator, Violation violation);
   void begin_close(std::uint16_t to_client, std::uint16_t to_upstream, std::string_view reason, std::chrono::milliseconds grace);
   void put_close(Direction& direction);
+  bool wait_for_answers();
+  void answers_came();
   void sender_ended(Direction& direction);
   void lost(Party party, const ErrorCode& error);
   bool finished() const noexcept;

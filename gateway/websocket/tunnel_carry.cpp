@@ -136,6 +136,8 @@ void Tunnel::forward(Direction& direction, std::string_view bytes) {
   std::size_t walked = was_closed ? 0 : pass_frames(direction, bytes.substr(0, most));
   if (done_) return;
   if (walker.close_seen() && !was_closed) note_close(direction);
+  if (walker.close_seen() && direction.answers_first) answers_came();
+  if (done_) return;
   if (!was_broken && walker.violation() != Violation::none) refuse(direction.sender, walker.violation());
   if (closes_here && !walker.close_seen() && walker.at_boundary()) put_close(direction);
   if (walked == bytes.size() || done_ || walker.close_seen()) return;
@@ -160,7 +162,7 @@ std::size_t Tunnel::pass_frames(Direction& direction, std::string_view bytes) {
       break;
     }
     if (walker.fate() == Fate::passes && !discard && !pass(direction, bytes.substr(walked, run))) break;
-    if (walker.fate() == Fate::swallowed) pong_came(direction);
+    if (walker.fate() == Fate::swallowed && !walker.close_seen()) pong_came(direction);
     walked += run;
     if (!discard && walker.violation() != Violation::none) break;  // what follows is walked otherwise from here on
   }

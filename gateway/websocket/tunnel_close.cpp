@@ -4,17 +4,22 @@
 namespace sluice::websocket {
 
 bool Tunnel::close_due(const Direction& direction) const noexcept {
-  return direction.close_code != 0 && !direction.own_close && !direction.walker.close_seen();
+  return direction.close_code != 0 && !direction.own_close && !direction.answers_first && !direction.walker.close_seen();
 }
 
 // One side is gone without a word; whoever went first is who ended the tunnel.
 void Tunnel::lost(Party party, const ErrorCode& error) {
-  if (first_close_code_ == 0) first_closer_ = party;
+  if (first_close_code_ == 0 && !to_client_.ended && !to_upstream_.ended) first_closer_ = party;
   if (!failure_) failure_ = error;
-  finish();
+  if (party != Party::upstream || !to_client_.answers_first) return finish();
+  answers_came();
+  to_client_.ended = true;
+  if (finished()) finish();
 }
 
 void Tunnel::sender_ended(Direction& direction) {
+  if (direction.answers_first) answers_came();
+  if (done_) return;
   direction.ended = true;
   if (first_close_code_ == 0 && !direction.other->ended) first_closer_ = direction.sender;
   direction.to->shutdown_write();
@@ -56,10 +61,26 @@ void Tunnel::refuse(Party violator, Violation violation) {
     first_closer_ = Party::gateway;
   }
   if (violator == Party::client) {
-    begin_close(code, kGoingAway, reason, kCloseGrace);
+    const bool waits = violation != Violation::slow_consumer && wait_for_answers();
+    begin_close(code, kGoingAway, reason, waits ? kAnswersWithin : kCloseGrace);
   } else {
     begin_close(kInternalError, code, reason, kCloseGrace);
   }
+}
+
+// False: there are none to come.
+bool Tunnel::wait_for_answers() {
+  if (closing_ || to_client_.ended || to_client_.walker.close_seen()) return false;
+  to_client_.answers_first = true;
+  to_client_.walker.swallow_close();
+  return true;
+}
+
+// Or they did not come in time: the client gets its Close.
+void Tunnel::answers_came() {
+  to_client_.answers_first = false;
+  deadline_.set_after(kCloseGrace);
+  if (to_client_.walker.at_boundary()) put_close(to_client_);
 }
 
 void Tunnel::close(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace) {
@@ -72,15 +93,14 @@ void Tunnel::begin_close(std::uint16_t to_client, std::uint16_t to_upstream, std
   to_client_.close_code = to_client;
   to_upstream_.close_code = to_upstream;
   close_reason_ = reason;
-  to_client_.walker.expect_no_pong();  // what comes from now on is only looked through for a Close
-  to_upstream_.walker.expect_no_pong();
   if (first_close_code_ == 0) {
     first_close_code_ = to_client;
     first_closer_ = Party::gateway;
   }
   deadline_.set_after(to_client_.ended || to_upstream_.ended ? std::min(grace, kCloseGrace) : grace);
   for (Direction* direction : {&to_client_, &to_upstream_}) {
-    if (!done_ && direction->walker.at_boundary() && !direction->walker.close_seen()) put_close(*direction);
+    const bool ready = direction->walker.at_boundary() && !direction->walker.close_seen() && !direction->answers_first;
+    if (!done_ && ready) put_close(*direction);
   }
   if (!done_) go_on_after_rate();
   if (!done_ && finished()) finish();

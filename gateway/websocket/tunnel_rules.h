@@ -27,8 +27,8 @@ struct SlowConsumerRule {
 };
 
 struct TunnelRules {
-  std::optional<std::chrono::milliseconds> idle_timeout;  // no data frames either way; pings do not count
-  std::optional<std::chrono::milliseconds> max_lifetime;
+  std::optional<std::chrono::milliseconds> idle_timeout = {};  // no data frames either way; pings do not count
+  std::optional<std::chrono::milliseconds> max_lifetime = {};
   PingRule ping = {};
   std::optional<MessageRateRule> message_rate = {};       // of what the client sends
   SlowConsumerRule slow_consumer = {};

@@ -221,7 +221,6 @@ def test_no_verdict_is_worse_than_the_backends_own(stage, mode, echo, table):
     assert_verdicts(stage, mode, echo, [case for case in TABLES[table] if not is_overtaken(case, mode)])
 
 
-@pytest.mark.xfail(strict=True, reason="the Close to a client that broke a rule overtakes the backend's answers to what came before")
 @pytest.mark.parametrize("echo", ECHOES)
 def test_answers_under_way_when_a_rule_is_broken(stage, echo):
     """A backend by itself answers what came before the fault, and closes then."""

@@ -215,7 +215,6 @@ def test_a_side_that_goes(lab, ca, scheme, ending):
     assert failures == {"Connection reset by peer"} if ending == "reset" else scheme == "wss" or failures == {None}
 
 
-@pytest.mark.xfail(strict=True, reason="a client's end without close_notify, which follows the backend's, counts as the first")
 def test_the_log_names_the_side_that_went_first(lab, ca):
     breaks = Breaks(lab, ca, "wss")
     for one in every_break("fin", ["upstream"], ["small"]):

@@ -93,12 +93,15 @@ TEST(FrameFates, AMaskedPongIsUnmasked) {
   EXPECT_EQ(walker.fate(), Fate::swallowed);
 }
 
-TEST(FrameFates, AfterThatNoneIsExpected) {
-  FrameWalker walker;
-  walker.expect_pong(kPayload);
-  walker.expect_no_pong();
-  EXPECT_EQ(walker.walk(kOurPong.data(), kOurPong.size()), kOurPong.size());
-  EXPECT_EQ(walker.fate(), Fate::passes);
+TEST(FrameFates, ACloseThatIsSwallowedIsStillSeen) {
+  for (std::size_t piece = 1; piece < 40; ++piece) {
+    FrameWalker walker;
+    walker.swallow_close();
+    const std::vector<Piece> runs = runs_of(walker, kText + kClose, piece);
+    const std::vector<Piece> expected = {{kText, Fate::passes}, {kClose, Fate::swallowed}};
+    EXPECT_EQ(runs, expected) << piece;
+    EXPECT_TRUE(walker.close_seen());
+  }
 }
 
 TEST(FrameFates, WhatIsNotAllowedYetWaits) {

@@ -28,12 +28,13 @@ TEST_F(TunnelRateTest, TheMessageThatComesTooSoonGetsAClose) {
   const std::string passed = text(1) + text(2) + text(3);
   EXPECT_EQ(at_upstream.substr(0, passed.size()), passed);
   EXPECT_EQ(read_close(at_upstream.substr(passed.size()))->code, 1001u);
+  upstream_.send(upstream_close(1001));
+  harness_.settle();
   const std::optional<CloseFrame> close = read_close(client_.receive());
   ASSERT_TRUE(close);
   EXPECT_EQ(close->code, 1008u);
   EXPECT_EQ(close->reason, "client: message_rate");
   client_.send(client_close(1008));
-  upstream_.send(upstream_close(1001));
   ASSERT_TRUE(wait_ended(1s));
   EXPECT_EQ(ending_.summary.violation, Violation::message_rate);
   EXPECT_EQ(ending_.summary.close_code, 1008u);
