@@ -21,8 +21,10 @@ void PassingFrames::pass(std::string_view bytes, TapQueue& tap) {
     }
     bytes.remove_prefix(taken);
     const bool told = !shows_payload_ || left_ == 0 || (frame_.payload && frame_.payload->size() == TapQueue::kMostPayload);
-    if (pending_ && told) tap.put(std::exchange(frame_, {.sender = frame_.sender}));
-    if (told) pending_ = false;
+    if (!pending_ || !told) continue;
+    pending_ = false;
+    tap.put(frame_);
+    frame_.payload.reset();
   }
 }
 

@@ -6,8 +6,10 @@ import threading
 import pytest
 
 from support.crowd import Crowd
+from support.freeze import stopped_thread
 from support.gateway import run_sluice
 from support.raw_backend import echo_websocket
+from support.raw_client import RawClient
 from support.waiting import wait_until
 from support.websocket import CLOSE, TEXT, assert_carries, frame_bytes, open_websocket, upgrade_bytes
 
@@ -170,6 +172,23 @@ def test_many_are_listed_while_they_talk(lab):
             ending.set()
             talking.join()
     assert gateway.metric("sluice_websocket_closes_total", initiator="gateway", code="1012") == 2000
+
+
+@pytest.mark.slow
+@pytest.mark.deadline(60)
+def test_a_worker_that_hangs_is_told_of_and_not_waited_for(lab):
+    gateway = lab.gateway(lab.backend(echo_websocket), workers=2)
+    for _ in range(8):
+        opened(lab, gateway)
+    with stopped_thread(gateway, "worker-1"):
+        client = RawClient(gateway.admin_port, timeout=20)
+        lab.clients.append(client)
+        answer = json.loads(client.request("GET", "/sockets", host="localhost").body)
+        assert answer["silent_workers"] == [1]
+        tunnels = json.loads(gateway.admin("/status").body)["workers"][0]["tunnels"]
+        assert answer["matched"] == answer["shown"] == tunnels
+    answer = listed(gateway)
+    assert (answer["matched"], "silent_workers" in answer) == (8, False)
 
 
 # closing
