@@ -46,6 +46,7 @@ TunnelLog::TunnelLog(const ClientExchange& exchange, std::string_view subprotoco
   identity_ = identity_of(record, subprotocol);
   scheme_ = record.scheme;
   version_ = record.version;
+  observed_ = record.observed;
   bytes_received_ = record.bytes_received;
   bytes_sent_ = record.bytes_sent;
   status_ = record.status;
@@ -69,6 +70,7 @@ void TunnelLog::tunnel_ended(const websocket::TunnelSummary& summary) {
   record.time = std::chrono::system_clock::now();
   record.scheme = scheme_;
   record.version = version_;
+  record.observed = observed_;
   record.bytes_received = bytes_received_;
   record.bytes_sent = bytes_sent_;
   record.status = status_;
@@ -78,6 +80,7 @@ void TunnelLog::tunnel_ended(const websocket::TunnelSummary& summary) {
   record.tunnel.to_upstream = {summary.to_upstream.frames, summary.to_upstream.messages, summary.to_upstream.bytes};
   record.tunnel.close_code = summary.close_code;
   record.tunnel.close_initiator = name_of(summary.close_initiator);
+  if (summary.outlived && record.observed.empty()) record.observed = name_of(metrics::Observed::max_lifetime);
   if (summary.violation != metrics::Violation::none) {
     record.tunnel.violation = name_of(summary.violation);
     record.tunnel.violator = name_of(summary.violator);
