@@ -74,7 +74,7 @@ const Table<WebSocketRules>& websocket_table() {
       later<Rules>("compression"),
       map("slow_consumer", &Rules::slow_consumer, slow_consumer_table()),
       later<Rules>("redial", later_infos({"max_wait", "buffer"})),
-      later<Rules>("tap"),
+      word("tap", &Rules::tap, {{"off", Tap::off}, {"headers", Tap::headers}, {"payload", Tap::payload}}),
       later<Rules>("channels", later_infos({"name", "from"})),
   };
   return table;

@@ -51,6 +51,9 @@ struct SlowConsumer {
   bool operator==(const SlowConsumer&) const = default;
 };
 
+// What `sluice tap` may show of frames.
+enum class Tap { off, headers, payload };
+
 struct WebSocketRules {
   bool enabled = true;
   std::vector<AllowedOrigin> origins;  // empty: any
@@ -66,6 +69,7 @@ struct WebSocketRules {
   SlowConsumer slow_consumer;
   bool observe = false;  // limits are counted and logged, not enforced
   WebSocketDrain drain;
+  Tap tap = Tap::headers;
   bool operator==(const WebSocketRules&) const = default;
 };
 

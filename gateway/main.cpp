@@ -1,4 +1,5 @@
 // The command line. See --help; the exit codes are ExitCode's.
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -17,6 +18,8 @@
 #include "gateway/commands/admin_commands.h"
 #include "gateway/commands/explain_command.h"
 #include "gateway/commands/plan_command.h"
+#include "gateway/commands/sockets_command.h"
+#include "gateway/commands/tap_command.h"
 #include "gateway/commands/trial_request.h"
 #include "gateway/server.h"
 #include "gateway/tls_setup.h"
@@ -37,6 +40,8 @@ struct Options {
   bool wait = false;
   std::string old_file, new_file;
   std::string plan_admin;
+  commands::SocketsOptions sockets;
+  commands::TapOptions tap;
 };
 
 // The given file, or the first default that exists.
@@ -130,6 +135,45 @@ void add_admin_options(CLI::App& command, Options& options) {
   command.footer("Where the gateway has an admin.token, set SLUICE_ADMIN_TOKEN to it. Exit code 3: cannot reach the gateway.");
 }
 
+void add_sockets_options(CLI::App& command, commands::SocketsOptions& options) {
+  command.add_option("ID", options.id, "One WebSocket, as the list and the access log (socket) call it");
+  command.add_option("--admin", options.admin, "The running gateway's admin.address")->capture_default_str();
+  command.add_option("--route", options.route, "Those of a route");
+  command.add_option("--client", options.client, "Those of an IP address, or of a block such as 10.0.0.0/8");
+  command.add_option("--endpoint", options.endpoint, "Those that lead to an endpoint, by its URL as `sluice status` tells it");
+  command.add_option("--older-than", options.older_than, "Those that are open for longer, e.g. 1h");
+  command.add_option("--idle-for", options.idle_for, "Those without data for so long, e.g. 5m");
+  command.add_option("--faster-than", options.faster_than, "Those with more messages a second lately, in either direction");
+  command.add_option("--limit", options.limit, "Show so many, the oldest (default 100, at most 10000)");
+  command.add_flag("--json", options.json, "For programs");
+  CLI::Option* close = command.add_flag("--close", options.close, "Close them politely; one by its ID, those that the filters name, or --all");
+  command.add_option("--code", options.code, "Close code: 1000, 1001, 1008, 1012, 1013 or 3000 to 4999 (default 1001)")->needs(close);
+  command.add_option("--reason", options.reason, "What the Close says besides, at most 123 bytes")->needs(close);
+  command.add_option("--over", options.over, "Spread over so much time, e.g. 20s (default: at once)")->needs(close);
+  command.add_flag("--all", options.all, "All of them")->needs(close);
+  command.footer(
+      "OUT is towards the client, IN is what it sends: messages a second lately, then bytes.\n"
+      "Where the gateway has an admin.token, set SLUICE_ADMIN_TOKEN to it. Exit codes: 1 the gateway takes no such filter or knows\n"
+      "no such ID, 3 cannot reach the gateway.");
+}
+
+void add_tap_options(CLI::App& command, commands::TapOptions& options) {
+  command.add_option("ID", options.id, "The WebSocket, as `sluice sockets` and the access log (socket) call it")->required();
+  command.add_option("--admin", options.admin, "The running gateway's admin.address")->capture_default_str();
+  command.add_option("--for", options.time, "Look for so long, at most 10m (default 1m)");
+  command.add_flag("--json", options.json, "For programs: one object a line");
+  command.footer(
+      "Shows the headers of frames, and what is in them only where the route has websocket.tap: payload. The gateway's log tells that\n"
+      "somebody looks. Where the gateway has an admin.token, set SLUICE_ADMIN_TOKEN to it. Exit codes: 1 there is no such ID, 3 cannot\n"
+      "reach the gateway, or it refuses.");
+}
+
+// 0: the output goes elsewhere.
+std::size_t terminal_width() {
+  winsize size{};
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
 void add_plan_options(CLI::App& command, Options& options) {
   command.add_option("OLD", options.old_file, "The configuration that is running")->required();
   command.add_option("NEW", options.new_file, "The one that would replace it")->required();
@@ -197,12 +241,16 @@ ExitCode run(int argc, char** argv) {
   CLI::App* reload_command = app.add_subcommand("reload", "Let a running gateway read its configuration again");
   CLI::App* drain_command = app.add_subcommand("drain", "Let a running gateway begin to finish what is under way, then exit");
   CLI::App* status_command = app.add_subcommand("status", "Show a running gateway's state");
+  CLI::App* sockets_command = app.add_subcommand("sockets", "Show a running gateway's open WebSockets, or close some");
+  CLI::App* tap_command = app.add_subcommand("tap", "Show the frames that pass through a running gateway's WebSocket");
   CLI::App* version_command = app.add_subcommand("version", "Print the version");
   for (CLI::App* command : {serve_command, check_command, explain_command})
     add_config_option(*command, options);
   add_proxy_options(*proxy_command, options);
   add_explain_options(*explain_command, options.explain);
   add_plan_options(*plan_command, options);
+  add_sockets_options(*sockets_command, options.sockets);
+  add_tap_options(*tap_command, options.tap);
   for (CLI::App* command : {reload_command, drain_command, status_command}) add_admin_options(*command, options);
   drain_command->add_flag("--wait", options.wait,
                           "Return when it has ended, after timeouts.drain at the latest; without, as soon as it has begun");
@@ -229,6 +277,8 @@ ExitCode run(int argc, char** argv) {
   if (*reload_command) std::cout << commands::reload_command(options.admin);
   if (*drain_command) std::cout << commands::drain_command(options.admin, options.wait);
   if (*status_command) std::cout << commands::status_command(options.admin, options.json);
+  if (*sockets_command) std::cout << commands::sockets_command(options.sockets, terminal_width());
+  if (*tap_command) commands::tap_command(options.tap, std::cout);
   if (*proxy_command) return serve_proxy(options);
   return *serve_command ? serve_file(options) : ExitCode::done;
 }

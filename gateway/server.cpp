@@ -10,6 +10,7 @@
 
 #include "config/counted.h"
 #include "gateway/admin/admin_server.h"
+#include "gateway/collect_sockets.h"
 #include "gateway/collect_status.h"
 #include "gateway/control_io.h"
 #include "gateway/descriptor_limit.h"
@@ -19,6 +20,7 @@
 #include "gateway/privileges.h"
 #include "gateway/service_manager.h"
 #include "gateway/succession.h"
+#include "gateway/tap_socket.h"
 #include "gateway/websocket/frame.h"
 #include "metrics/log.h"
 #include "metrics/process_metrics.h"
@@ -74,7 +76,7 @@ class Server {
   void serve_again();
   void stop_workers();
   std::string unhealthy() const;
-  void carry_out(admin::Task task, std::function<void(admin::AdminReply)> done);
+  void carry_out(const admin::AdminReply& asked, std::function<void(admin::AdminReply)> done);
   admin::Status status();
   bool draining() const noexcept { return succession_->draining(); }
   bool being_replaced() const noexcept { return succession_->phase() == Succession::Phase::starting; }
@@ -95,6 +97,7 @@ class Server {
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<LiveConfig> live_;
   std::unique_ptr<admin::AdminServer> admin_;
+  TapPlaces taps_;
   const std::time_t started_ = std::time(nullptr);
   std::unique_ptr<Succession> succession_;
   bool told_to_end_ = false;  // by a signal
@@ -179,14 +182,14 @@ void Server::start_admin(ListeningSockets& listening) {
   sources.ready = [this] { return !draining(); };
   admin_ = std::make_unique<admin::AdminServer>(
       context_, *config().admin, std::move(sources),
-      [this](admin::Task task, std::function<void(admin::AdminReply)> done) { carry_out(task, std::move(done)); },
+      [this](const admin::AdminReply& asked, std::function<void(admin::AdminReply)> done) { carry_out(asked, std::move(done)); },
       listening.sockets[0].release());
   admin_->start();
-  metrics::log().info("admin on {} -> /metrics /healthz /readyz /status, POST /reload /drain", listening.address.text());
+  metrics::log().info("admin on {} -> /metrics /healthz /readyz /status /sockets, POST /reload /drain", listening.address.text());
 }
 
-void Server::carry_out(admin::Task task, std::function<void(admin::AdminReply)> done) {
-  switch (task) {
+void Server::carry_out(const admin::AdminReply& asked, std::function<void(admin::AdminReply)> done) {
+  switch (asked.task) {
     case admin::Task::none: return done({});
     case admin::Task::status:
       return collect_status(context_, workers_, status(), [done = std::move(done)](const admin::Status& status) {
@@ -195,6 +198,9 @@ void Server::carry_out(admin::Task task, std::function<void(admin::AdminReply)> 
         reply.body = admin::to_json(status);
         done(std::move(reply));
       });
+    case admin::Task::list_sockets: return list_sockets(context_, workers_, asked.sockets, std::move(done));
+    case admin::Task::tap_socket: return tap_socket(context_, workers_, taps_, asked.sockets, std::move(done));
+    case admin::Task::close_sockets: return close_sockets(context_, workers_, asked.sockets, std::move(done));
     case admin::Task::reload:
       return live_->reload([done = std::move(done)](const ReloadResult& result) { done(reply_to(result)); });
     case admin::Task::drain: {

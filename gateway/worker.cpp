@@ -8,6 +8,7 @@
 #include "gateway/proxy/rebalance.h"
 #include "gateway/proxy/split.h"
 #include "gateway/proxy/tunnel_rules.h"
+#include "gateway/websocket/tunnel_walk.h"
 #include "metrics/log.h"
 #include "metrics/signals_blocked.h"
 #include "upstream/rebalance.h"
@@ -319,6 +320,12 @@ void Worker::count_tunnels(std::function<void(std::map<admin::Status::TunnelKind
     std::map<admin::Status::TunnelKind, std::int64_t> named;
     for (const auto& [kind, count] : counts) named[name_of(kind.first, kind.second)] += count;
     done(std::move(named));
+  });
+}
+
+void Worker::walk_tunnels(std::size_t per_turn, std::function<void(websocket::Tunnel&)> visit, std::function<void()> done) {
+  loop_.post([this, per_turn, visit = std::move(visit), done = std::move(done)] {
+    loop_.spawn(websocket::walk_tunnels(loop_, services_.tunnels, per_turn, visit, done));
   });
 }
 

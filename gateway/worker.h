@@ -106,6 +106,8 @@ class Worker {
   std::chrono::milliseconds unanswered_for() const;
   // Counts its tunnels by what they belong to; `done` is called on the worker's thread.
   void count_tunnels(std::function<void(std::map<admin::Status::TunnelKind, std::int64_t>)> done);
+  // Shows its tunnels to `visit` (websocket::walk_tunnels()); both are called on the worker's thread.
+  void walk_tunnels(std::size_t per_turn, std::function<void(websocket::Tunnel&)> visit, std::function<void()> done);
   std::int64_t connections() const noexcept { return connection_metrics_.open.value(); }
   std::int64_t tunnels() const noexcept { return services_.tunnels.size(); }
 

@@ -99,6 +99,7 @@ void add_request_fields(JsonObject& object, const AccessRecord& record) {
   object.url("referer", record.referer, kMaxText);
   object.text("user_agent", record.user_agent);
   object.text("request_id", record.request_id);
+  object.text("socket", record.socket);
 }
 
 void add_upstream_fields(JsonObject& object, const AccessRecord& record) {
@@ -219,6 +220,7 @@ void append_field(std::string& out, std::string_view name, std::uint64_t value) 
 void append_tunnel(std::string& out, const AccessRecord& record) {
   append_field(out, "event", name_of(record.event));
   append_field(out, "request_id", record.request_id);
+  append_field(out, "socket", record.socket);
   append_field(out, "route", record.route);
   append_field(out, "upstream", record.upstream);
   append_field(out, "endpoint", record.endpoint);

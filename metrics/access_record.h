@@ -47,6 +47,7 @@ struct AccessRecord {
   std::uint64_t bytes_received = 0;  // bodies
   std::uint64_t bytes_sent = 0;
   std::string_view referer, user_agent, request_id;
+  std::string_view socket;  // a tunnel's id
   std::string_view route, upstream, endpoint;
   unsigned attempts = 0;     // retries are those after the first
   std::string_view failure;  // the reason's name

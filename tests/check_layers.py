@@ -60,7 +60,7 @@ LIBRARIES = (
     Library("OpenSSL", r"^openssl/", denied=("config/", "metrics/"),
             advice="move the code to tls/"),
     Library("Asio", r"^(boost/)?asio(/|\.hpp)", allowed=("gateway/control_io.h", "gateway/server.", "gateway/live_config.", "gateway/replacement.", "gateway/roll_call.",
-                                                        "gateway/collect_status.", "gateway/file_watch.",
+                                                        "gateway/collect_status.", "gateway/collect_sockets.", "gateway/tap_socket.", "gateway/file_watch.",
                                                         "gateway/admin/"),
             advice="workers wait with tls/event_loop.h; Asio is the control thread's"),
     Library("epoll", r"^sys/epoll\.h$", transitive=True,

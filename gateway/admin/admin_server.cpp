@@ -19,7 +19,7 @@ constexpr std::chrono::milliseconds kAcceptPause{100};
 std::string response_text(const AdminReply& reply, bool head_only) {
   http::Headers headers;
   headers.add_view("Content-Type", reply.content_type);
-  headers.add("Content-Length", std::to_string(reply.body.size()));
+  if (!reply.stream) headers.add("Content-Length", std::to_string(reply.body.size()));
   headers.add_view("Cache-Control", "no-store");
   headers.add_view("X-Content-Type-Options", "nosniff");
   if (reply.status == 405) headers.add_view("Allow", reply.allow);
@@ -100,7 +100,7 @@ void AdminServer::renew_spare() {
   if (!spare_) spare_ = tls::Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));
 }
 
-ControlAwaitable<AdminReply> AdminServer::carry_out(Task task) {
+ControlAwaitable<AdminReply> AdminServer::carry_out(AdminReply asked) {
   struct Outcome {
     Outcome(IoContext& context, std::chrono::milliseconds time) : told(context, time) {}
     AdminReply reply;
@@ -109,13 +109,39 @@ ControlAwaitable<AdminReply> AdminServer::carry_out(Task task) {
   const auto outcome = std::make_shared<Outcome>(context_, task_time_);
   outcome->reply.status = 202;
   outcome->reply.body = "still under way; the log will tell how it ends\n";
-  tasks_(task, [outcome](AdminReply reply) {
+  tasks_(asked, [outcome](AdminReply reply) {
     outcome->reply = std::move(reply);
     outcome->told.expires_at(Clock::time_point::min());
   });
   ErrorCode ignored;
   co_await outcome->told.async_wait(asio::redirect_error(use_awaitable, ignored));
   co_return std::move(outcome->reply);
+}
+
+// Until it has told all, or its reader is gone: nothing more is expected of that one, so whatever is read says so.
+ControlAwaitable<ErrorCode> AdminServer::send_stream(std::shared_ptr<Connection> connection, std::shared_ptr<AnswerStream> stream) {
+  AdminSocket& socket = connection->socket;
+  const auto more = std::make_shared<Timer>(context_, Clock::time_point::max());
+  const auto heard = std::make_shared<char>();
+  socket.async_read_some(asio::buffer(heard.get(), 1), [connection, more, heard](const ErrorCode&, std::size_t) {
+    connection->close();
+    more->cancel();
+  });
+  std::string text;
+  ErrorCode error;
+  bool goes_on = true;
+  while (goes_on && !error && socket.is_open()) {
+    text.clear();
+    goes_on = stream->take(text, [more] { more->cancel(); });
+    if (!text.empty()) {
+      co_await asio::async_write(socket, asio::buffer(text), asio::redirect_error(use_awaitable, error));
+    } else if (goes_on) {
+      ErrorCode ignored;
+      co_await more->async_wait(asio::redirect_error(use_awaitable, ignored));
+    }
+  }
+  if (!error && !socket.is_open()) error = asio::error::operation_aborted;
+  co_return error;
 }
 
 ControlAwaitable<> AdminServer::serve(std::shared_ptr<Connection> connection) {
@@ -138,12 +164,14 @@ ControlAwaitable<> AdminServer::serve(std::shared_ptr<Connection> connection) {
   }
   connection->place.enter(AdminPlaces::Phase::sending);
   std::string text;
+  std::shared_ptr<AnswerStream> stream;
   if (head.state == http1::HeadResult::complete) {
     AdminReply reply = answer(request, settings_, sources_);
     if (reply.task != Task::none) {
       deadline.cancel();  // it is bounded itself
-      reply = co_await carry_out(reply.task);
-      deadline.expires_after(kRequestTime);
+      reply = co_await carry_out(reply);
+      stream = reply.stream;
+      deadline.expires_after(stream ? stream->longest() + kRequestTime : kRequestTime);
       deadline.async_wait(cut);
     }
     text = response_text(reply, request.method == "HEAD");
@@ -154,6 +182,7 @@ ControlAwaitable<> AdminServer::serve(std::shared_ptr<Connection> connection) {
     text = response_text(refusal, false);
   }
   if (!error) co_await asio::async_write(socket, asio::buffer(text), asio::redirect_error(use_awaitable, error));
+  if (!error && stream) error = co_await send_stream(connection, std::move(stream));
   if (!error) socket.shutdown(asio::socket_base::shutdown_send, error);
   connection->place.enter(AdminPlaces::Phase::lingering);
   while (!error) co_await socket.async_read_some(asio::buffer(chunk), asio::redirect_error(use_awaitable, error));

@@ -1,6 +1,6 @@
-// The admin listener: /metrics, /healthz, /readyz, /status, /reload, /drain. Runs on the control thread, so that a
+// The admin listener: /metrics, /healthz, /readyz, /status, /sockets (and what passes through one), /reload, /drain. Runs on the control thread, so that a
 // stuck worker can be told of.
-// Small requests, small answers, one per connection; every wait is bounded.
+// Small requests, small answers but for streams, one per connection; every wait is bounded.
 #pragma once
 
 #include <memory>
@@ -15,8 +15,8 @@ namespace sluice::admin {
 
 using AdminSocket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 
-// Carries out what requests ask for, on the control thread; `done` is called once, then or later.
-using AdminTasks = std::function<void(Task task, std::function<void(AdminReply)> done)>;
+// Carries out what requests ask for (`asked.task`), on the control thread; `done` is called once, then or later.
+using AdminTasks = std::function<void(const AdminReply& asked, std::function<void(AdminReply)> done)>;
 
 class AdminServer {
  public:
@@ -44,7 +44,8 @@ class AdminServer {
 
   ControlAwaitable<> accept_loop();
   ControlAwaitable<> serve(std::shared_ptr<Connection> connection);
-  ControlAwaitable<AdminReply> carry_out(Task task);
+  ControlAwaitable<AdminReply> carry_out(AdminReply asked);
+  ControlAwaitable<ErrorCode> send_stream(std::shared_ptr<Connection> connection, std::shared_ptr<AnswerStream> stream);
   AdminSocket accept_with_spare(ErrorCode& error);
   void renew_spare();
 

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace sluice::commands {
 
@@ -28,5 +30,11 @@ struct AdminResponse {
 // for refusals (401, 403) too, and InputError when the address is none.
 AdminResponse ask_gateway(const std::string& address, const std::string& method, const std::string& path,
                           std::chrono::seconds patience);
+// The same, by GET, for an answer without an end of its own: if its status is 200, its lines go to `print` as they come, without
+// their ends.
+AdminResponse follow_gateway(const std::string& address, const std::string& path, std::chrono::seconds patience,
+                             const std::function<void(const std::string& line)>& print);
+// As a part of a path or of a query.
+std::string url_escaped(std::string_view text);
 
 }  // namespace sluice::commands

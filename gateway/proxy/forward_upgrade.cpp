@@ -31,14 +31,16 @@ std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteCo
                                                UpstreamExchange& attempt, TunnelPlace place) {
   upstream::Picked picked = attempt.take_picked();
   const bool endpoint_left = picked.endpoint_left();
-  auto log = std::make_unique<TunnelLog>(exchange, std::move(picked.in_flight), std::move(place));
+  const http::Headers& agreed = attempt.response().headers;
+  auto log = std::make_unique<TunnelLog>(exchange, agreed.find("Sec-WebSocket-Protocol").value_or(""), std::move(picked.in_flight),
+                                         std::move(place));
   upstream::Connection connection = attempt.take_connection();
   log->hold_connection(connection);
   const std::shared_ptr<upstream::EndpointState>& state = picked.endpoint->state;
   log->hold_count(upstream::Place::take({state, &state->tunnels}, std::nullopt));
   connection.stream->set_write_idle(exchange.generation->config().timeouts.client_write_idle);
-  websocket::TunnelOpening opening{route.services->tunnel_rules, websocket::reserved_bits_of(attempt.response().headers), state.get(),
-                                   endpoint_left};
+  websocket::TunnelOpening opening{route.services->tunnel_rules, websocket::reserved_bits_of(agreed), state.get(),
+                                   endpoint_left, log->identity()};
   return std::make_unique<websocket::Tunnel>(exchange.take_stream(), std::move(connection.stream), std::move(opening),
                                              route.services->websocket, std::move(log));
 }

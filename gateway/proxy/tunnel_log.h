@@ -1,10 +1,9 @@
-// What outlives the request for a tunnel: its lines in the access log, at open and at close, and the counts that it holds (a place
-// among the route's tunnels, its endpoint in flight, its upstream connection). Copies what it logs, so that no configuration stays in
-// memory because of a tunnel. Owned by the tunnel.
+// What outlives the request for a tunnel: who it is, its lines in the access log, at open and at close, and the counts that it holds (a
+// place among the route's tunnels, its endpoint in flight, its upstream connection). Copies what it tells, so that no configuration
+// stays in memory because of a tunnel. Owned by the tunnel.
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "gateway/proxy/client_exchange.h"
 #include "gateway/proxy/route_counts.h"
@@ -14,9 +13,9 @@ namespace sluice::proxy {
 
 class TunnelLog final : public websocket::TunnelObserver {
  public:
-  // Logs the opening.
-  TunnelLog(const ClientExchange& exchange, upstream::InFlight in_flight, TunnelPlace place);
-  ~TunnelLog() override;
+  // Logs the opening. `subprotocol`: that was agreed on.
+  TunnelLog(const ClientExchange& exchange, std::string_view subprotocol, upstream::InFlight in_flight, TunnelPlace place);
+  const std::shared_ptr<const websocket::SocketIdentity>& identity() const noexcept { return identity_; }
   // The counts of the connection to the endpoint.
   void hold_connection(upstream::Connection& connection) {
     connection_open_ = std::move(connection.open);
@@ -27,8 +26,13 @@ class TunnelLog final : public websocket::TunnelObserver {
   void tunnel_ended(const websocket::TunnelSummary& summary) override;
 
  private:
-  struct Line;
-  std::unique_ptr<Line> line_;  // null when the access log is off
+  std::shared_ptr<const websocket::SocketIdentity> identity_;
+  // Of the request, for the line at the end.
+  std::string_view scheme_, version_, observed_;  // static
+  std::uint64_t bytes_received_ = 0;
+  std::uint64_t bytes_sent_ = 0;
+  unsigned status_ = 0;
+  unsigned attempts_ = 0;
   upstream::InFlight in_flight_;
   TunnelPlace place_;
   metrics::GaugeHold connection_open_;

@@ -114,6 +114,8 @@ class FrameWalker {
 
   // Of what the receiver gets.
   bool at_boundary() const noexcept { return payload_left_ == 0 || fate_ == Fate::dropped; }
+  // Of the frame that is passing, so much payload is still to come.
+  std::uint64_t passing_left() const noexcept { return at_boundary() ? 0 : payload_left_; }
   bool close_seen() const noexcept { return close_seen_; }  // a whole Close frame has passed
   // Nothing until close_seen(). 1005 when the Close carried no code.
   std::optional<std::uint16_t> close_code() const noexcept;

@@ -52,10 +52,28 @@ std::mt19937& Tunnel::random_numbers() {
 
 void Tunnel::cut() { finish(); }
 
+TapOutcome Tunnel::begin_tap(std::shared_ptr<TapQueue> tap) {
+  if (done_) return TapOutcome::ended;
+  if (rules().tap == config::Tap::off) return TapOutcome::off;
+  if (tap_ && !tap_->left()) return TapOutcome::taken;
+  const TunnelTap::Left left{to_client_.walker.passing_left(), to_upstream_.walker.passing_left()};
+  tap_ = std::make_unique<TunnelTap>(std::move(tap), rules().tap, opening_.reserved_bits, left);
+  return TapOutcome::begun;
+}
+
+SocketFacts Tunnel::facts(Clock::time_point now) const {
+  const auto since = [now](Clock::time_point moment) { return std::chrono::duration_cast<std::chrono::milliseconds>(now - moment); };
+  const auto facts_of = [this, now](const Direction& direction) {
+    return SocketFacts::Direction{direction.walker.counts().messages, direction.bytes, direction.lately.per_second(now, opened_)};
+  };
+  return {opening_.identity, since(opened_), since(last_data_), facts_of(to_client_), facts_of(to_upstream_), closing_};
+}
+
 void Tunnel::finish() {
   if (done_) return;
   done_ = true;
   deadline_.clear();
+  tap_.reset();
   const auto duration = Clock::now() - opened_;
   metrics_.tunnel_seconds.observe(std::chrono::duration<double>(duration).count());
   metrics_.count_close(first_closer_, first_close_code_);

@@ -10,7 +10,10 @@
 #include <memory>
 #include <random>
 
+#include "gateway/websocket/rate_meter.h"
+#include "gateway/websocket/socket_facts.h"
 #include "gateway/websocket/tunnel_rules.h"
+#include "gateway/websocket/tunnel_tap.h"
 #include "metrics/websocket_metrics.h"
 #include "tls/deadline.h"
 #include "tls/stream.h"
@@ -35,6 +38,15 @@ struct TunnelSummary {
   bool outlived = false;                   // max_lifetime, which was only observed
   ErrorCode failure;        // how a connection was lost; unset: both ended in order
 };
+
+// What somebody who sends tunnels away says to both sides.
+struct Dismissal {
+  std::uint16_t code = kGoingAway;
+  std::string reason;
+};
+
+// Whether somebody may look at what passes.
+enum class TapOutcome : std::uint8_t { begun, off, taken, ended };
 
 // Told once, when the tunnel has ended; gauges and leases that it holds end with it.
 class TunnelObserver {
@@ -65,12 +77,19 @@ class Tunnel {
   // leaves anyway; there was nothing to call off.
   bool move(std::chrono::milliseconds within);
   bool stay();
+  // The same at an operator's word, whatever it had planned: at a moment by chance within `within`, or sooner. False: it is closing
+  // already.
+  bool dismiss(std::shared_ptr<const Dismissal> dismissal, std::chrono::milliseconds within);
+  // From now on `tap` gets the frames that pass, until somebody leaves it or the tunnel ends. One at a time.
+  TapOutcome begin_tap(std::shared_ptr<TapQueue> tap);
+  config::Tap may_show() const noexcept { return rules().tap; }
   // Ends it at once.
   void cut();
 
   // Which route and endpoint it belongs to: to be compared, not looked into.
   const metrics::WebSocketMetrics* route() const noexcept { return &metrics_; }
   const void* endpoint() const noexcept { return opening_.endpoint; }
+  SocketFacts facts(Clock::time_point now) const;
 
  private:
   friend class TunnelSet;
@@ -86,6 +105,7 @@ class Tunnel {
     KeepAlive alive{};              // of the sender
     std::string held{};             // the beginning of a header or a Close whose rest is still to come: it has not passed
     std::uint64_t bytes = 0;
+    RateMeter lately{};
     std::uint16_t close_code = 0;   // of our own Close to the receiver; 0: we give none
     bool ended = false;       // the sender's end was seen and passed on
     bool own_close = false;   // our Close was put in: nothing of the sender's follows it
@@ -118,6 +138,7 @@ class Tunnel {
   void forward(Direction& direction, std::string_view bytes);
   std::size_t pass_frames(Direction& direction, std::string_view bytes);
   bool pass(Direction& direction, std::string_view bytes);  // false: the tunnel has ended
+  void show(const Direction& direction, std::string_view bytes);
   void account(Direction& direction, const FrameCounts& before);
   void account_control_frames(Direction& direction, const FrameCounts& before);
 
@@ -169,11 +190,13 @@ class Tunnel {
   Direction to_upstream_;
   Direction to_client_;
   const TunnelOpening opening_;
+  std::unique_ptr<TunnelTap> tap_;  // null: nobody looks
   Clock::time_point opened_ = Clock::now();
   Clock::time_point last_data_ = opened_;
   Clock::time_point leaves_at_ = kNever;  // kNever: it stays
   bool moves_ = false;             // leaves_at_ is of move()
   bool outlived_ = false;          // max_lifetime, which is only observed
+  std::shared_ptr<const Dismissal> dismissal_;  // null: it leaves with what its set or its rules say
   Clock::time_point slow_at_ = kNever;     // when the client has been without room for too long
   Clock::time_point delayed_till_ = kNever;  // not kNever: the client's messages wait for it
   MessageRate rate_;

@@ -96,7 +96,8 @@ tls::ReadResult Tunnel::read_behind_held(Direction& direction, char* to) {
 std::optional<tls::ReadResult> Tunnel::splice_large(Direction& direction) {
   FrameWalker& walker = direction.walker;
   const bool small = !walker.frames_are_large() || !direction.held.empty() || walker.fate() != Fate::passes;
-  if (small || room_for(direction) < tls::kScratchSize || direction.own_close || !direction.from->can_splice_to(*direction.to)) return {};
+  if (small || tap_ || direction.own_close || room_for(direction) < tls::kScratchSize) return {};
+  if (!direction.from->can_splice_to(*direction.to)) return {};
   FrameWalker ahead = walker.look_ahead();
   char header[FrameHeader::kMaxSize];
   std::size_t seen = 0;
@@ -171,7 +172,13 @@ std::size_t Tunnel::pass_frames(Direction& direction, std::string_view bytes) {
 bool Tunnel::pass(Direction& direction, std::string_view bytes) {
   const ErrorCode error = direction.to->write({bytes});
   if (error) lost(direction.other->sender, error);
+  if (tap_) show(direction, bytes);
   return !error;
+}
+
+void Tunnel::show(const Direction& direction, std::string_view bytes) {
+  if (tap_->left()) return tap_.reset();
+  tap_->pass(direction.sender, bytes);
 }
 
 void Tunnel::account(Direction& direction, const FrameCounts& before) {
@@ -180,6 +187,7 @@ void Tunnel::account(Direction& direction, const FrameCounts& before) {
     last_data_ = Clock::now();
     direction.metrics->frames.add(after.data_frames - before.data_frames);
     direction.metrics->messages.add(after.messages - before.messages);
+    if (after.messages != before.messages) direction.lately.add(after.messages - before.messages, last_data_);
     if (after.dropped != before.dropped) metrics_.dropped.add(after.dropped - before.dropped);
   }
   if (after.control_frames() != before.control_frames()) account_control_frames(direction, before);

@@ -4,10 +4,12 @@
 
 #include <memory>
 
+#include "config/websocket_config.h"
 #include "gateway/websocket/frame_walker.h"
 #include "gateway/websocket/handshake_extensions.h"
 #include "gateway/websocket/keep_alive.h"
 #include "gateway/websocket/message_rate.h"
+#include "gateway/websocket/socket_identity.h"
 #include "tls/io_types.h"
 
 namespace sluice::websocket {
@@ -32,6 +34,7 @@ struct TunnelRules {
   SlowConsumerRule slow_consumer = {};
   std::uint16_t leave_code = 1012;                        // of Tunnel::leave()
   std::chrono::milliseconds leave_within{20000};
+  config::Tap tap = config::Tap::headers;                 // what Tunnel::begin_tap() may show
   FrameRules frames = {};                                 // for both sides, apart from what a handshake decides
 };
 
@@ -41,6 +44,7 @@ struct TunnelOpening {
   ReservedBits reserved_bits = {};  // of the extensions that were agreed on
   const void* endpoint = nullptr;   // which one it leads to: to be compared, not looked into
   bool endpoint_left = false;       // while the handshake was under way: it leaves from the start
+  std::shared_ptr<const SocketIdentity> identity = {};
 };
 
 }  // namespace sluice::websocket

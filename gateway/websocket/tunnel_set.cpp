@@ -8,6 +8,10 @@ TunnelSet::TunnelSet(tls::EventLoop& loop)
     : bury_(loop, [](void* self) { static_cast<TunnelSet*>(self)->ended_.clear(); }, this) {}
 
 TunnelSet::~TunnelSet() {
+  for (Cursor* cursor = cursors_; cursor != nullptr; cursor = cursor->other_) {
+    cursor->set_ = nullptr;
+    cursor->at_ = nullptr;
+  }
   while (first_ != nullptr) {
     Tunnel* tunnel = first_;
     first_ = tunnel->next_;
@@ -26,6 +30,9 @@ void TunnelSet::add(std::unique_ptr<Tunnel> tunnel) {
 }
 
 void TunnelSet::remove(Tunnel& tunnel) {
+  for (Cursor* cursor = cursors_; cursor != nullptr; cursor = cursor->other_) {
+    if (cursor->at_ == &tunnel) cursor->at_ = tunnel.next_;
+  }
   if (tunnel.previous_ != nullptr) {
     tunnel.previous_->next_ = tunnel.next_;
   } else {
@@ -68,6 +75,21 @@ void TunnelSet::for_each(const std::function<void(Tunnel&)>& change) {
 
 void TunnelSet::cut_all() {
   while (first_ != nullptr) first_->cut();
+}
+
+TunnelSet::Cursor::Cursor(TunnelSet& set) : set_(&set), at_(set.first_), other_(std::exchange(set.cursors_, this)) {}
+
+TunnelSet::Cursor::~Cursor() {
+  if (set_ == nullptr) return;
+  Cursor** link = &set_->cursors_;
+  while (*link != this) link = &(*link)->other_;
+  *link = other_;
+}
+
+Tunnel* TunnelSet::Cursor::next() {
+  Tunnel* tunnel = at_;
+  if (tunnel != nullptr) at_ = tunnel->next_;
+  return tunnel;
 }
 
 }  // namespace sluice::websocket

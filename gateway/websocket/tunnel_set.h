@@ -45,6 +45,23 @@ class TunnelSet {
   // Any thread.
   std::int64_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
 
+  // Goes through the tunnels over several turns of the loop, the newest first. Tunnels may end meanwhile, the one that comes next as
+  // well; those that are added meanwhile are not seen.
+  class Cursor {
+   public:
+    explicit Cursor(TunnelSet& set);
+    Cursor(const Cursor&) = delete;
+    Cursor& operator=(const Cursor&) = delete;
+    ~Cursor();
+    Tunnel* next();  // null: there are no more
+
+   private:
+    friend class TunnelSet;
+    TunnelSet* set_;  // null: it is gone
+    Tunnel* at_;
+    Cursor* other_;  // of the set
+  };
+
  private:
   friend class Tunnel;
   // From the tunnel, when it has ended: destroys it once its own functions have returned.
@@ -53,6 +70,7 @@ class TunnelSet {
   tls::NextTurn bury_;
   std::vector<std::unique_ptr<Tunnel>> ended_;
   Tunnel* first_ = nullptr;
+  Cursor* cursors_ = nullptr;
   std::atomic<std::int64_t> size_{0};
   Farewell farewell_;
   bool all_leave_ = false;

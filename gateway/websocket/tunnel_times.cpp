@@ -58,6 +58,17 @@ bool Tunnel::stay() {
   return true;
 }
 
+bool Tunnel::dismiss(std::shared_ptr<const Dismissal> dismissal, std::chrono::milliseconds within) {
+  if (done_ || closing_) return false;
+  const Clock::time_point planned = moves_ ? kNever : leaves_at_;
+  dismissal_ = std::move(dismissal);
+  moves_ = false;
+  choose_departure(within);
+  leaves_at_ = std::min(planned, leaves_at_);
+  on_time();
+  return true;
+}
+
 void Tunnel::choose_departure(std::chrono::milliseconds within) {
   std::uniform_int_distribution<std::int64_t> moments(0, within.count());
   leaves_at_ = Clock::now() + std::chrono::milliseconds(moments(random_numbers()));
@@ -80,7 +91,8 @@ bool Tunnel::end_in_time(Clock::time_point now) {
   if (leaves_at_ <= now) {
     if (moves_) metrics_.moved.add();
     const TunnelSet::Farewell& farewell = owner_->farewell();
-    close(farewell.code.value_or(rules().leave_code), farewell.reason, kCloseGrace);
+    dismissal_ ? close(dismissal_->code, dismissal_->reason, kCloseGrace)
+               : close(farewell.code.value_or(rules().leave_code), farewell.reason, kCloseGrace);
   } else if (lifetime_ends() <= now && rules().frames.observe) {
     outlived_ = true;
     metrics_.count_observed(metrics::Observed::max_lifetime);

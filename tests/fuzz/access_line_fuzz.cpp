@@ -147,8 +147,9 @@ void check_record(std::string_view text) {
       &record.sni,        &record.client_subject, &record.method,
       &record.scheme,     &record.host,           &record.target,
       &record.version,    &record.referer,        &record.user_agent,
-      &record.request_id, &record.route,          &record.upstream,
-      &record.endpoint,   &record.failure,        &record.tunnel.close_initiator};
+      &record.request_id, &record.socket,         &record.route,
+      &record.upstream,   &record.endpoint,       &record.failure,
+      &record.tunnel.close_initiator};
   fuzz::for_each_line(text, [&](std::string_view line) {
     if (line.empty()) return;
     const auto which = static_cast<unsigned char>(line[0]);

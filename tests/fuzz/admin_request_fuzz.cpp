@@ -47,7 +47,11 @@ void check(const http::RequestHead& request, const std::string& token) {
   const bool same_origin = !origin || http::equals_ignore_case(*origin, "http://" + std::string(request.authority));
   if (reply.task != admin::Task::none) {
     FUZZ_CHECK(same_origin && (authorized || (token.empty() && is_local_name(request))));
-    if (reply.task != admin::Task::status) FUZZ_CHECK(request.method == "POST" && (authorized || request.headers.find(admin::kOwnField)));
+    const bool shows = reply.task == admin::Task::status || reply.task == admin::Task::list_sockets;
+    const bool looks = reply.task == admin::Task::tap_socket;
+    if (!shows) FUZZ_CHECK(looks ? request.method == "GET" : request.method == "POST" || request.method == "DELETE");
+    if (!shows) FUZZ_CHECK(authorized || request.headers.find(admin::kOwnField));
+    if (reply.task == admin::Task::close_sockets) FUZZ_CHECK(reply.sockets.all != !reply.sockets.filter.empty());
     return;
   }
   FUZZ_CHECK(reply.status >= 200 && reply.status < 600 && !reply.body.empty());

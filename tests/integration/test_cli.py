@@ -59,7 +59,7 @@ def test_wrong_usage_exits_2(arguments, tmp_path):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ([], "a command is missing; expected serve, proxy, check, explain, schema, plan, reload, drain, status or version"),
+    ([], "a command is missing; expected serve, proxy, check, explain, schema, plan, reload, drain, status, sockets, tap or version"),
     (["nonsense"], 'unknown command "nonsense"; expected serve,'),
     (["chekc"], 'unknown command "chekc"; did you mean check?'),
     (["check", "sluice.yaml"], "--config FILE"),

@@ -302,6 +302,7 @@ void write(Writer& out, const Route& route) {
   if (route.websocket.ping) out.line("websocket.ping", text_of(*route.websocket.ping));
   if (route.websocket.message_rate) out.line("websocket.message_rate", text_of(*route.websocket.message_rate));
   if (route.websocket.slow_consumer != SlowConsumer()) out.line("websocket.slow_consumer", text_of(route.websocket.slow_consumer));
+  if (route.websocket.tap != Tap::headers) out.line("websocket.tap", route.websocket.tap == Tap::off ? "off" : "payload");
   if (route.websocket.observe) out.line("websocket.observe", text_of(route.websocket.observe));
   const WebSocketDrain& drain = route.websocket.drain;
   if (drain.code != WebSocketDrain().code || drain.over != WebSocketDrain().over) {

@@ -62,6 +62,7 @@ AccessRecord example() {
 AccessRecord closed_tunnel() {
   AccessRecord record = example();
   record.event = AccessEvent::tunnel_close;
+  record.socket = "5c";
   record.status = 101;
   record.failure = {};
   record.tunnel.duration = 61500ms;
@@ -96,6 +97,7 @@ TEST(AccessRecordJson, LeavesOutWhatIsNotThere) {
 TEST(AccessRecordJson, TellsHowATunnelWent) {
   const auto json = nlohmann::json::parse(json_of(closed_tunnel()));
   EXPECT_EQ(json["event"], "tunnel_close");
+  EXPECT_EQ(json["socket"], "5c");
   EXPECT_EQ(json["tunnel"], nlohmann::json::parse(R"({"duration_ms": 61500,
     "to_client": {"frames": 10, "messages": 9, "bytes": 800},
     "to_upstream": {"frames": 20, "messages": 19, "bytes": 1600}, "close_code": 1001, "close_initiator": "gateway"})"));
@@ -134,7 +136,7 @@ TEST(AccessRecordCombined, PutsADashForWhatIsNotThere) {
 TEST(AccessRecordCombined, AppendsFieldsForTunnels) {
   EXPECT_THAT(
       combined_of(closed_tunnel()),
-      HasSubstr("\"curl/7.88\" event=tunnel_close request_id=0f route=chat upstream=app "
+      HasSubstr("\"curl/7.88\" event=tunnel_close request_id=0f socket=5c route=chat upstream=app "
                 "endpoint=127.0.0.1:8000 duration_ms=61500 frames_to_client=10 messages_to_client=9 "
                 "bytes_to_client=800 frames_to_upstream=20 messages_to_upstream=19 bytes_to_upstream=1600 "
                 "close_code=1001 close_initiator=gateway"));
@@ -203,8 +205,8 @@ INSTANTIATE_TEST_SUITE_P(
         TextField{"host", &AccessRecord::host}, TextField{"target", &AccessRecord::target},
         TextField{"version", &AccessRecord::version}, TextField{"referer", &AccessRecord::referer},
         TextField{"user_agent", &AccessRecord::user_agent},
-        TextField{"request_id", &AccessRecord::request_id}, TextField{"route", &AccessRecord::route},
-        TextField{"upstream", &AccessRecord::upstream}, TextField{"endpoint", &AccessRecord::endpoint},
+        TextField{"request_id", &AccessRecord::request_id}, TextField{"socket", &AccessRecord::socket},
+        TextField{"route", &AccessRecord::route}, TextField{"upstream", &AccessRecord::upstream}, TextField{"endpoint", &AccessRecord::endpoint},
         TextField{"failure", &AccessRecord::failure}));
 
 class EveryText : public ::testing::TestWithParam<TextField> {};

@@ -21,7 +21,8 @@ class AdminAnswerTest : public ::testing::Test {
     sources_.ready = [this] { return ready_; };
   }
   AdminReply get(std::string_view path) {
-    request_.path = path;
+    path_ = path;
+    request_.path = path_;
     return answer(request_, settings_, sources_);
   }
   unsigned status_with_host(std::string_view host) {
@@ -34,6 +35,7 @@ class AdminAnswerTest : public ::testing::Test {
   }
 
   http::RequestHead request_;
+  std::string path_;
   config::Admin settings_;
   AdminSources sources_;
   std::string problem_;
@@ -176,6 +178,74 @@ TEST_F(AdminAnswerTest, ChangesWantTheTokenWhereThereIsOne) {
   EXPECT_EQ(get("/drain").task, Task::none);
   request_.headers.set("Authorization", "Bearer open-sesame");
   EXPECT_EQ(get("/drain").task, Task::drain);
+}
+
+constexpr char kId[] = "0123456789abcdef0123456789abcdef";
+
+TEST_F(AdminAnswerTest, SocketsAreShown) {
+  EXPECT_EQ(get("/sockets").task, Task::list_sockets);
+  const AdminReply one = get(std::string("/sockets/") + kId);
+  EXPECT_EQ(one.task, Task::list_sockets);
+  EXPECT_EQ(one.sockets.filter.id->text(), kId);
+  request_.query = "?route=chat";
+  EXPECT_EQ(get("/sockets").sockets.filter.route, "chat");
+  request_.query = "?limit=none";
+  EXPECT_EQ(get("/sockets").status, 400u);
+  EXPECT_EQ(get("/sockets").task, Task::none);
+}
+
+TEST_F(AdminAnswerTest, WhatIsNoIdIsNoSocket) {
+  for (const char* path : {"/sockets/", "/sockets/1", "/sockets/0123456789abcdef0123456789abcdef/", "/sockets/0123456789ABCDEF0123456789abcdef"}) {
+    EXPECT_EQ(get(path).status, 404u) << path;
+    EXPECT_EQ(get(path).task, Task::none) << path;
+  }
+}
+
+TEST_F(AdminAnswerTest, ClosingSocketsIsAChange) {
+  request_.method = "DELETE";
+  request_.query = "?route=chat";
+  EXPECT_EQ(get("/sockets").status, 403u);
+  EXPECT_EQ(get("/sockets").task, Task::none);
+  request_.headers.set(kOwnField, "1");
+  EXPECT_EQ(get("/sockets").task, Task::close_sockets);
+  settings_.token = "open-sesame";
+  EXPECT_EQ(get("/sockets").status, 401u);
+  request_.headers.set("Authorization", "Bearer open-sesame");
+  EXPECT_EQ(get("/sockets").task, Task::close_sockets);
+  request_.query = "";
+  EXPECT_EQ(get("/sockets").status, 400u) << "which?";
+  EXPECT_EQ(get(std::string("/sockets/") + kId).task, Task::close_sockets);
+  EXPECT_EQ(get("/status").status, 405u);
+}
+
+TEST_F(AdminAnswerTest, SocketsWantTheTokenAndKnownMethods) {
+  request_.method = "POST";
+  const AdminReply reply = get("/sockets");
+  EXPECT_EQ(reply.status, 405u);
+  EXPECT_EQ(reply.allow, "GET, HEAD, DELETE");
+  request_.method = "GET";
+  settings_.token = "open-sesame";
+  EXPECT_EQ(get("/sockets").status, 401u);
+}
+
+TEST_F(AdminAnswerTest, LookingIntoOneWantsWhatAChangeWants) {
+  const std::string path = std::string("/sockets/") + kId + "/tap";
+  EXPECT_EQ(get(path).status, 403u);
+  EXPECT_EQ(get(path).task, Task::none);
+  request_.headers.set(kOwnField, "1");
+  const AdminReply reply = get(path);
+  EXPECT_EQ(reply.task, Task::tap_socket);
+  EXPECT_EQ(reply.sockets.filter.id->text(), kId);
+  EXPECT_EQ(get("/sockets/1/tap").status, 404u);
+  EXPECT_EQ(get("/sockets/tap").status, 404u);
+  EXPECT_EQ(get("/sockets//tap").status, 404u);
+  request_.query = "?for=1h";
+  EXPECT_EQ(get(path).status, 400u);
+  request_.method = "HEAD";
+  EXPECT_EQ(get(path).status, 405u);
+  request_.method = "GET";
+  settings_.token = "open-sesame";
+  EXPECT_EQ(get(path).status, 401u);
 }
 
 TEST_F(AdminAnswerTest, ChangesArePosted) {

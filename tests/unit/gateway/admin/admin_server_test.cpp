@@ -36,7 +36,7 @@ TEST(AdminServer, WhoAsksForWhatTakesLongHearsThatItIsUnderWay) {
   tcp::endpoint at;
   const int descriptor = listening(context, at);
   std::function<void(AdminReply)> done;
-  AdminServer server(context, {}, {}, [&done](Task, std::function<void(AdminReply)> told) { done = std::move(told); }, descriptor,
+  AdminServer server(context, {}, {}, [&done](const AdminReply&, std::function<void(AdminReply)> told) { done = std::move(told); }, descriptor,
                      std::chrono::milliseconds(50));
   server.start();
   std::string answer;
