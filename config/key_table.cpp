@@ -246,12 +246,12 @@ KeyInfo size_info(std::string name, Range range, bool may_be_off) {
           .maximum = range.maximum};
 }
 
-KeyInfo rate_info(std::string name, Range times) {
+KeyInfo rate_info(std::string name, Range times, bool may_be_off) {
   return {.name = std::move(name),
           .kind = Kind::rate,
-          .expected = with_off(true, "a rate from " + std::to_string(times.minimum) + " to " + std::to_string(times.maximum) +
+          .expected = with_off(may_be_off, "a rate from " + std::to_string(times.minimum) + " to " + std::to_string(times.maximum) +
                                          " in a second, minute or hour, such as 10/s, 600/m or 100/h"),
-          .may_be_off = true,
+          .may_be_off = may_be_off,
           .minimum = times.minimum,
           .maximum = times.maximum};
 }

@@ -101,7 +101,7 @@ std::vector<KeyInfo> later_infos(std::initializer_list<const char*> names);
 KeyInfo integer_info(std::string name, Range range, bool may_be_off);
 KeyInfo duration_info(std::string name, Range milliseconds, bool may_be_off);
 KeyInfo size_info(std::string name, Range range, bool may_be_off);
-KeyInfo rate_info(std::string name, Range times);
+KeyInfo rate_info(std::string name, Range times, bool may_be_off);
 KeyInfo word_info(std::string name, std::vector<std::string> words, std::vector<std::string> later_words);
 KeyInfo list_info(std::string name, std::string expected, std::uint64_t minimum);
 KeyInfo map_info(std::string name, std::vector<KeyInfo> children);
@@ -185,11 +185,18 @@ Key<T> size(std::string name, M T::*member, Range range) {
           }};
 }
 
-template <class T>
-Key<T> rate(std::string name, OptionalRate T::*member, Range times) {
-  return {rate_info(std::move(name), times), [member](const Value& value, const KeyInfo& row, T& result) {
+// A plain Rate may not be off.
+template <class T, class M>
+Key<T> rate(std::string name, M T::*member, Range times) {
+  constexpr bool kMayBeOff = std::is_same_v<M, OptionalRate>;
+  return {rate_info(std::move(name), times, kMayBeOff), [member](const Value& value, const KeyInfo& row, T& result) {
             OptionalRate read;
-            if (read_rate(value, row, read)) result.*member = read;
+            if (!read_rate(value, row, read)) return;
+            if constexpr (kMayBeOff) {
+              result.*member = read;
+            } else {
+              result.*member = *read;
+            }
           }};
 }
 

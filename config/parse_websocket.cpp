@@ -7,13 +7,44 @@ namespace {
 
 constexpr std::uint64_t kMostTunnels = 10'000'000;
 constexpr std::uint64_t kMostHandshakes = 1'000'000;  // of one client, per second, minute or hour
+constexpr std::uint64_t kMostMessages = 1'000'000;    // of one tunnel, per second, minute or hour; also at once
 constexpr std::uint64_t kLargestMessage = 1ull << 40;
+constexpr std::uint64_t kSmallestBuffer = 4 << 10, kLargestBuffer = 64 << 20;
+constexpr std::uint64_t kShortestInterval = 100;      // ms, of Pings
 constexpr std::uint64_t kFirstCloseCode = 1000, kLastCloseCode = 4999;  // RFC 6455 7.4; which of them, validate_drain() knows
 
 const Table<WebSocketDrain>& drain_table() {
   static const Table<WebSocketDrain> table{
       integer("code", &WebSocketDrain::code, {kFirstCloseCode, kLastCloseCode}),
       duration("over", &WebSocketDrain::over),
+  };
+  return table;
+}
+
+const Table<MessageRate>& message_rate_table() {
+  static const Table<MessageRate> table{
+      required(rate("rate", &MessageRate::rate, {1, kMostMessages})),
+      integer("burst", &MessageRate::burst, {1, kMostMessages}),
+      word("action", &MessageRate::action, {{"close", MessageRate::Action::close}, {"delay", MessageRate::Action::delay}}),
+  };
+  return table;
+}
+
+const Table<Ping>& ping_table() {
+  static const Table<Ping> table{
+      duration("interval", &Ping::interval, kShortestInterval),
+      duration("timeout", &Ping::timeout, kShortestInterval),
+      word("to", &Ping::to, {{"client", Ping::To::client}, {"backend", Ping::To::backend}, {"both", Ping::To::both}}),
+  };
+  return table;
+}
+
+const Table<SlowConsumer>& slow_consumer_table() {
+  using Action = SlowConsumer::Action;
+  static const Table<SlowConsumer> table{
+      size("buffer", &SlowConsumer::buffer, {kSmallestBuffer, kLargestBuffer}),
+      word("action", &SlowConsumer::action, {{"pause", Action::pause}, {"drop", Action::drop}, {"close", Action::close}}),
+      duration("after", &SlowConsumer::after, 1),
   };
   return table;
 }
@@ -36,12 +67,12 @@ const Table<WebSocketRules>& websocket_table() {
       size("max_message_size", &Rules::max_message_size, {1, kLargestMessage}),
       size("max_frame_size", &Rules::max_frame_size, {1, kLargestMessage}),
       boolean("observe", &Rules::observe),
-      later<Rules>("message_rate", later_infos({"rate", "burst", "action"})),
-      later<Rules>("ping", later_infos({"interval", "timeout", "to"})),
-      later<Rules>("max_lifetime"),
+      map_or_off("message_rate", &Rules::message_rate, message_rate_table()),
+      map_or_off("ping", &Rules::ping, ping_table()),
+      duration("max_lifetime", &Rules::max_lifetime),
       later<Rules>("validate_utf8"),
       later<Rules>("compression"),
-      later<Rules>("slow_consumer", later_infos({"buffer", "action", "after"})),
+      map("slow_consumer", &Rules::slow_consumer, slow_consumer_table()),
       later<Rules>("redial", later_infos({"max_wait", "buffer"})),
       later<Rules>("tap"),
       later<Rules>("channels", later_infos({"name", "from"})),

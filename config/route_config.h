@@ -10,6 +10,7 @@
 
 #include "config/regex.h"
 #include "config/values.h"
+#include "config/websocket_config.h"
 
 namespace sluice::config {
 
@@ -99,35 +100,6 @@ struct RouteTimeouts {  // absent outer optional: the global value holds
   std::optional<OptionalDuration> response_head;
   std::optional<OptionalDuration> response_body_idle;
   bool operator==(const RouteTimeouts&) const = default;
-};
-
-// How tunnels are told to go when their route or endpoint is gone.
-struct WebSocketDrain {
-  unsigned code = 1012;
-  Duration over = std::chrono::seconds(20);  // spread evenly over this time; shorter than timeouts.drain
-  bool operator==(const WebSocketDrain&) const = default;
-};
-
-// Where pages that open WebSockets may be from.
-struct AllowedOrigin {
-  std::string scheme;      // lower case; empty: the word `same`, the request's own origin
-  std::string host;        // lower case, without brackets; "*.example.com" covers one or more labels
-  std::uint16_t port = 0;  // the scheme's default where none is written; 0: it has none
-  bool operator==(const AllowedOrigin&) const = default;
-};
-
-struct WebSocketRules {
-  bool enabled = true;
-  std::vector<AllowedOrigin> origins;  // empty: any
-  OptionalRate handshake_rate;         // of one client
-  OptionalDuration idle_timeout = std::chrono::hours(1);  // no data frames either way
-  OptionalCount max_tunnels;
-  OptionalCount max_tunnels_per_client;
-  OptionalSize max_message_size = 64ull << 20;  // bytes on the wire; over it 1009 to the sender
-  OptionalSize max_frame_size;
-  bool observe = false;  // limits are counted and logged, not enforced
-  WebSocketDrain drain;
-  bool operator==(const WebSocketRules&) const = default;
 };
 
 // What the gateway's own errors of a status say.

@@ -7,6 +7,7 @@
 #include "gateway/http1/parse_error.h"
 #include "gateway/proxy/rebalance.h"
 #include "gateway/proxy/split.h"
+#include "gateway/proxy/tunnel_rules.h"
 #include "metrics/log.h"
 #include "metrics/signals_blocked.h"
 #include "upstream/rebalance.h"
@@ -101,6 +102,7 @@ void Worker::take_over(NewConfig next) {
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const config::Route& route = config.routes[i];
     proxy::RouteServices& added = generation->routes.emplace_back(services_.cells.route(route.name), next.route_counts[i]);
+    added.tunnel_rules = proxy::tunnel_rules(route.websocket, config.timeouts.drain);
     add_sides(route, sides, added);
     for (const std::shared_ptr<upstream::Cluster>& cluster : generation->clusters) {
       const bool mirrored = route.mirror && route.mirror->upstream == cluster->settings().name;

@@ -10,7 +10,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(UpgradeResult::c
     "accepted",       "rejected_client",       "rejected_route",   "rejected_origin", "rejected_rate",
     "rejected_limit", "rejected_client_limit", "refused_upstream", "failed_upstream", "client_left"};
 
-constexpr std::array<std::string_view, 3> kInitiators = {"client", "upstream", "gateway"};
+constexpr std::array<std::string_view, static_cast<std::size_t>(Party::count_)> kParties = {"client", "upstream", "gateway"};
 
 // Close codes with a cell of their own (RFC 6455, 7.4.1, and the registry kept since).
 constexpr unsigned kFirstCode = 1000;
@@ -58,6 +58,8 @@ WebSocketMetrics::Direction direction(Registry& registry, unsigned worker, std::
 
 std::string_view name_of(UpgradeResult result) noexcept { return kResults[static_cast<std::size_t>(result)]; }
 
+std::string_view name_of(Party party) noexcept { return kParties[static_cast<std::size_t>(party)]; }
+
 WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::string_view route)
     : tunnels_open(registry.gauge(worker, "sluice_websocket_tunnels_open",
                                   "Tunnels that are open now, by route.", {{"route", std::string(route)}})),
@@ -70,7 +72,6 @@ WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::str
       to_client(direction(registry, worker, route, "to_client")),
       to_upstream(direction(registry, worker, route, "to_upstream")) {
   static_assert(kNoCode + 1 == kCodes);
-  static_assert(kInitiators.size() == static_cast<std::size_t>(Initiator::count_));
   for (std::size_t result = 0; result < upgrades_.size(); ++result) {
     upgrades_[result] = &registry.counter(
         worker, "sluice_websocket_upgrades_total", "Upgrade requests for WebSocket by route and result.",
@@ -82,7 +83,7 @@ WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::str
           worker, "sluice_websocket_closes_total",
           "Tunnels that ended by route, who began to close, and close code; none: no Close frame.",
           {{"route", std::string(route)},
-           {"initiator", std::string(kInitiators[initiator])},
+           {"initiator", std::string(kParties[initiator])},
            {"code", code_name(code)}});
     }
   }
@@ -93,7 +94,7 @@ WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::str
           worker, "sluice_websocket_violations_total",
           "Frames that broke a rule of the protocol or a limit of the route, by route, who sent them, and rule.",
           {{"route", std::string(route)},
-           {"sender", std::string(kInitiators[sender])},
+           {"sender", std::string(kParties[sender])},
            {"rule", std::string(name_of(static_cast<Violation>(rule)))}});
     }
   }
@@ -103,11 +104,11 @@ void WebSocketMetrics::count_upgrade(UpgradeResult result) noexcept {
   upgrades_[static_cast<std::size_t>(result)]->add();
 }
 
-void WebSocketMetrics::count_close(Initiator initiator, unsigned code) noexcept {
+void WebSocketMetrics::count_close(Party initiator, unsigned code) noexcept {
   closes_[static_cast<std::size_t>(initiator)][code_index(code)]->add();
 }
 
-void WebSocketMetrics::count_violation(Initiator sender, Violation rule) noexcept {
+void WebSocketMetrics::count_violation(Party sender, Violation rule) noexcept {
   violations_[static_cast<std::size_t>(sender)][static_cast<std::size_t>(rule)]->add();
 }
 

@@ -25,6 +25,10 @@ enum class UpgradeResult : std::uint8_t {
 };
 std::string_view name_of(UpgradeResult result) noexcept;
 
+// Who does something in a tunnel.
+enum class Party : std::uint8_t { client, upstream, gateway, count_ };
+std::string_view name_of(Party party) noexcept;
+
 class WebSocketMetrics {
  public:
   WebSocketMetrics(Registry& registry, unsigned worker, std::string_view route);
@@ -32,10 +36,9 @@ class WebSocketMetrics {
   void count_upgrade(UpgradeResult result) noexcept;        // sluice_websocket_upgrades_total{route,result}
   // sluice_websocket_closes_total{route,initiator,code}: code is one of the registered codes 1000-1015, "3xxx", "4xxx", "other" or "none"
   // (no Close frame was seen); initiator: client, upstream or gateway.
-  enum class Initiator : std::uint8_t { client, upstream, gateway, count_ };
-  void count_close(Initiator initiator, unsigned code) noexcept;   // 0: none
+  void count_close(Party initiator, unsigned code) noexcept;   // 0: none
   // sluice_websocket_violations_total{route,sender,rule}: sender: client or upstream.
-  void count_violation(Initiator sender, Violation rule) noexcept;
+  void count_violation(Party sender, Violation rule) noexcept;
 
   Gauge& tunnels_open;           // sluice_websocket_tunnels_open{route}
   Histogram& tunnel_seconds;     // sluice_websocket_tunnel_duration_seconds{route}
@@ -50,7 +53,7 @@ class WebSocketMetrics {
  private:
   static constexpr std::size_t kCodes = 20;
   std::array<Counter*, static_cast<std::size_t>(UpgradeResult::count_)> upgrades_;
-  std::array<std::array<Counter*, kCodes>, static_cast<std::size_t>(Initiator::count_)> closes_;
+  std::array<std::array<Counter*, kCodes>, static_cast<std::size_t>(Party::count_)> closes_;
   std::array<std::array<Counter*, static_cast<std::size_t>(Violation::count_)>, 2> violations_;  // by sender; none: null
 };
 

@@ -27,36 +27,20 @@ ErrorCode send_switch(ClientExchange& exchange, RouteContext& route, http::Respo
   return exchange.send_switching_protocols(response.headers);
 }
 
-websocket::TunnelLimits tunnel_limits(const config::WebSocketRules& rules, config::Duration drain, const http::Headers& answer) {
-  websocket::TunnelLimits limits;
-  limits.frames.max_frame = rules.max_frame_size.value_or(websocket::FrameRules::kAny);
-  limits.frames.max_message = rules.max_message_size.value_or(websocket::FrameRules::kAny);
-  limits.frames.observe = rules.observe;
-  const websocket::ReservedBits bits = websocket::reserved_bits_of(answer);
-  limits.frames.reserved_bits = bits.allowed;
-  limits.frames.any_reserved_bits = bits.any;
-  limits.idle_timeout = rules.idle_timeout;
-  limits.leave_code = static_cast<std::uint16_t>(rules.drain.code);
-  limits.leave_within = rules.drain.over < drain ? rules.drain.over : websocket::TunnelSet::time_to_leave(drain);
-  return limits;
-}
-
 std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteContext& route,
                                                UpstreamExchange& attempt, TunnelPlace place) {
   upstream::Picked picked = attempt.take_picked();
   const bool endpoint_left = picked.endpoint_left();
-  const void* endpoint = picked.endpoint->state.get();
   auto log = std::make_unique<TunnelLog>(exchange, std::move(picked.in_flight), std::move(place));
   upstream::Connection connection = attempt.take_connection();
   log->hold_connection(connection);
   const std::shared_ptr<upstream::EndpointState>& state = picked.endpoint->state;
   log->hold_count(upstream::Place::take({state, &state->tunnels}, std::nullopt));
   connection.stream->set_write_idle(exchange.generation->config().timeouts.client_write_idle);
-  websocket::TunnelLimits limits =
-      tunnel_limits(route.route->websocket, exchange.generation->config().timeouts.drain, attempt.response().headers);
-  limits.leaves = endpoint_left;
-  return std::make_unique<websocket::Tunnel>(exchange.take_stream(), std::move(connection.stream), limits,
-                                             route.services->websocket, std::move(log), endpoint);
+  websocket::TunnelOpening opening{route.services->tunnel_rules, websocket::reserved_bits_of(attempt.response().headers), state.get(),
+                                   endpoint_left};
+  return std::make_unique<websocket::Tunnel>(exchange.take_stream(), std::move(connection.stream), std::move(opening),
+                                             route.services->websocket, std::move(log));
 }
 
 // A handshake that was refused has done nothing.

@@ -21,6 +21,7 @@ struct RouteServices {
   metrics::RequestMetrics& requests;
   metrics::WebSocketMetrics& websocket;
   RouteCounts counts;  // of the rules in force
+  std::shared_ptr<const websocket::TunnelRules> tunnel_rules;
   // Where requests go: one for `upstream`, one per side of a `split`; none: the route answers by itself.
   struct Side {
     std::shared_ptr<upstream::Cluster> cluster;

@@ -1,6 +1,7 @@
 #include "gateway/websocket/frame_walker.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace sluice::websocket {
 namespace {
@@ -12,6 +13,11 @@ bool is(const FrameHeader& header, Opcode opcode) noexcept { return header.opcod
 bool is_reserved(std::uint8_t opcode) noexcept {
   return opcode > static_cast<std::uint8_t>(Opcode::pong) ||
          (opcode > static_cast<std::uint8_t>(Opcode::binary) && opcode < static_cast<std::uint8_t>(Opcode::close));
+}
+
+bool counts_against_rate(const FrameHeader& header) noexcept {
+  if (is(header, Opcode::close)) return false;
+  return header.is_control() || !is(header, Opcode::continuation) || header.payload() == 0;
 }
 
 // The payload of a Close frame, unmasked.
@@ -38,7 +44,8 @@ class ClosePayload {
 std::size_t FrameWalker::walk(const char* data, std::size_t size) noexcept {
   std::size_t walked = 0;
   while (walked < size && !close_seen_) {
-    const std::size_t taken = payload_left_ > 0 ? take_payload(size - walked) : take_header(data + walked, size - walked);
+    const std::size_t left = size - walked;
+    const std::size_t taken = payload_left_ > 0 ? take_payload(left) : take_header(data + walked, left, walked == 0);
     if (taken == 0) break;
     walked += taken;
   }
@@ -51,7 +58,7 @@ std::size_t FrameWalker::boundary_within(const char* data, std::size_t size) con
   std::size_t boundary = 0;
   while (walked < size && !probe.close_seen_) {
     const std::size_t left = size - walked;
-    const std::size_t taken = probe.payload_left_ > 0 ? probe.take_payload(left) : probe.take_header(data + walked, left);
+    const std::size_t taken = probe.payload_left_ > 0 ? probe.take_payload(left) : probe.take_header(data + walked, left, true);
     if (taken == 0) break;
     walked += taken;
     if (probe.at_boundary()) boundary = walked;
@@ -77,23 +84,53 @@ std::size_t FrameWalker::take_payload(std::size_t size) noexcept {
   return taken;
 }
 
-std::size_t FrameWalker::take_header(const char* data, std::size_t size) noexcept {
+std::size_t FrameWalker::take_header(const char* data, std::size_t size, bool begins_run) noexcept {
   if (size < 2) return 0;
   const FrameHeader header{reinterpret_cast<const std::uint8_t*>(data)};
   const std::size_t header_size = header.size();
   if (size < header_size) return 0;
   if (violation_ != Violation::none) return skip_header(header);
   violation_ = judge(header);
-  if (violation_ != Violation::none) return 0;
-  if (is(header, Opcode::close)) return take_close(header, size);
+  if (violation_ != Violation::none || has_to_wait(header)) return 0;
+  if (is(header, Opcode::close)) return begins_run || fate_ == Fate::passes ? take_close(header, size) : 0;
+  const bool whole = size - header_size >= header.payload();
+  if (pong_expected_ && is(header, Opcode::pong) && !whole) return 0;
+  const Fate fate = drops_ || pong_expected_ ? fate_of(header) : Fate::passes;
+  if (fate != fate_ && !begins_run) return 0;
+  fate_ = fate;
+  if (allowance_ != kUnlimited && counts_against_rate(header)) --allowance_;
+  if (fate == Fate::swallowed) {
+    pong_expected_ = false;
+    return header_size + header.payload();
+  }
   payload_left_ = header.payload();
   payload_left_is_data_ = !header.is_control();
   if (payload_left_is_data_) {
     begin_data(header);
   } else {
-    ++counts_.control_frames;
+    ++(is(header, Opcode::ping) ? counts_.pings : counts_.pongs);
   }
   return header_size;
+}
+
+bool FrameWalker::has_to_wait(const FrameHeader& header) noexcept {
+  waits_ = allowance_ == 0 && counts_against_rate(header);
+  return waits_;
+}
+
+Fate FrameWalker::fate_of(const FrameHeader& header) const noexcept {
+  if (header.is_control()) return pong_expected_ && answers_ping(header) ? Fate::swallowed : Fate::passes;
+  return drops_ && header.final() && !in_message_ ? Fate::dropped : Fate::passes;
+}
+
+bool FrameWalker::answers_ping(const FrameHeader& header) const noexcept {
+  if (!is(header, Opcode::pong) || header.payload() != sizeof pong_) return false;
+  std::uint8_t bytes[sizeof pong_];
+  const std::uint8_t* payload = header.bytes + header.size();
+  for (std::size_t i = 0; i < sizeof bytes; ++i) {
+    bytes[i] = header.masked() ? payload[i] ^ header.mask()[i % FrameHeader::kMaskSize] : payload[i];
+  }
+  return std::memcmp(bytes, &pong_, sizeof pong_) == 0;
 }
 
 void FrameWalker::begin_data(const FrameHeader& header) noexcept {
@@ -102,6 +139,7 @@ void FrameWalker::begin_data(const FrameHeader& header) noexcept {
   message_size_ = in_message_ ? message_size_ + payload_left_ : payload_left_;
   in_message_ = !header.final();
   if (header.final()) ++counts_.messages;
+  if (fate_ == Fate::dropped) ++counts_.dropped;
 }
 
 // Of a sender that broke a rule it is enough that it says Close.
@@ -126,7 +164,8 @@ std::size_t FrameWalker::take_close(const FrameHeader& header, std::size_t size)
     }
   }
   if (violation_ != Violation::none) return 0;
-  ++counts_.control_frames;
+  fate_ = Fate::passes;
+  ++counts_.closes;
   close_seen_ = true;
   return header.size() + payload;
 }

@@ -17,9 +17,21 @@ using metrics::Violation;
 // an hour shows progress in payload_bytes alone.
 struct FrameCounts {
   std::uint64_t data_frames = 0;
-  std::uint64_t control_frames = 0;
   std::uint64_t messages = 0;       // final data frames seen
   std::uint64_t payload_bytes = 0;  // of data frames
+  std::uint64_t dropped = 0;        // messages that were not passed on; they count as messages and frames all the same
+  std::uint32_t pings = 0;
+  std::uint32_t pongs = 0;
+  std::uint32_t closes = 0;
+
+  std::uint64_t control_frames() const noexcept { return std::uint64_t{pings} + pongs + closes; }
+};
+
+// What becomes of a frame that may be sent.
+enum class Fate : std::uint8_t {
+  passes,
+  dropped,    // a message in one frame, while such are dropped
+  swallowed,  // the Pong that answers the gateway's own Ping
 };
 
 // What the frames of one direction have to be.
@@ -39,13 +51,36 @@ class FrameWalker {
   FrameWalker() = default;
   explicit FrameWalker(const FrameRules& rules) : rules_(rules) {}
 
-  // Accounts for bytes that pass in this order. Returns how many of them may pass: all, except that it stops
+  // Accounts for bytes that come in this order. Returns how many of them have been judged, all of which have one fate(): all bytes,
+  // except that it stops
   // - before a header, or a Close frame, that is not whole: its bytes are to be given again, with what follows them. At most kMaxHeld.
   // - right behind a whole Close frame (nothing may follow it): 0 from then on.
+  // - before a frame whose fate is another one: to be called again with the rest.
+  // - before a frame that has to wait: waits() then, until more are allowed.
   // - before a frame that breaks a rule: violation() is set then. After that it judges and counts nothing any more, so that what
   //   is thrown away can still be looked through for a Close.
   std::size_t walk(const char* data, std::size_t size) noexcept;
   static constexpr std::size_t kMaxHeld = 2 + FrameHeader::kMaskSize + FrameHeader::kMaxControlPayload - 1;
+
+  Fate fate() const noexcept { return fate_; }
+
+  // Of what counts against a rate, so much may come: a message's first frame, a Ping or Pong, a fragment without payload. Everything
+  // that costs no bytes counts, or the rate could be got round.
+  static constexpr std::uint32_t kUnlimited = std::numeric_limits<std::uint32_t>::max();
+  void allow(std::uint32_t units) noexcept {
+    allowance_ = units;
+    waits_ = false;
+  }
+  std::uint32_t allowance() const noexcept { return allowance_; }
+  bool waits() const noexcept { return waits_; }
+  // From the next message on those are dropped that are in one frame: of others the receiver may have the beginning.
+  void drop_messages(bool drops) noexcept { drops_ = drops; }
+  // The next Pong with this payload is swallowed; it is whole in a walk() then.
+  void expect_pong(std::uint64_t payload) noexcept {
+    pong_ = payload;
+    pong_expected_ = true;
+  }
+  void expect_no_pong() noexcept { pong_expected_ = false; }
 
   // Of `data`, which has not been walked yet, the length of the longest prefix that ends on a frame boundary,
   // without changing any state; 0 when the current frame does not end inside. (For putting a frame of our own
@@ -64,7 +99,8 @@ class FrameWalker {
   // Of the bytes that were walked, the last `size` have not passed after all: they come next, as payload does. Of a data frame.
   void take_back(std::size_t size) noexcept;
 
-  bool at_boundary() const noexcept { return payload_left_ == 0; }
+  // Of what the receiver gets.
+  bool at_boundary() const noexcept { return payload_left_ == 0 || fate_ == Fate::dropped; }
   bool close_seen() const noexcept { return close_seen_; }  // a whole Close frame has passed
   // Nothing until close_seen(). 1005 when the Close carried no code.
   std::optional<std::uint16_t> close_code() const noexcept;
@@ -75,10 +111,13 @@ class FrameWalker {
 
  private:
   // A header, with a Close all of it; how many bytes that took. 0: it is not whole, or must not pass.
-  std::size_t take_header(const char* data, std::size_t size) noexcept;
+  std::size_t take_header(const char* data, std::size_t size, bool begins_run) noexcept;
   std::size_t take_payload(std::size_t size) noexcept;
   std::size_t skip_header(const FrameHeader& header) noexcept;
   std::size_t take_close(const FrameHeader& header, std::size_t size) noexcept;
+  Fate fate_of(const FrameHeader& header) const noexcept;
+  bool answers_ping(const FrameHeader& header) const noexcept;
+  bool has_to_wait(const FrameHeader& header) noexcept;
   Violation judge(const FrameHeader& header) noexcept;
   Violation judge_size(std::uint64_t payload) noexcept;
   void begin_data(const FrameHeader& header) noexcept;
@@ -94,9 +133,15 @@ class FrameWalker {
   bool in_message_ = false;  // a frame that does not end it has begun
   bool close_seen_ = false;
   bool large_ = false;  // the last data frame
+  Fate fate_ = Fate::passes;  // of the current frame
+  bool waits_ = false;
+  bool drops_ = false;
+  bool pong_expected_ = false;
+  std::uint32_t allowance_ = kUnlimited;
+  std::uint64_t pong_ = 0;
 };
 // Every idle tunnel owns two.
-static_assert(sizeof(FrameWalker) <= 88);
+static_assert(sizeof(FrameWalker) <= 128);
 
 // What is to be said to the side that broke the rule.
 std::uint16_t close_code_for(Violation violation) noexcept;

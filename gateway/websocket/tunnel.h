@@ -8,16 +8,16 @@
 #pragma once
 
 #include <memory>
+#include <random>
 
-#include "gateway/websocket/frame_walker.h"
+#include "gateway/websocket/tunnel_rules.h"
 #include "metrics/websocket_metrics.h"
 #include "tls/deadline.h"
 #include "tls/stream.h"
 
 namespace sluice::websocket {
 
-enum class Party : std::uint8_t { client, upstream, gateway };
-std::string_view name_of(Party party) noexcept;
+using metrics::Party;
 
 struct DirectionTotals {
   std::uint64_t frames = 0;
@@ -42,20 +42,12 @@ class TunnelObserver {
   virtual void tunnel_ended(const TunnelSummary& summary) = 0;
 };
 
-struct TunnelLimits {
-  std::optional<std::chrono::milliseconds> idle_timeout;  // no data frames either way; pings do not count
-  std::uint16_t leave_code = 1012;                        // of leave()
-  std::chrono::milliseconds leave_within{20000};
-  bool leaves = false;                                    // from the start: its endpoint went as it was opened
-  FrameRules frames = {};                                 // for both sides, apart from `masked`
-};
-
 class TunnelSet;
 
 class Tunnel {
  public:
-  Tunnel(tls::StreamPtr client, tls::StreamPtr upstream, const TunnelLimits& limits, metrics::WebSocketMetrics& metrics,
-         std::unique_ptr<TunnelObserver> observer, const void* endpoint = nullptr);
+  Tunnel(tls::StreamPtr client, tls::StreamPtr upstream, TunnelOpening opening, metrics::WebSocketMetrics& metrics,
+         std::unique_ptr<TunnelObserver> observer);
   Tunnel(const Tunnel&) = delete;
   Tunnel& operator=(const Tunnel&) = delete;
   ~Tunnel();
@@ -65,7 +57,7 @@ class Tunnel {
   // Ends it politely: a Close on a frame boundary to each side that has not had one, then waits for the peers' Closes for
   // at most `grace`.
   void close(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace);
-  // Closes it with limits.leave_code, or what a drain says, at a moment by chance within limits.leave_within and `most`: many
+  // Closes it with rules.leave_code, or what a drain says, at a moment by chance within rules.leave_within and `most`: many
   // that leave together are spread.
   void leave(std::chrono::milliseconds most = std::chrono::milliseconds::max());
   // The same for a tunnel that is to come back to another endpoint, with a time of its own; stay() calls it off. False: it
@@ -77,7 +69,7 @@ class Tunnel {
 
   // Which route and endpoint it belongs to: to be compared, not looked into.
   const metrics::WebSocketMetrics* route() const noexcept { return &metrics_; }
-  const void* endpoint() const noexcept { return endpoint_; }
+  const void* endpoint() const noexcept { return opening_.endpoint; }
 
  private:
   friend class TunnelSet;
@@ -97,27 +89,40 @@ class Tunnel {
     bool own_close = false;   // our Close was put in: nothing of the sender's follows it
   };
 
+  // After both sides have said Close, the connections have this long to end by themselves.
+  static constexpr std::chrono::milliseconds kCloseGrace{5000};
+
+  const TunnelRules& rules() const noexcept { return *opening_.rules; }
+  void finish();
+  static std::mt19937& random_numbers();
+
+  // tunnel_carry.cpp: bytes from one side to the other.
+  static void on_event(void* direction);
   void pump(Direction& direction);
   bool carry_once(Direction& direction);  // false: nothing more now, or the tunnel has ended
   std::optional<tls::ReadResult> splice_large(Direction& direction);
   tls::ReadResult read_behind_held(Direction& direction, char* to);
-  void forward(Direction& direction, const char* data, std::size_t size);
-  bool close_due(const Direction& direction) const noexcept;
+  void forward(Direction& direction, std::string_view bytes);
+  std::size_t pass_frames(Direction& direction, std::string_view bytes);
+  bool pass(Direction& direction, std::string_view bytes);  // false: the tunnel has ended
   void account(Direction& direction, const FrameCounts& before);
-  void refuse(Direction& direction);
+
+  // tunnel_close.cpp: how it ends.
+  bool close_due(const Direction& direction) const noexcept;
+  void note_close(Direction& direction);
   void note_violation(const Direction& direction, Violation violation);
+  void refuse(Direction& direction);
   void begin_close(std::uint16_t to_client, std::uint16_t to_upstream, std::string_view reason, std::chrono::milliseconds grace);
   void put_close(Direction& direction);
-  void lost(Party party, const ErrorCode& error);
   void sender_ended(Direction& direction);
-  std::optional<std::chrono::milliseconds> quiet_limit() const noexcept;
-  void watch_for(std::optional<std::chrono::milliseconds> quiet);
-  void choose_departure(std::chrono::milliseconds within);
-  void note_close(Direction& direction);
+  void lost(Party party, const ErrorCode& error);
   bool finished() const noexcept;
-  void finish();
-  void on_idle();
-  static void on_event(void* direction);
+
+  // tunnel_times.cpp: what happens at a time.
+  void on_time();
+  void watch_for(std::optional<std::chrono::milliseconds> quiet);
+  std::optional<std::chrono::milliseconds> quiet_limit() const noexcept;
+  void choose_departure(std::chrono::milliseconds within);
 
   tls::StreamPtr client_;
   tls::StreamPtr upstream_;
@@ -126,8 +131,7 @@ class Tunnel {
   TunnelSet* owner_ = nullptr;
   Direction to_upstream_;
   Direction to_client_;
-  const TunnelLimits limits_;
-  const void* const endpoint_;
+  const TunnelOpening opening_;
   Clock::time_point opened_ = Clock::now();
   Clock::time_point last_data_ = opened_;
   Clock::time_point leaves_at_{};  // unset: it stays

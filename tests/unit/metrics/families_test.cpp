@@ -215,7 +215,7 @@ class CloseCodes : public ::testing::TestWithParam<CloseCase> {};
 TEST_P(CloseCodes, HaveABoundedSetOfLabels) {
   Registry registry(1);
   WebSocketMetrics websocket(registry, 0, "chat");
-  websocket.count_close(WebSocketMetrics::Initiator::upstream, GetParam().code);
+  websocket.count_close(Party::upstream, GetParam().code);
   const std::string series = std::string("sluice_websocket_closes_total{code=\"") + GetParam().label +
                              "\",initiator=\"upstream\",route=\"chat\"}";
   EXPECT_EQ(value_of(registry.scrape(), series), 1);

@@ -35,7 +35,7 @@ TEST(FrameWalker, CountsDataFramesMessagesAndPayload) {
   EXPECT_TRUE(walker.at_boundary());
   EXPECT_EQ(walker.counts().data_frames, 3u);
   EXPECT_EQ(walker.counts().messages, 2u);
-  EXPECT_EQ(walker.counts().control_frames, 2u);
+  EXPECT_EQ(walker.counts().control_frames(), 2u);
   EXPECT_EQ(walker.counts().payload_bytes, 10u);
 }
 
@@ -64,7 +64,7 @@ TEST(FrameWalker, LongLengthsDoNotWrap) {
   for (int i = 0; i < 100; ++i) EXPECT_EQ(walk(walker, block), block.size());
   EXPECT_EQ(walker.counts().payload_bytes, 100u * 65536u);
   EXPECT_EQ(walker.counts().data_frames, 1u);
-  EXPECT_EQ(walker.counts().control_frames, 0u);
+  EXPECT_EQ(walker.counts().control_frames(), 0u);
   EXPECT_EQ(boundary(walker, block), 0u);
 }
 
@@ -74,7 +74,7 @@ TEST(FrameWalker, CloseCodeWithAndWithoutMask) {
     walk(walker, encode({.opcode = Opcode::close, .payload = close_payload(4321, "bye"), .mask = mask}));
     EXPECT_TRUE(walker.close_seen());
     EXPECT_EQ(walker.close_code(), 4321);
-    EXPECT_EQ(walker.counts().control_frames, 1u);
+    EXPECT_EQ(walker.counts().control_frames(), 1u);
     EXPECT_EQ(walker.counts().payload_bytes, 0u);
   }
 }
@@ -98,7 +98,7 @@ TEST(FrameWalker, HeadersAndClosesPassWholeOrNotAtAll) {
       EXPECT_LE(size, FrameWalker::kMaxHeld);
       EXPECT_TRUE(walker.at_boundary());
       EXPECT_FALSE(walker.close_seen());
-      EXPECT_EQ(walker.counts().data_frames + walker.counts().control_frames, 0u);
+      EXPECT_EQ(walker.counts().data_frames + walker.counts().control_frames(), 0u);
       EXPECT_EQ(walk(walker, bytes), bytes.size()) << "given again, with the rest";
     }
   }
@@ -209,7 +209,7 @@ Stream random_stream(std::mt19937& random, bool masked) {
 
 void expect_same(const FrameWalker& split, const FrameWalker& whole) {
   EXPECT_EQ(split.counts().data_frames, whole.counts().data_frames);
-  EXPECT_EQ(split.counts().control_frames, whole.counts().control_frames);
+  EXPECT_EQ(split.counts().control_frames(), whole.counts().control_frames());
   EXPECT_EQ(split.counts().messages, whole.counts().messages);
   EXPECT_EQ(split.counts().payload_bytes, whole.counts().payload_bytes);
   EXPECT_EQ(split.close_seen(), whole.close_seen());

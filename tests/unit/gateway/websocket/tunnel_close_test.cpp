@@ -416,7 +416,7 @@ class TunnelSetTest : public TunnelTest {
     auto [upstream_stream, upstream] = harness_.plain_stream();
     one.client = std::move(client);
     one.upstream = std::move(upstream);
-    set_.add(std::make_unique<Tunnel>(std::move(client_stream), std::move(upstream_stream), TunnelLimits{},
+    set_.add(std::make_unique<Tunnel>(std::move(client_stream), std::move(upstream_stream), TunnelOpening{std::make_shared<TunnelRules>()},
                                       metrics_, std::make_unique<Observer>(one.ending)));
     harness_.settle();
   }
@@ -471,7 +471,7 @@ TEST_F(TunnelSetTest, TunnelsGoWithTheirSet) {
     auto [client_stream, client] = harness_.plain_stream();
     auto [upstream_stream, upstream] = harness_.plain_stream();
     one.client = std::move(client);
-    own.add(std::make_unique<Tunnel>(std::move(client_stream), std::move(upstream_stream), TunnelLimits{},
+    own.add(std::make_unique<Tunnel>(std::move(client_stream), std::move(upstream_stream), TunnelOpening{std::make_shared<TunnelRules>()},
                                      metrics_, std::make_unique<Observer>(one.ending)));
     harness_.settle();
   }

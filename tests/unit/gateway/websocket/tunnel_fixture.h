@@ -89,16 +89,18 @@ class Observer : public TunnelObserver {
 
 class TunnelTest : public ::testing::Test {
  protected:
-  void open(TunnelLimits limits = {}, int client_buffer = 0, int upstream_buffer = 0) {
+  void open(TunnelRules rules = {}, int client_buffer = 0, int upstream_buffer = 0) {
     auto [client_stream, client] = harness_.plain_stream(client_buffer);
     auto [upstream_stream, upstream] = harness_.plain_stream(upstream_buffer);
     client_ = std::move(client);
     upstream_ = std::move(upstream);
-    add(std::move(client_stream), std::move(upstream_stream), limits);
+    add(std::move(client_stream), std::move(upstream_stream), rules);
   }
-  void add(tls::StreamPtr client, tls::StreamPtr upstream, TunnelLimits limits = {}) {
+  void add(tls::StreamPtr client, tls::StreamPtr upstream, TunnelRules rules = {}) {
     ending_ = {};
-    auto tunnel = std::make_unique<Tunnel>(std::move(client), std::move(upstream), limits, metrics_,
+    TunnelOpening opening;
+    opening.rules = std::make_shared<TunnelRules>(rules);
+    auto tunnel = std::make_unique<Tunnel>(std::move(client), std::move(upstream), opening, metrics_,
                                            std::make_unique<Observer>(ending_));
     tunnel_ = tunnel.get();
     set_.add(std::move(tunnel));

@@ -90,9 +90,9 @@ TEST_F(TunnelTest, TheSenderIsToldBehindTheFrameThatItIsGetting) {
 }
 
 TEST_F(TunnelTest, LargeFramesAreJudgedBeforeTheyAreSpliced) {
-  TunnelLimits limits;
-  limits.frames.max_message = 100 * 1024;
-  open(limits);
+  TunnelRules rules;
+  rules.frames.max_message = 100 * 1024;
+  open(rules);
   const std::string most = from_client(Opcode::binary, pattern(100 * 1024));
   EXPECT_TRUE(carry(client_, upstream_, most) == most);
   client_.send(from_client(Opcode::binary, pattern(100 * 1024 + 1)).substr(0, 20000));
@@ -115,10 +115,10 @@ TEST_F(TunnelTest, LengthsThatNobodyCanSend) {
 }
 
 TEST_F(TunnelTest, WhatIsOnlyObservedPassesAndIsCounted) {
-  TunnelLimits limits;
-  limits.frames.max_frame = 3;
-  limits.frames.observe = true;
-  open(limits);
+  TunnelRules rules;
+  rules.frames.max_frame = 3;
+  rules.frames.observe = true;
+  open(rules);
   const std::string up = from_client(Opcode::text, "four") + from_client(Opcode::text, "five!");
   EXPECT_EQ(carry(client_, upstream_, up), up);
   EXPECT_EQ(client_.receive(), "");

@@ -1,0 +1,105 @@
+// How a tunnel ends.
+#include "gateway/websocket/tunnel.h"
+
+namespace sluice::websocket {
+
+bool Tunnel::close_due(const Direction& direction) const noexcept {
+  return direction.close_code != 0 && !direction.own_close && !direction.walker.close_seen();
+}
+
+// One side is gone without a word; whoever went first is who ended the tunnel.
+void Tunnel::lost(Party party, const ErrorCode& error) {
+  if (first_close_code_ == 0) first_closer_ = party;
+  if (!failure_) failure_ = error;
+  finish();
+}
+
+void Tunnel::sender_ended(Direction& direction) {
+  direction.ended = true;
+  if (first_close_code_ == 0 && !direction.other->ended) first_closer_ = direction.sender;
+  direction.to->shutdown_write();
+  if (finished()) return finish();
+  // One side has gone after a Close: the other has this long to end as well.
+  if (direction.walker.close_seen() || direction.other->walker.close_seen()) {
+    closing_ = true;
+    deadline_.set_after(kCloseGrace);
+  } else {
+    watch_for(quiet_limit());
+  }
+}
+
+void Tunnel::note_close(Direction& direction) {
+  if (first_close_code_ == 0) {
+    first_close_code_ = direction.walker.close_code().value_or(1005);
+    first_closer_ = direction.sender;
+  }
+  if (!closing_ && direction.other->walker.close_seen()) {
+    closing_ = true;  // both have said Close: only the grace time is left
+    deadline_.set_after(kCloseGrace);
+  }
+}
+
+void Tunnel::note_violation(const Direction& direction, Violation violation) {
+  metrics_.count_violation(direction.sender, violation);
+  if (violation_ != Violation::none) return;
+  violation_ = violation;
+  violator_ = direction.sender;
+}
+
+// Its sender has broken a rule and is told so; the other side learns that this one is gone.
+void Tunnel::refuse(Direction& direction) {
+  const Violation violation = direction.walker.violation();
+  note_violation(direction, violation);
+  const std::uint16_t code = close_code_for(violation);
+  const std::string reason = std::string(name_of(direction.sender)) + ": " + std::string(metrics::name_of(violation));
+  if (!closing_ && first_close_code_ == 0) {
+    first_close_code_ = code;
+    first_closer_ = Party::gateway;
+  }
+  if (direction.sender == Party::client) {
+    begin_close(code, kGoingAway, reason, kCloseGrace);
+  } else {
+    begin_close(kInternalError, code, reason, kCloseGrace);
+  }
+}
+
+void Tunnel::close(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace) {
+  begin_close(code, code, reason, grace);
+}
+
+void Tunnel::begin_close(std::uint16_t to_client, std::uint16_t to_upstream, std::string_view reason, std::chrono::milliseconds grace) {
+  if (done_ || closing_) return;
+  closing_ = true;
+  to_client_.close_code = to_client;
+  to_upstream_.close_code = to_upstream;
+  close_reason_ = reason;
+  if (first_close_code_ == 0) {
+    first_close_code_ = to_client;
+    first_closer_ = Party::gateway;
+  }
+  deadline_.set_after(to_client_.ended || to_upstream_.ended ? std::min(grace, kCloseGrace) : grace);
+  for (Direction* direction : {&to_client_, &to_upstream_}) {
+    if (!done_ && direction->walker.at_boundary() && !direction->walker.close_seen()) put_close(*direction);
+  }
+  if (!done_ && finished()) finish();
+}
+
+// Frames to the backend are masked, as any client's are (RFC 6455 5.3).
+void Tunnel::put_close(Direction& direction) {
+  if (direction.own_close || direction.ended) return;
+  direction.own_close = true;
+  std::optional<std::uint32_t> mask;
+  if (direction.to == upstream_.get()) mask = static_cast<std::uint32_t>(random_numbers()());
+  const ErrorCode error = direction.to->write({make_close_frame(direction.close_code, close_reason_, mask)});
+  if (error) lost(direction.other->sender, error);
+}
+
+// Both directions have ended, or each side has answered the Close that we gave it.
+bool Tunnel::finished() const noexcept {
+  if (to_client_.ended && to_upstream_.ended) return true;
+  if (to_client_.close_code == 0 || first_closer_ != Party::gateway) return false;
+  const auto settled = [](const Direction& direction) { return direction.ended || direction.walker.close_seen(); };
+  return settled(to_client_) && settled(to_upstream_);
+}
+
+}  // namespace sluice::websocket
