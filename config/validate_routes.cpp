@@ -178,6 +178,18 @@ void validate_drain(const WebSocketDrain& drain, const Timeouts& timeouts, const
   }
 }
 
+void validate_ping(const Ping& ping, const std::string& path, Report& report) {
+  if (ping.timeout <= ping.interval || report.is_wrong(path + ".timeout") || report.is_wrong(path + ".interval")) return;
+  const std::string key = report.mentions(path + ".timeout") ? ".timeout" : ".interval";
+  report.problem(path + key, "makes the timeout, " + duration_text(ping.timeout) + ", longer than the interval, " + duration_text(ping.interval) +
+                                 "; expected a timeout of at most the interval");
+}
+
+void warn_when_nothing_follows(const SlowConsumer& slow, const std::string& path, Report& report) {
+  if (slow.action != SlowConsumer::Action::pause || !report.mentions(path + ".after")) return;
+  report.warning(path + ".after", "has no effect with action: pause");
+}
+
 // Most often an oversight: what is bounded by default is less than a gateway for WebSockets may want.
 void warn_when_endpoints_take_fewer(const Config& config, const Route& route, const std::string& path, Report& report) {
   std::uint64_t taken = 0;
@@ -217,6 +229,8 @@ void validate_routes(const Config& config, Report& report) {
     validate_match(route.match, path + ".match", report);
     if (route.rewrite) validate_rewrite(route, path + ".rewrite", report);
     validate_drain(route.websocket.drain, config.timeouts, path + ".websocket.drain", report);
+    if (route.websocket.ping) validate_ping(*route.websocket.ping, path + ".websocket.ping", report);
+    warn_when_nothing_follows(route.websocket.slow_consumer, path + ".websocket.slow_consumer", report);
     warn_when_endpoints_take_fewer(config, route, path + ".websocket.max_tunnels", report);
     warn_when_one_client_may_take_all(route.websocket, path + ".websocket.max_tunnels_per_client", report);
     for (std::size_t j = 0; j < route.match.listeners.size(); ++j) {

@@ -15,6 +15,7 @@ namespace sluice::metrics {
 
 const std::vector<double> kLatencyBounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
                                             0.25,   0.5,   1,      2.5,   5,    10,    30,   60};
+const std::vector<double> kSizeBounds = {64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 16777216};
 const std::vector<double> kDurationBounds = {1,    5,     15,    60,    300,    900,
                                              3600, 14400, 43200, 86400, 259200, 604800};
 

@@ -94,8 +94,9 @@ class Histogram {
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
 
-// Bounds in seconds.
+// Bounds, in seconds and bytes.
 extern const std::vector<double> kLatencyBounds;   // 0.5 ms to 60 s, for requests, connects, responses
+extern const std::vector<double> kSizeBounds;      // 64 B to 16 MiB
 extern const std::vector<double> kDurationBounds;  // 1 s to 7 days, for tunnels
 
 class Registry {

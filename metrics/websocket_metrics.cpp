@@ -43,6 +43,12 @@ std::string code_name(std::size_t index) {
   }
 }
 
+Counter& control_frames(Registry& registry, unsigned worker, Labels labels, std::string_view opcode) {
+  labels.push_back({"opcode", std::string(opcode)});
+  return registry.counter(worker, "sluice_websocket_control_frames_total",
+                          "WebSocket control frames carried, by route, direction and opcode.", labels);
+}
+
 WebSocketMetrics::Direction direction(Registry& registry, unsigned worker, std::string_view route,
                                       std::string_view name) {
   const Labels labels = {{"route", std::string(route)}, {"direction", std::string(name)}};
@@ -51,7 +57,22 @@ WebSocketMetrics::Direction direction(Registry& registry, unsigned worker, std::
           registry.counter(worker, "sluice_websocket_messages_total",
                            "WebSocket messages carried, by route and direction.", labels),
           registry.counter(worker, "sluice_websocket_bytes_total",
-                           "Bytes carried through tunnels as on the wire, by route and direction.", labels)};
+                           "Bytes carried through tunnels as on the wire, by route and direction.", labels),
+          registry.histogram(worker, "sluice_websocket_message_bytes",
+                             "Sizes of WebSocket messages as on the wire, by route and direction.", kSizeBounds, labels),
+          control_frames(registry, worker, labels, "ping"),
+          control_frames(registry, worker, labels, "pong"),
+          control_frames(registry, worker, labels, "close"),
+          registry.counter(worker, "sluice_websocket_pauses_total",
+                           "Times that a sender had to wait because its receiver took no more, by route and direction.", labels)};
+}
+
+WebSocketMetrics::Peer peer(Registry& registry, unsigned worker, std::string_view route, std::string_view name) {
+  const Labels labels = {{"route", std::string(route)}, {"peer", std::string(name)}};
+  return {registry.histogram(worker, "sluice_websocket_ping_seconds",
+                             "How long answers to the gateway's own Pings took, by route and peer.", kLatencyBounds, labels),
+          registry.counter(worker, "sluice_websocket_ping_timeouts_total",
+                           "Tunnels that were ended because a peer gave no sign of life after a Ping, by route and peer.", labels)};
 }
 
 }  // namespace
@@ -70,7 +91,15 @@ WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::str
                              "Tunnels that were closed so that their client comes back to another endpoint (rebalance), by route.",
                              {{"route", std::string(route)}})),
       to_client(direction(registry, worker, route, "to_client")),
-      to_upstream(direction(registry, worker, route, "to_upstream")) {
+      to_upstream(direction(registry, worker, route, "to_upstream")),
+      dropped(registry.counter(worker, "sluice_websocket_dropped_messages_total",
+                               "Messages that a client did not get because it was too slow (slow_consumer: drop), by route.",
+                               {{"route", std::string(route)}})),
+      client(peer(registry, worker, route, "client")),
+      upstream(peer(registry, worker, route, "upstream")),
+      handshake_seconds(registry.histogram(worker, "sluice_websocket_handshake_seconds",
+                                           "From the head of a WebSocket handshake to its 101, by route.", kLatencyBounds,
+                                           {{"route", std::string(route)}})) {
   static_assert(kNoCode + 1 == kCodes);
   for (std::size_t result = 0; result < upgrades_.size(); ++result) {
     upgrades_[result] = &registry.counter(

@@ -47,8 +47,20 @@ class WebSocketMetrics {
     Counter& frames;             // sluice_websocket_frames_total : data and control
     Counter& messages;           // sluice_websocket_messages_total
     Counter& bytes;              // sluice_websocket_bytes_total : on the wire
+    Histogram& message_bytes;    // sluice_websocket_message_bytes : payload on the wire
+    Counter& pings;              // sluice_websocket_control_frames_total{opcode}
+    Counter& pongs;
+    Counter& closes;
+    Counter& pauses;             // sluice_websocket_pauses_total : the sender had to wait for the receiver
   };
   Direction to_client, to_upstream;
+  Counter& dropped;              // sluice_websocket_dropped_messages_total{route} : slow_consumer
+  struct Peer {                  // {route,peer="client"|"upstream"}
+    Histogram& round_trip;       // sluice_websocket_ping_seconds
+    Counter& vanished;           // sluice_websocket_ping_timeouts_total
+  };
+  Peer client, upstream;
+  Histogram& handshake_seconds;  // sluice_websocket_handshake_seconds{route} : from the request's head to the 101
 
  private:
   static constexpr std::size_t kCodes = 20;

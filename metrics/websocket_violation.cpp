@@ -24,6 +24,8 @@ std::string_view name_of(Violation violation) noexcept {
       "broken_deflate",
       "frame_too_big",
       "message_too_big",
+      "message_rate",
+      "slow_consumer",
   };
   return kNames[static_cast<std::size_t>(violation)];
 }

@@ -29,6 +29,8 @@ enum class Violation : std::uint8_t {
   // Of the route's limits: Close 1009.
   frame_too_big,
   message_too_big,
+  message_rate,   // Close 1008
+  slow_consumer,  // a client that does not take what is sent to it: Close 1013
   count_,
 };
 std::string_view name_of(Violation violation) noexcept;

@@ -74,6 +74,9 @@ class Stream final : private EventSource {
   static constexpr std::size_t kMaxParts = 6;
   ErrorCode write(std::initializer_list<std::string_view> parts);
   bool flushed() const noexcept { return overflow_.empty() || write_error_; }
+  std::size_t kept() const noexcept { return overflow_.size() - overflow_sent_; }
+  // Of what was written, what the peer's system has not acknowledged yet, with what is kept. Asks the kernel.
+  std::size_t unacknowledged() const noexcept;
   // Returns when everything kept was sent, or the stream is lost: see write_error(). One coroutine at a time.
   Awaitable<> wait_flushed();
   // A peer that takes no more bytes may still have sent some: reading goes on after a failed write.
@@ -165,6 +168,7 @@ class Stream final : private EventSource {
   ErrorCode send_failed(int number);
   ErrorCode keep(const struct iovec* parts, std::size_t count, std::size_t size);
   void transmit_spliced(std::size_t left);
+  void forget_sent();
   bool send_kept();  // false: the socket takes no more for now
   void wait_for_room();
   void on_write_idle();

@@ -16,6 +16,7 @@ std::string StreamCategory::message(int value) const {
     case StreamError::certificate_missing: return "the client showed no certificate";
     case StreamError::held_limit: return "the peer is slow and limits.max_held_bytes is reached";
     case StreamError::write_idle: return "the peer took no bytes in time";
+    case StreamError::ping_timeout: return "the peer gave no sign of life after a Ping";
     case StreamError::timed_out: return "timed out";
     case StreamError::cancelled: return "cancelled";
     case StreamError::draining: return "the gateway is shutting down";

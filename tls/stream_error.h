@@ -15,6 +15,7 @@ enum class StreamError {
   certificate_missing, // the client has none, and the listener requires one
   held_limit,          // limits.max_held_bytes is reached and this peer is slow
   write_idle,          // the peer took no bytes for timeouts.client_write_idle
+  ping_timeout,        // the peer of a WebSocket gave no sign of life after a Ping
   timed_out,           // a deadline of the owner's
   cancelled,           // the other side of the exchange is gone
   draining,            // the gateway is shutting down

@@ -1,4 +1,6 @@
 // The writing half of Stream.
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -121,6 +123,7 @@ void Stream::cut_for_others() {
 ErrorCode Stream::keep(const iovec* parts, std::size_t count, std::size_t size) {
   const bool first = overflow_.empty();
   was_full_ = true;
+  forget_sent();
   overflow_.reserve(overflow_.size() + size);
   if (first) stalled_place_ = io_.stalled.insert(io_.stalled.end(), this);
   if (!io_.take_held(size, this)) {
@@ -139,6 +142,20 @@ ErrorCode Stream::keep(const iovec* parts, std::size_t count, std::size_t size) 
   }
   wait_for_room();
   return write_error_;
+}
+
+// What has left needs no memory; moving the rest costs no more than sending it did.
+void Stream::forget_sent() {
+  if (overflow_sent_ == 0 || overflow_sent_ < overflow_.size() / 2) return;
+  io_.give_back_held(overflow_sent_);
+  overflow_.erase(0, overflow_sent_);
+  overflow_sent_ = 0;
+}
+
+std::size_t Stream::unacknowledged() const noexcept {
+  int queued = 0;
+  if (::ioctl(socket_.get(), SIOCOUTQ, &queued) != 0) queued = 0;
+  return kept() + static_cast<std::size_t>(queued);
 }
 
 bool Stream::send_kept() {

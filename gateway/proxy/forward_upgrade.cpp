@@ -98,6 +98,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
       exchange.stop_watching();
       if (!send_switch(exchange, route, attempt.response())) {
         metrics.count_upgrade(UpgradeResult::accepted);
+        metrics.handshake_seconds.observe(std::chrono::duration<double>(Clock::now() - exchange.record.stages.begin).count());
         co_return make_tunnel(exchange, route, attempt, std::move(*place));
       }
       attempt.client_left();

@@ -1,5 +1,7 @@
 #include "gateway/websocket/frame.h"
 
+#include <cstring>
+
 namespace sluice::websocket {
 namespace {
 
@@ -29,6 +31,18 @@ std::size_t character_size(std::string_view text) noexcept {
   return overlong || surrogate || beyond ? 0 : size;
 }
 
+std::string make_control_frame(Opcode opcode, std::string_view payload, std::optional<std::uint32_t> mask) {
+  std::string frame;
+  frame += static_cast<char>(kFin | static_cast<std::uint8_t>(opcode));
+  frame += static_cast<char>((mask ? kMasked : 0) | payload.size());
+  if (!mask) return frame += payload;
+  char key[FrameHeader::kMaskSize];
+  for (std::size_t i = 0; i < sizeof key; ++i) key[i] = static_cast<char>(*mask >> (24 - 8 * i));
+  frame.append(key, sizeof key);
+  for (std::size_t i = 0; i < payload.size(); ++i) frame += static_cast<char>(payload[i] ^ key[i % sizeof key]);
+  return frame;
+}
+
 }  // namespace
 
 bool may_be_sent(std::uint16_t close_code) noexcept {
@@ -47,6 +61,12 @@ bool is_utf8(std::string_view text) noexcept {
   return true;
 }
 
+std::string make_ping_frame(std::uint64_t payload, std::optional<std::uint32_t> mask) {
+  char bytes[sizeof payload];
+  std::memcpy(bytes, &payload, sizeof payload);
+  return make_control_frame(Opcode::ping, {bytes, sizeof bytes}, mask);
+}
+
 std::string make_close_frame(std::uint16_t code, std::string_view reason, std::optional<std::uint32_t> mask) {
   std::string payload;
   if (code != kNoStatus && code != kAbnormalClosure && code != kTlsFailure) {
@@ -54,16 +74,7 @@ std::string make_close_frame(std::uint16_t code, std::string_view reason, std::o
     payload += static_cast<char>(code & 0xFF);
     payload += cut_to_characters(reason, FrameHeader::kMaxControlPayload - 2);
   }
-  std::string frame;
-  frame += static_cast<char>(kFin | static_cast<std::uint8_t>(Opcode::close));
-  frame += static_cast<char>((mask ? kMasked : 0) | payload.size());
-  if (mask) {
-    char key[FrameHeader::kMaskSize];
-    for (std::size_t i = 0; i < sizeof key; ++i) key[i] = static_cast<char>(*mask >> (24 - 8 * i));
-    for (std::size_t i = 0; i < payload.size(); ++i) payload[i] ^= key[i % sizeof key];
-    frame.append(key, sizeof key);
-  }
-  return frame += payload;
+  return make_control_frame(Opcode::close, payload, mask);
 }
 
 }  // namespace sluice::websocket

@@ -17,8 +17,10 @@ inline constexpr std::uint16_t kProtocolError = 1002;
 inline constexpr std::uint16_t kNoStatus = 1005;          // never sent
 inline constexpr std::uint16_t kAbnormalClosure = 1006;   // never sent
 inline constexpr std::uint16_t kInvalidPayload = 1007;
+inline constexpr std::uint16_t kPolicyViolation = 1008;
 inline constexpr std::uint16_t kMessageTooBig = 1009;
 inline constexpr std::uint16_t kInternalError = 1011;
+inline constexpr std::uint16_t kTryAgainLater = 1013;
 inline constexpr std::uint16_t kTlsFailure = 1015;        // never sent
 
 // Whether a Close frame may carry it: registered ones (7.4.1 and the registry kept since), and those of libraries and
@@ -65,6 +67,9 @@ struct FrameHeader {
     return (second & 0x7F) == 126 ? 2 : (second & 0x7F) == 127 ? 8 : 0;
   }
 };
+
+// A Ping frame, masked with `mask` when it goes to a server.
+std::string make_ping_frame(std::uint64_t payload, std::optional<std::uint32_t> mask);
 
 // A Close frame with code and reason (cut to 123 bytes, between UTF-8 characters), masked with `mask` when it
 // goes to a server. The codes that must never be sent (1005, 1006, 1015: RFC 6455 7.4.1) make a Close frame

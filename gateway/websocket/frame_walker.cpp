@@ -53,7 +53,7 @@ std::size_t FrameWalker::walk(const char* data, std::size_t size) noexcept {
 }
 
 std::size_t FrameWalker::boundary_within(const char* data, std::size_t size) const noexcept {
-  FrameWalker probe = *this;
+  FrameWalker probe = look_ahead();
   std::size_t walked = 0;
   std::size_t boundary = 0;
   while (walked < size && !probe.close_seen_) {
@@ -64,6 +64,14 @@ std::size_t FrameWalker::boundary_within(const char* data, std::size_t size) con
     if (probe.at_boundary()) boundary = walked;
   }
   return boundary;
+}
+
+void FrameWalker::adopt(const FrameWalker& ahead) noexcept {
+  metrics::Histogram* const sizes = sizes_;
+  const bool completes = ahead.counts_.messages > counts_.messages;
+  *this = ahead;
+  sizes_ = sizes;
+  if (completes && sizes != nullptr) sizes->observe(static_cast<double>(message_size_));
 }
 
 void FrameWalker::pass_unseen(std::uint64_t size) noexcept {
@@ -92,7 +100,10 @@ std::size_t FrameWalker::take_header(const char* data, std::size_t size, bool be
   if (violation_ != Violation::none) return skip_header(header);
   violation_ = judge(header);
   if (violation_ != Violation::none || has_to_wait(header)) return 0;
-  if (is(header, Opcode::close)) return begins_run || fate_ == Fate::passes ? take_close(header, size) : 0;
+  if (is(header, Opcode::close)) {
+    const Fate fate = swallows_close_ ? Fate::swallowed : Fate::passes;
+    return begins_run || fate_ == fate ? take_close(header, size) : 0;
+  }
   const bool whole = size - header_size >= header.payload();
   if (pong_expected_ && is(header, Opcode::pong) && !whole) return 0;
   const Fate fate = drops_ || pong_expected_ ? fate_of(header) : Fate::passes;
@@ -138,7 +149,10 @@ void FrameWalker::begin_data(const FrameHeader& header) noexcept {
   ++counts_.data_frames;
   message_size_ = in_message_ ? message_size_ + payload_left_ : payload_left_;
   in_message_ = !header.final();
-  if (header.final()) ++counts_.messages;
+  if (header.final()) {
+    ++counts_.messages;
+    if (sizes_ != nullptr) sizes_->observe(static_cast<double>(message_size_));
+  }
   if (fate_ == Fate::dropped) ++counts_.dropped;
 }
 
@@ -164,7 +178,7 @@ std::size_t FrameWalker::take_close(const FrameHeader& header, std::size_t size)
     }
   }
   if (violation_ != Violation::none) return 0;
-  fate_ = Fate::passes;
+  fate_ = swallows_close_ ? Fate::swallowed : Fate::passes;
   ++counts_.closes;
   close_seen_ = true;
   return header.size() + payload;
@@ -212,6 +226,8 @@ std::uint16_t close_code_for(Violation violation) noexcept {
     case Violation::broken_deflate: return kInvalidPayload;
     case Violation::frame_too_big:
     case Violation::message_too_big: return kMessageTooBig;
+    case Violation::message_rate: return kPolicyViolation;
+    case Violation::slow_consumer: return kTryAgainLater;
     default: return kProtocolError;
   }
 }

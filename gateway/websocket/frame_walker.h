@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "gateway/websocket/frame.h"
+#include "metrics/registry.h"
 #include "metrics/websocket_violation.h"
 
 namespace sluice::websocket {
@@ -31,7 +32,7 @@ struct FrameCounts {
 enum class Fate : std::uint8_t {
   passes,
   dropped,    // a message in one frame, while such are dropped
-  swallowed,  // the Pong that answers the gateway's own Ping
+  swallowed,  // the Pong that answers the gateway's own Ping, or a Close in whose place the gateway puts its own
 };
 
 // What the frames of one direction have to be.
@@ -49,7 +50,17 @@ struct FrameRules {
 class FrameWalker {
  public:
   FrameWalker() = default;
-  explicit FrameWalker(const FrameRules& rules) : rules_(rules) {}
+  // `sizes`: of messages, told when the header of their last frame is whole; null: nobody wants to know.
+  explicit FrameWalker(const FrameRules& rules, metrics::Histogram* sizes = nullptr) : rules_(rules), sizes_(sizes) {}
+
+  // For looking at bytes that may not be taken now: the copy counts nothing outside itself.
+  FrameWalker look_ahead() const noexcept {
+    FrameWalker ahead = *this;
+    ahead.sizes_ = nullptr;
+    return ahead;
+  }
+  // What it saw has come: at most one frame's header.
+  void adopt(const FrameWalker& ahead) noexcept;
 
   // Accounts for bytes that come in this order. Returns how many of them have been judged, all of which have one fate(): all bytes,
   // except that it stops
@@ -75,12 +86,14 @@ class FrameWalker {
   bool waits() const noexcept { return waits_; }
   // From the next message on those are dropped that are in one frame: of others the receiver may have the beginning.
   void drop_messages(bool drops) noexcept { drops_ = drops; }
+  bool drops_messages() const noexcept { return drops_; }
   // The next Pong with this payload is swallowed; it is whole in a walk() then.
   void expect_pong(std::uint64_t payload) noexcept {
     pong_ = payload;
     pong_expected_ = true;
   }
-  void expect_no_pong() noexcept { pong_expected_ = false; }
+  // From now on a Close is.
+  void swallow_close() noexcept { swallows_close_ = true; }
 
   // Of `data`, which has not been walked yet, the length of the longest prefix that ends on a frame boundary,
   // without changing any state; 0 when the current frame does not end inside. (For putting a frame of our own
@@ -137,11 +150,13 @@ class FrameWalker {
   bool waits_ = false;
   bool drops_ = false;
   bool pong_expected_ = false;
+  bool swallows_close_ = false;
   std::uint32_t allowance_ = kUnlimited;
   std::uint64_t pong_ = 0;
+  metrics::Histogram* sizes_ = nullptr;
 };
 // Every idle tunnel owns two.
-static_assert(sizeof(FrameWalker) <= 128);
+static_assert(sizeof(FrameWalker) <= 136);
 
 // What is to be said to the side that broke the rule.
 std::uint16_t close_code_for(Violation violation) noexcept;

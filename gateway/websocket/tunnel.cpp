@@ -28,9 +28,9 @@ Tunnel::Tunnel(tls::StreamPtr client, tls::StreamPtr upstream, TunnelOpening ope
       opening_(std::move(opening)),
       deadline_(client_->io().wheel, [](void* tunnel) { static_cast<Tunnel*>(tunnel)->on_time(); }, this) {
   to_upstream_ = {this, client_.get(), upstream_.get(), &to_client_, &metrics_.to_upstream, Party::client,
-                  FrameWalker(rules_for(Party::client, opening_))};
+                  FrameWalker(rules_for(Party::client, opening_), &metrics_.to_upstream.message_bytes)};
   to_client_ = {this, upstream_.get(), client_.get(), &to_upstream_, &metrics_.to_client, Party::upstream,
-                FrameWalker(rules_for(Party::upstream, opening_))};
+                FrameWalker(rules_for(Party::upstream, opening_), &metrics_.to_client.message_bytes)};
   open_ = metrics::GaugeHold(metrics_.tunnels_open);
 }
 
@@ -39,7 +39,8 @@ Tunnel::~Tunnel() = default;
 void Tunnel::start(TunnelSet& owner) {
   owner_ = &owner;
   if (opening_.endpoint_left) choose_departure(rules().leave_within);
-  watch_for(rules().idle_timeout);
+  begin_asking();
+  watch();
   pump(to_client_);
   if (!done_) pump(to_upstream_);
 }

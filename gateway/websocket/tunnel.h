@@ -82,23 +82,35 @@ class Tunnel {
     metrics::WebSocketMetrics::Direction* metrics = nullptr;
     Party sender = Party::client;
     FrameWalker walker;
+    KeepAlive alive{};              // of the sender
     std::string held{};             // the beginning of a header or a Close whose rest is still to come: it has not passed
     std::uint64_t bytes = 0;
     std::uint16_t close_code = 0;   // of our own Close to the receiver; 0: we give none
     bool ended = false;       // the sender's end was seen and passed on
     bool own_close = false;   // our Close was put in: nothing of the sender's follows it
+    bool answers_first = false;  // our Close to the receiver waits for what the sender still has to say
+    bool paused = false;      // the receiver takes no more: the sender has to wait
+    bool owes_pong = false;   // the sender has a Ping of the other side to answer
   };
 
   // After both sides have said Close, the connections have this long to end by themselves.
   static constexpr std::chrono::milliseconds kCloseGrace{5000};
+  // A client that broke a rule may have answers under way to what it sent before: the backend, which is told to go at once, has this
+  // long to finish them. (Without a gateway in between it would have them.)
+  static constexpr std::chrono::milliseconds kAnswersWithin{1000};
+  static constexpr Clock::time_point kNever = Clock::time_point::max();
 
   const TunnelRules& rules() const noexcept { return *opening_.rules; }
   void finish();
   static std::mt19937& random_numbers();
+  static std::optional<std::uint32_t> mask_for(Party receiver);
 
   // tunnel_carry.cpp: bytes from one side to the other.
   static void on_event(void* direction);
   void pump(Direction& direction);
+  bool may_read(Direction& direction);
+  void pause(Direction& direction);
+  void resume(Direction& direction);
   bool carry_once(Direction& direction);  // false: nothing more now, or the tunnel has ended
   std::optional<tls::ReadResult> splice_large(Direction& direction);
   tls::ReadResult read_behind_held(Direction& direction, char* to);
@@ -106,23 +118,47 @@ class Tunnel {
   std::size_t pass_frames(Direction& direction, std::string_view bytes);
   bool pass(Direction& direction, std::string_view bytes);  // false: the tunnel has ended
   void account(Direction& direction, const FrameCounts& before);
+  void account_control_frames(Direction& direction, const FrameCounts& before);
+
+  // tunnel_limits.cpp: how much a client may send, and how little take.
+  std::size_t room_for(const Direction& direction) const noexcept;
+  void allow_messages(Direction& direction);
+  void charge_messages(Direction& direction);
+  bool over_rate(Direction& direction);
+  void wait_for_rate(Direction& direction, std::string_view rest);
+  void go_on_after_rate();
+  void client_is_slow();
+  bool may_drop() const noexcept { return !opening_.reserved_bits.any && opening_.reserved_bits.allowed == 0; }
 
   // tunnel_close.cpp: how it ends.
   bool close_due(const Direction& direction) const noexcept;
   void note_close(Direction& direction);
-  void note_violation(const Direction& direction, Violation violation);
-  void refuse(Direction& direction);
+  void note_violation(Party violator, Violation violation);
+  void refuse(Party violator, Violation violation);
   void begin_close(std::uint16_t to_client, std::uint16_t to_upstream, std::string_view reason, std::chrono::milliseconds grace);
   void put_close(Direction& direction);
+  bool wait_for_answers();
+  void answers_came();
   void sender_ended(Direction& direction);
   void lost(Party party, const ErrorCode& error);
   bool finished() const noexcept;
 
   // tunnel_times.cpp: what happens at a time.
   void on_time();
-  void watch_for(std::optional<std::chrono::milliseconds> quiet);
+  bool end_in_time(Clock::time_point now);
+  void watch();
   std::optional<std::chrono::milliseconds> quiet_limit() const noexcept;
+  Clock::time_point quiet_ends() const noexcept;
+  Clock::time_point lifetime_ends() const noexcept;
   void choose_departure(std::chrono::milliseconds within);
+
+  // tunnel_alive.cpp: whether both sides are still there.
+  void begin_asking();
+  bool still_there(Direction& direction, Clock::time_point now);
+  void ask(Direction& direction, const SignsOfLife& signs, Clock::time_point now);
+  void vanished(Direction& direction);
+  void pong_came(Direction& direction);
+  metrics::WebSocketMetrics::Peer& metrics_of(Party party) noexcept { return party == Party::client ? metrics_.client : metrics_.upstream; }
 
   tls::StreamPtr client_;
   tls::StreamPtr upstream_;
@@ -134,8 +170,12 @@ class Tunnel {
   const TunnelOpening opening_;
   Clock::time_point opened_ = Clock::now();
   Clock::time_point last_data_ = opened_;
-  Clock::time_point leaves_at_{};  // unset: it stays
+  Clock::time_point leaves_at_ = kNever;  // kNever: it stays
   bool moves_ = false;             // leaves_at_ is of move()
+  Clock::time_point slow_at_ = kNever;     // when the client has been without room for too long
+  Clock::time_point delayed_till_ = kNever;  // not kNever: the client's messages wait for it
+  MessageRate rate_;
+  std::uint32_t granted_ = 0;  // messages of this read
   tls::Deadline deadline_;      // idleness, or when it leaves; once closing, the grace time
   bool closing_ = false;        // both sides said Close, or we do: nothing but the end is awaited
   std::string close_reason_;           // of our own Close

@@ -13,15 +13,44 @@ void Tunnel::on_event(void* direction) {
 void Tunnel::pump(Direction& direction) {
   const std::uint64_t turn_ends = direction.bytes + tls::kBytesPerTurn;
   while (!done_ && !direction.ended) {
-    if (!direction.to->flushed()) return direction.to->on_flushed(&Tunnel::on_event, &direction);
+    if (!may_read(direction)) return;
     if (direction.bytes >= turn_ends) return direction.from->yield(&Tunnel::on_event, &direction);
     if (!carry_once(direction)) return;
   }
 }
 
+// False: it is called again when that has changed.
+bool Tunnel::may_read(Direction& direction) {
+  if (direction.own_close) return true;  // what comes is only looked through
+  if (direction.to->flushed()) {
+    if (direction.paused) resume(direction);
+    return direction.sender != Party::client || delayed_till_ == kNever;
+  }
+  direction.to->on_flushed(&Tunnel::on_event, &direction);
+  if (room_for(direction) > 0) return true;
+  pause(direction);
+  return false;
+}
+
+void Tunnel::pause(Direction& direction) {
+  if (std::exchange(direction.paused, true)) return;
+  direction.metrics->pauses.add();
+  if (direction.sender == Party::client || rules().slow_consumer.action == SlowConsumerRule::Action::pause || closing_) return;
+  slow_at_ = Clock::now() + rules().slow_consumer.after;
+  watch();
+}
+
+void Tunnel::resume(Direction& direction) {
+  direction.paused = false;
+  if (direction.sender == Party::client) return;
+  slow_at_ = kNever;
+  direction.walker.drop_messages(false);
+}
+
 bool Tunnel::carry_once(Direction& direction) {
   const FrameCounts before = direction.walker.counts();
   char* scratch = direction.from->io().scratch();
+  allow_messages(direction);
   const std::optional<tls::ReadResult> spliced = splice_large(direction);
   const tls::ReadResult result = spliced ? *spliced : read_behind_held(direction, scratch);
   if (result.error == tls::StreamError::would_block) {
@@ -47,6 +76,7 @@ bool Tunnel::carry_once(Direction& direction) {
   } else if (close_due(direction) && direction.walker.at_boundary()) {
     put_close(direction);
   }
+  charge_messages(direction);
   if (!done_) account(direction, before);
   return !done_;
 }
@@ -54,7 +84,8 @@ bool Tunnel::carry_once(Direction& direction) {
 // What did not pass before lies in front of what is read.
 tls::ReadResult Tunnel::read_behind_held(Direction& direction, char* to) {
   const std::size_t held = direction.held.size();
-  const tls::ReadResult result = direction.from->read_some(to + held, tls::kScratchSize - held);
+  const std::size_t most = std::max(room_for(direction), FrameWalker::kMaxHeld + 1);
+  const tls::ReadResult result = direction.from->read_some(to + held, most - held);
   std::copy(direction.held.begin(), direction.held.end(), to);
   return result;
 }
@@ -64,9 +95,9 @@ tls::ReadResult Tunnel::read_behind_held(Direction& direction, char* to) {
 // the core that has the pages). Nothing: no such frame is due, read.
 std::optional<tls::ReadResult> Tunnel::splice_large(Direction& direction) {
   FrameWalker& walker = direction.walker;
-  const bool small = !walker.frames_are_large() || !direction.held.empty();
-  if (small || direction.own_close || !direction.from->can_splice_to(*direction.to)) return {};
-  FrameWalker ahead = walker;
+  const bool small = !walker.frames_are_large() || !direction.held.empty() || walker.fate() != Fate::passes;
+  if (small || room_for(direction) < tls::kScratchSize || direction.own_close || !direction.from->can_splice_to(*direction.to)) return {};
+  FrameWalker ahead = walker.look_ahead();
   char header[FrameHeader::kMaxSize];
   std::size_t seen = 0;
   if (walker.at_boundary()) {
@@ -81,7 +112,7 @@ std::optional<tls::ReadResult> Tunnel::splice_large(Direction& direction) {
   const std::size_t size = seen + std::min<std::uint64_t>(ahead.data_left(), tls::kMostSpliced);
   const std::optional<tls::ReadResult> result = direction.from->splice_to(*direction.to, size);
   if (!result) return {};
-  walker = ahead;
+  walker.adopt(ahead);
   if (result->size < seen) {
     walker.take_back(seen - result->size);
   } else {
@@ -104,9 +135,15 @@ void Tunnel::forward(Direction& direction, std::string_view bytes) {
   std::size_t walked = was_closed ? 0 : pass_frames(direction, bytes.substr(0, most));
   if (done_) return;
   if (walker.close_seen() && !was_closed) note_close(direction);
-  if (!was_broken && walker.violation() != Violation::none) refuse(direction);
+  if (walker.close_seen() && direction.answers_first) answers_came();
+  if (done_) return;
+  if (!was_broken && walker.violation() != Violation::none) refuse(direction.sender, walker.violation());
   if (closes_here && !walker.close_seen() && walker.at_boundary()) put_close(direction);
   if (walked == bytes.size() || done_ || walker.close_seen()) return;
+  if (walker.waits()) {
+    if (!direction.own_close) return wait_for_rate(direction, bytes.substr(walked));
+    walker.allow(FrameWalker::kUnlimited);
+  }
   // Nothing of the rest passes: it is looked through for the sender's Close, or is the beginning of what is not whole yet.
   while (const std::size_t run = walker.walk(bytes.data() + walked, bytes.size() - walked)) walked += run;
   if (!walker.close_seen()) direction.held.assign(bytes.substr(walked));
@@ -119,8 +156,12 @@ std::size_t Tunnel::pass_frames(Direction& direction, std::string_view bytes) {
   std::size_t walked = 0;
   while (walked < bytes.size()) {
     const std::size_t run = walker.walk(bytes.data() + walked, bytes.size() - walked);
-    if (run == 0) break;
+    if (run == 0) {
+      if (walker.waits() && over_rate(direction)) continue;
+      break;
+    }
     if (walker.fate() == Fate::passes && !discard && !pass(direction, bytes.substr(walked, run))) break;
+    if (walker.fate() == Fate::swallowed && !walker.close_seen()) pong_came(direction);
     walked += run;
     if (!discard && walker.violation() != Violation::none) break;  // what follows is walked otherwise from here on
   }
@@ -135,11 +176,25 @@ bool Tunnel::pass(Direction& direction, std::string_view bytes) {
 
 void Tunnel::account(Direction& direction, const FrameCounts& before) {
   const FrameCounts& after = direction.walker.counts();
-  direction.metrics->frames.add(after.data_frames + after.control_frames() - before.data_frames - before.control_frames());
-  direction.metrics->messages.add(after.messages - before.messages);
-  if (after.payload_bytes != before.payload_bytes || after.data_frames != before.data_frames) last_data_ = Clock::now();
-  if (const Violation seen = direction.walker.take_observed(); seen != Violation::none) note_violation(direction, seen);
+  if (after.payload_bytes != before.payload_bytes || after.data_frames != before.data_frames) {
+    last_data_ = Clock::now();
+    direction.metrics->frames.add(after.data_frames - before.data_frames);
+    direction.metrics->messages.add(after.messages - before.messages);
+    if (after.dropped != before.dropped) metrics_.dropped.add(after.dropped - before.dropped);
+  }
+  if (after.control_frames() != before.control_frames()) account_control_frames(direction, before);
+  if (const Violation seen = direction.walker.take_observed(); seen != Violation::none) note_violation(direction.sender, seen);
   if (finished()) finish();
+}
+
+void Tunnel::account_control_frames(Direction& direction, const FrameCounts& before) {
+  const FrameCounts& after = direction.walker.counts();
+  direction.metrics->frames.add(after.control_frames() - before.control_frames());
+  direction.metrics->pings.add(after.pings - before.pings);
+  direction.metrics->pongs.add(after.pongs - before.pongs);
+  direction.metrics->closes.add(after.closes - before.closes);
+  if (after.pings != before.pings) direction.other->owes_pong = true;
+  if (after.pongs != before.pongs) direction.owes_pong = false;
 }
 
 }  // namespace sluice::websocket

@@ -4,17 +4,22 @@
 namespace sluice::websocket {
 
 bool Tunnel::close_due(const Direction& direction) const noexcept {
-  return direction.close_code != 0 && !direction.own_close && !direction.walker.close_seen();
+  return direction.close_code != 0 && !direction.own_close && !direction.answers_first && !direction.walker.close_seen();
 }
 
 // One side is gone without a word; whoever went first is who ended the tunnel.
 void Tunnel::lost(Party party, const ErrorCode& error) {
-  if (first_close_code_ == 0) first_closer_ = party;
+  if (first_close_code_ == 0 && !to_client_.ended && !to_upstream_.ended) first_closer_ = party;
   if (!failure_) failure_ = error;
-  finish();
+  if (party != Party::upstream || !to_client_.answers_first) return finish();
+  answers_came();
+  to_client_.ended = true;
+  if (finished()) finish();
 }
 
 void Tunnel::sender_ended(Direction& direction) {
+  if (direction.answers_first) answers_came();
+  if (done_) return;
   direction.ended = true;
   if (first_close_code_ == 0 && !direction.other->ended) first_closer_ = direction.sender;
   direction.to->shutdown_write();
@@ -24,7 +29,7 @@ void Tunnel::sender_ended(Direction& direction) {
     closing_ = true;
     deadline_.set_after(kCloseGrace);
   } else {
-    watch_for(quiet_limit());
+    watch();
   }
 }
 
@@ -39,28 +44,43 @@ void Tunnel::note_close(Direction& direction) {
   }
 }
 
-void Tunnel::note_violation(const Direction& direction, Violation violation) {
-  metrics_.count_violation(direction.sender, violation);
+void Tunnel::note_violation(Party violator, Violation violation) {
+  metrics_.count_violation(violator, violation);
   if (violation_ != Violation::none) return;
   violation_ = violation;
-  violator_ = direction.sender;
+  violator_ = violator;
 }
 
-// Its sender has broken a rule and is told so; the other side learns that this one is gone.
-void Tunnel::refuse(Direction& direction) {
-  const Violation violation = direction.walker.violation();
-  note_violation(direction, violation);
+// Whoever has broken a rule is told so; the other side learns that this one is gone.
+void Tunnel::refuse(Party violator, Violation violation) {
+  note_violation(violator, violation);
   const std::uint16_t code = close_code_for(violation);
-  const std::string reason = std::string(name_of(direction.sender)) + ": " + std::string(metrics::name_of(violation));
+  const std::string reason = std::string(name_of(violator)) + ": " + std::string(metrics::name_of(violation));
   if (!closing_ && first_close_code_ == 0) {
     first_close_code_ = code;
     first_closer_ = Party::gateway;
   }
-  if (direction.sender == Party::client) {
-    begin_close(code, kGoingAway, reason, kCloseGrace);
+  if (violator == Party::client) {
+    const bool waits = violation != Violation::slow_consumer && wait_for_answers();
+    begin_close(code, kGoingAway, reason, waits ? kAnswersWithin : kCloseGrace);
   } else {
     begin_close(kInternalError, code, reason, kCloseGrace);
   }
+}
+
+// False: there are none to come.
+bool Tunnel::wait_for_answers() {
+  if (closing_ || to_client_.ended || to_client_.walker.close_seen()) return false;
+  to_client_.answers_first = true;
+  to_client_.walker.swallow_close();
+  return true;
+}
+
+// Or they did not come in time: the client gets its Close.
+void Tunnel::answers_came() {
+  to_client_.answers_first = false;
+  deadline_.set_after(kCloseGrace);
+  if (to_client_.walker.at_boundary()) put_close(to_client_);
 }
 
 void Tunnel::close(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace) {
@@ -79,18 +99,24 @@ void Tunnel::begin_close(std::uint16_t to_client, std::uint16_t to_upstream, std
   }
   deadline_.set_after(to_client_.ended || to_upstream_.ended ? std::min(grace, kCloseGrace) : grace);
   for (Direction* direction : {&to_client_, &to_upstream_}) {
-    if (!done_ && direction->walker.at_boundary() && !direction->walker.close_seen()) put_close(*direction);
+    const bool ready = direction->walker.at_boundary() && !direction->walker.close_seen() && !direction->answers_first;
+    if (!done_ && ready) put_close(*direction);
   }
+  if (!done_) go_on_after_rate();
   if (!done_ && finished()) finish();
 }
 
 // Frames to the backend are masked, as any client's are (RFC 6455 5.3).
+std::optional<std::uint32_t> Tunnel::mask_for(Party receiver) {
+  if (receiver != Party::upstream) return std::nullopt;
+  return static_cast<std::uint32_t>(random_numbers()());
+}
+
 void Tunnel::put_close(Direction& direction) {
   if (direction.own_close || direction.ended) return;
   direction.own_close = true;
-  std::optional<std::uint32_t> mask;
-  if (direction.to == upstream_.get()) mask = static_cast<std::uint32_t>(random_numbers()());
-  const ErrorCode error = direction.to->write({make_close_frame(direction.close_code, close_reason_, mask)});
+  const Party receiver = direction.other->sender;
+  const ErrorCode error = direction.to->write({make_close_frame(direction.close_code, close_reason_, mask_for(receiver))});
   if (error) lost(direction.other->sender, error);
 }
 

@@ -6,12 +6,30 @@
 
 #include "gateway/websocket/frame_walker.h"
 #include "gateway/websocket/handshake_extensions.h"
+#include "gateway/websocket/keep_alive.h"
+#include "gateway/websocket/message_rate.h"
 #include "tls/io_types.h"
 
 namespace sluice::websocket {
 
+// What happens when a client does not take what its backend sends.
+struct SlowConsumerRule {
+  enum class Action : std::uint8_t {
+    pause,  // the backend has to wait
+    drop,   // messages that are in one frame are dropped until it has taken the rest; not where compression makes them depend on each other
+    close,  // 1013
+  };
+  std::size_t buffer = 64 * 1024;  // bytes that are kept for it
+  Action action = Action::pause;
+  std::chrono::milliseconds after{10000};  // so long without room, the action begins
+};
+
 struct TunnelRules {
-  std::optional<std::chrono::milliseconds> idle_timeout;  // no data frames either way; pings do not count
+  std::optional<std::chrono::milliseconds> idle_timeout = {};  // no data frames either way; pings do not count
+  std::optional<std::chrono::milliseconds> max_lifetime = {};
+  PingRule ping = {};
+  std::optional<MessageRateRule> message_rate = {};       // of what the client sends
+  SlowConsumerRule slow_consumer = {};
   std::uint16_t leave_code = 1012;                        // of Tunnel::leave()
   std::chrono::milliseconds leave_within{20000};
   FrameRules frames = {};                                 // for both sides, apart from what a handshake decides

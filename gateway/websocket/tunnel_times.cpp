@@ -15,21 +15,27 @@ std::optional<std::chrono::milliseconds> Tunnel::quiet_limit() const noexcept {
   return std::min(rules().idle_timeout.value_or(kHalfClosedQuiet), kHalfClosedQuiet);
 }
 
-// Wakes up when so much quiet may be over, or when it is time to leave.
-void Tunnel::watch_for(std::optional<std::chrono::milliseconds> quiet) {
-  if (leaves_at_ != Clock::time_point{}) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(leaves_at_ - Clock::now());
-    const auto stays = std::max(left, std::chrono::milliseconds(0));
-    quiet = std::min(quiet.value_or(stays), stays);
-  }
-  deadline_.set_after(quiet);
+Clock::time_point Tunnel::quiet_ends() const noexcept {
+  const std::optional<std::chrono::milliseconds> limit = quiet_limit();
+  return limit ? last_data_ + *limit : kNever;
+}
+
+Clock::time_point Tunnel::lifetime_ends() const noexcept {
+  return rules().max_lifetime ? opened_ + *rules().max_lifetime : kNever;
+}
+
+// Wakes up for what comes first.
+void Tunnel::watch() {
+  const Clock::time_point next = std::min({leaves_at_, lifetime_ends(), quiet_ends(), slow_at_, delayed_till_, to_client_.alive.due(), to_upstream_.alive.due()});
+  if (next == kNever) return deadline_.clear();
+  deadline_.set_after(std::max(std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()), std::chrono::milliseconds(0)));
 }
 
 void Tunnel::leave(std::chrono::milliseconds most) {
   if (done_ || closing_) return;
   const std::chrono::milliseconds within = std::min(rules().leave_within, most);
   // It keeps its moment when it is told again, or those that are told often would all go soon; but a drain may leave less time.
-  const bool planned = leaves_at_ != Clock::time_point{} && !moves_;
+  const bool planned = leaves_at_ != kNever && !moves_;
   if (planned && leaves_at_ <= Clock::now() + within) return;
   moves_ = false;
   choose_departure(within);
@@ -37,7 +43,7 @@ void Tunnel::leave(std::chrono::milliseconds most) {
 }
 
 bool Tunnel::move(std::chrono::milliseconds within) {
-  if (done_ || closing_ || leaves_at_ != Clock::time_point{}) return false;
+  if (done_ || closing_ || leaves_at_ != kNever) return false;
   moves_ = true;
   choose_departure(within);
   on_time();
@@ -47,7 +53,7 @@ bool Tunnel::move(std::chrono::milliseconds within) {
 bool Tunnel::stay() {
   if (done_ || closing_ || !moves_) return false;
   moves_ = false;
-  leaves_at_ = {};
+  leaves_at_ = kNever;
   on_time();
   return true;
 }
@@ -58,18 +64,33 @@ void Tunnel::choose_departure(std::chrono::milliseconds within) {
 }
 
 void Tunnel::on_time() {
-  if (closing_) return finish();
-  if (leaves_at_ != Clock::time_point{} && Clock::now() >= leaves_at_) {
+  if (closing_) return to_client_.answers_first ? answers_came() : finish();
+  const Clock::time_point now = Clock::now();
+  if (end_in_time(now)) return;
+  if (!still_there(to_client_, now) || !still_there(to_upstream_, now)) return;
+  if (slow_at_ <= now) client_is_slow();
+  if (!done_ && !closing_ && delayed_till_ <= now) {
+    delayed_till_ = kNever;
+    pump(to_upstream_);
+  }
+  if (!done_ && !closing_) watch();
+}
+
+bool Tunnel::end_in_time(Clock::time_point now) {
+  if (leaves_at_ <= now) {
     if (moves_) metrics_.moved.add();
     const TunnelSet::Farewell& farewell = owner_->farewell();
-    return close(farewell.code.value_or(rules().leave_code), farewell.reason, kCloseGrace);
+    close(farewell.code.value_or(rules().leave_code), farewell.reason, kCloseGrace);
+  } else if (lifetime_ends() <= now) {
+    close(kGoingAway, "max_lifetime", kCloseGrace);
+  } else if (quiet_ends() <= now && (to_client_.ended || to_upstream_.ended)) {
+    finish();  // half-closed, and nothing comes the other way
+  } else if (quiet_ends() <= now) {
+    close(kGoingAway, "idle timeout", kCloseGrace);
+  } else {
+    return false;
   }
-  const auto quiet = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - last_data_);
-  const std::optional<std::chrono::milliseconds> limit = quiet_limit();
-  if (!limit) return watch_for({});
-  if (quiet < *limit) return watch_for(*limit - quiet);
-  if (to_client_.ended || to_upstream_.ended) return finish();  // half-closed, and nothing comes the other way
-  close(kGoingAway, "idle timeout", kCloseGrace);
+  return true;
 }
 
 }  // namespace sluice::websocket

@@ -59,6 +59,7 @@ def test_a_client_that_breaks_the_protocol(lab, rule):
     assert (close.opcode, close.close_code) == (CLOSE, code)
     client.send_frame(CLOSE, close.payload)
     assert client.read_until_closed() == b""
+    client.close()
     wait_until(lambda: seen and seen[-1].opcode == CLOSE, "the backend's Close")
     assert seen[0].payload == b"fine"
     assert seen[-1].close_code == 1001

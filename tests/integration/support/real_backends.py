@@ -99,6 +99,11 @@ def graphql(folder):
     return Process(node("support/graphql_server.mjs"), r"^(\d+)\s*$", folder, "graphql")
 
 
+def stomp(folder):
+    """A STOMP broker on Node's `ws` package."""
+    return Process(node("support/stomp_server.mjs"), r"^(\d+)\s*$", folder, "stomp")
+
+
 MOSQUITTO = """\
 # Mosquitto 2.0.11 does not start with a WebSocket listener alone.
 listener 0 {folder}/mqtt.sock

@@ -85,6 +85,10 @@ class Stream:
             self._fill(self._deadline(timeout), "any bytes")
         return self._take(len(self._buffer))
 
+    def buffered(self):
+        """What has come with what was read, without waiting for more."""
+        return self._take(len(self._buffer))
+
     def unread(self, data):
         """Puts bytes back, to be read again."""
         self._buffer[:0] = data

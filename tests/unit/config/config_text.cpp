@@ -15,6 +15,18 @@ std::string text_of(bool value) { return value ? "true" : "false"; }
 std::string text_of(const OptionalDuration& value) { return value ? duration_text(*value) : "off"; }
 std::string text_of(const OptionalCount& value) { return value ? std::to_string(*value) : "off"; }
 
+std::string text_of(const Ping& ping) {
+  const char* to = ping.to == Ping::To::client ? "client" : ping.to == Ping::To::backend ? "backend" : "both";
+  return "every " + duration_text(ping.interval) + " within " + duration_text(ping.timeout) + " to " + to;
+}
+std::string text_of(const MessageRate& rate) {
+  return rate_text(rate.rate) + " burst " + std::to_string(rate.burst) + (rate.action == MessageRate::Action::close ? " close" : " delay");
+}
+std::string text_of(const SlowConsumer& slow) {
+  using Action = SlowConsumer::Action;
+  const char* action = slow.action == Action::pause ? "pause" : slow.action == Action::drop ? "drop" : "close";
+  return std::to_string(slow.buffer) + " " + action + " after " + duration_text(slow.after);
+}
 std::string text_of(Balance balance) {
   switch (balance) {
     case Balance::round_robin: return "round_robin";
@@ -286,6 +298,10 @@ void write(Writer& out, const Route& route) {
     out.line("websocket.max_message_size", text_of(route.websocket.max_message_size));
   }
   if (route.websocket.max_frame_size) out.line("websocket.max_frame_size", text_of(route.websocket.max_frame_size));
+  if (route.websocket.max_lifetime) out.line("websocket.max_lifetime", text_of(route.websocket.max_lifetime));
+  if (route.websocket.ping) out.line("websocket.ping", text_of(*route.websocket.ping));
+  if (route.websocket.message_rate) out.line("websocket.message_rate", text_of(*route.websocket.message_rate));
+  if (route.websocket.slow_consumer != SlowConsumer()) out.line("websocket.slow_consumer", text_of(route.websocket.slow_consumer));
   if (route.websocket.observe) out.line("websocket.observe", text_of(route.websocket.observe));
   const WebSocketDrain& drain = route.websocket.drain;
   if (drain.code != WebSocketDrain().code || drain.over != WebSocketDrain().over) {

@@ -25,12 +25,13 @@ TEST_F(TunnelTest, AClientThatBreaksARuleIsToldAndTheUpstreamLearnsThatItIsGone)
   ASSERT_TRUE(to_upstream);
   EXPECT_EQ(to_upstream->code, 1001u);
   EXPECT_EQ(to_upstream->reason, "client: reserved_opcode");
+  upstream_.send(upstream_close(1001));
+  harness_.settle();
   const std::optional<CloseFrame> to_client = read_close(client_.receive());
   ASSERT_TRUE(to_client);
   EXPECT_EQ(to_client->code, 1002u);
-  EXPECT_FALSE(ended()) << "the answers are waited for";
+  EXPECT_FALSE(ended()) << "its Close is waited for";
   client_.send(client_close(1002));
-  upstream_.send(upstream_close(1001));
   ASSERT_TRUE(wait_ended(1s));
   EXPECT_EQ(ending_.summary.violation, Violation::reserved_opcode);
   EXPECT_EQ(ending_.summary.violator, Party::client);
@@ -62,8 +63,7 @@ TEST_F(TunnelTest, AnUpstreamThatBreaksARuleIsToldAndTheClientHearsOfAnError) {
 TEST_F(TunnelTest, ASenderThatIsNotInterestedIsCutAfterAWhile) {
   open();
   client_.send(std::string(1000, '\xff'));
-  harness_.settle();
-  EXPECT_TRUE(read_close(client_.receive()));
+  EXPECT_TRUE(harness_.run_until([&] { return read_close(client_.receive()).has_value(); }, 2s)) << "its backend says nothing, either";
   for (int i = 0; i < 10; ++i) {
     client_.send(std::string(100000, '\xff'));
     harness_.settle();
@@ -82,11 +82,61 @@ TEST_F(TunnelTest, TheSenderIsToldBehindTheFrameThatItIsGetting) {
   client_.send(reserved(true));
   harness_.settle();
   EXPECT_EQ(client_.receive(), "");
+  const Clock::time_point later = Clock::now() + 1100ms;  // no answer comes in time
+  EXPECT_TRUE(harness_.run_until([&] { return Clock::now() > later; }));
+  EXPECT_EQ(client_.receive(), "");
   upstream_.send(down.substr(100) + from_upstream(Opcode::text, "next").substr(0, 3));
   harness_.settle();
   const std::string rest = client_.receive();
   EXPECT_EQ(rest.substr(0, 204), down.substr(100));
   EXPECT_TRUE(read_close(rest.substr(204)));
+}
+
+// What it sent before was right, and its answers may be under way.
+TEST_F(TunnelTest, TheClientIsToldBehindTheAnswersOfItsBackend) {
+  open();
+  client_.send(from_client(Opcode::text, "question") + reserved(true));
+  harness_.settle();
+  EXPECT_EQ(client_.receive(), "");
+  const std::string answer = from_upstream(Opcode::text, "answer");
+  upstream_.send(answer + upstream_close(1001) + from_upstream(Opcode::text, "behind"));
+  harness_.settle();
+  const std::string seen = client_.receive();
+  ASSERT_EQ(seen.substr(0, answer.size()), answer);
+  const std::optional<CloseFrame> close = read_close(seen.substr(answer.size()));
+  ASSERT_TRUE(close) << "and nothing else";
+  EXPECT_EQ(close->code, 1002u);
+  client_.send(client_close(1002));
+  ASSERT_TRUE(wait_ended(1s));
+  EXPECT_EQ(ending_.summary.close_code, 1002u);
+  EXPECT_EQ(ending_.summary.close_initiator, Party::gateway);
+}
+
+TEST_F(TunnelTest, OrWhenItsBackendEnds) {
+  open();
+  client_.send(reserved(true));
+  harness_.settle();
+  upstream_.finish();
+  harness_.settle();
+  EXPECT_EQ(read_close(client_.receive())->code, 1002u);
+  client_.send(client_close(1002));
+  EXPECT_TRUE(wait_ended(1s));
+}
+
+TEST_F(TunnelTest, OrWhenItsBackendIsLost) {
+  auto [client_stream, client] = harness_.plain_stream();
+  auto [upstream_stream, upstream] = harness_.tcp_stream();
+  client_ = std::move(client);
+  upstream_ = std::move(upstream);
+  add(std::move(client_stream), std::move(upstream_stream));
+  client_.send(reserved(true));
+  harness_.settle();
+  upstream_.reset();
+  harness_.settle();
+  EXPECT_EQ(read_close(client_.receive())->code, 1002u);
+  EXPECT_FALSE(ended());
+  client_.send(client_close(1002));
+  EXPECT_TRUE(wait_ended(1s));
 }
 
 TEST_F(TunnelTest, LargeFramesAreJudgedBeforeTheyAreSpliced) {
@@ -98,7 +148,11 @@ TEST_F(TunnelTest, LargeFramesAreJudgedBeforeTheyAreSpliced) {
   client_.send(from_client(Opcode::binary, pattern(100 * 1024 + 1)).substr(0, 20000));
   harness_.settle();
   EXPECT_TRUE(read_close(upstream_.receive())) << "nothing of it has passed";
-  EXPECT_EQ(read_close(client_.receive())->code, 1009u);
+  upstream_.send(upstream_close(1001));
+  harness_.settle();
+  const std::optional<CloseFrame> close = read_close(client_.receive());
+  ASSERT_TRUE(close);
+  EXPECT_EQ(close->code, 1009u);
 }
 
 TEST_F(TunnelTest, LengthsThatNobodyCanSend) {
@@ -109,7 +163,11 @@ TEST_F(TunnelTest, LengthsThatNobodyCanSend) {
     client_.send("\x82\xff" + std::string(1, static_cast<char>(first)) + std::string(7, '\xff') + "mask" + pattern(40000));
     harness_.settle();
     EXPECT_TRUE(read_close(upstream_.receive())) << first;
-    EXPECT_EQ(read_close(client_.receive())->code, 1002u);
+    upstream_.send(upstream_close(1001));
+    harness_.settle();
+    const std::optional<CloseFrame> close = read_close(client_.receive());
+    ASSERT_TRUE(close);
+    EXPECT_EQ(close->code, 1002u);
     tunnel_->cut();
   }
 }

@@ -1,0 +1,67 @@
+// How much the client of a tunnel may send, and how little it may take.
+#include "gateway/websocket/tunnel.h"
+
+namespace sluice::websocket {
+
+// How many bytes may be read now: what is kept for the receiver stays below its buffer.
+std::size_t Tunnel::room_for(const Direction& direction) const noexcept {
+  if (direction.sender == Party::client) return direction.to->flushed() ? tls::kScratchSize : 0;
+  const std::size_t buffer = rules().slow_consumer.buffer;
+  const std::size_t most = std::min(buffer, tls::kScratchSize);
+  // What is not dropped while messages are needs some room, too: control frames, and messages in several frames.
+  const std::size_t limit = direction.walker.drops_messages() ? buffer + most : buffer;
+  const std::size_t kept = direction.to->kept();
+  return kept == 0 || kept + most <= limit ? most : 0;
+}
+
+void Tunnel::allow_messages(Direction& direction) {
+  if (direction.sender != Party::client || !rules().message_rate || direction.own_close) return;
+  granted_ = rate_.available(*rules().message_rate, Clock::now());
+  direction.walker.allow(granted_);
+}
+
+void Tunnel::charge_messages(Direction& direction) {
+  if (granted_ == 0 || direction.sender != Party::client) return;
+  const std::uint32_t left = direction.walker.allowance();
+  const std::uint32_t used = left < granted_ ? granted_ - left : 0;
+  granted_ = 0;
+  if (used > 0) rate_.take(*rules().message_rate, used, Clock::now());
+}
+
+// The next message comes too soon. True: it passes all the same.
+bool Tunnel::over_rate(Direction& direction) {
+  if (!rules().frames.observe) return false;
+  note_violation(direction.sender, Violation::message_rate);
+  direction.walker.allow(1);
+  return true;
+}
+
+// `rest` begins with the message that came too soon.
+void Tunnel::wait_for_rate(Direction& direction, std::string_view rest) {
+  charge_messages(direction);
+  if (rules().message_rate->action == MessageRateRule::Action::delay) {
+    direction.from->unread(rest);
+    delayed_till_ = rate_.next(*rules().message_rate);
+    return watch();
+  }
+  direction.walker.allow(FrameWalker::kUnlimited);
+  refuse(direction.sender, Violation::message_rate);
+  if (!done_) forward(direction, rest);  // its Close may be among it
+}
+
+void Tunnel::go_on_after_rate() {
+  to_upstream_.walker.allow(FrameWalker::kUnlimited);
+  if (std::exchange(delayed_till_, kNever) != kNever) pump(to_upstream_);
+}
+
+// It has had no room for slow_consumer.after.
+void Tunnel::client_is_slow() {
+  slow_at_ = kNever;
+  if (rules().frames.observe) return note_violation(Party::client, Violation::slow_consumer);
+  if (rules().slow_consumer.action == SlowConsumerRule::Action::close) return refuse(Party::client, Violation::slow_consumer);
+  if (!may_drop()) return;
+  to_client_.walker.drop_messages(true);
+  pump(to_client_);
+}
+
+}  // namespace sluice::websocket

@@ -1,0 +1,254 @@
+"""What a WebSocket may do: `message_rate`, `ping`, `max_lifetime`, `slow_consumer`, and `observe`."""
+
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support.gateway import run_sluice
+from support.raw_backend import echo_websocket
+from support.waiting import wait_until
+from support.websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, assert_carries, close_payload, frame_bytes, open_websocket
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "deploy/examples/held_sockets.yaml"
+
+
+def tunnel(lab, script=echo_websocket, rules=None, **options):
+    backend = lab.backend(script)
+    gateway = lab.gateway(backend, route={"websocket": rules}, **options)
+    client = lab.client(gateway)
+    open_websocket(client)
+    return backend, gateway, client
+
+
+def masked(*arguments, **options):
+    return frame_bytes(*arguments, mask=True, **options)
+
+
+def route_of_example(name):
+    routes = yaml.safe_load(EXAMPLE.read_text())["routes"]
+    return next(route for route in routes if route["name"] == name)["websocket"]
+
+
+class Told:
+    """A backend that keeps every frame it gets, and answers Pings and a Close."""
+
+    def __init__(self):
+        self.frames = []
+
+    def __call__(self, peer):
+        peer.accept_websocket()
+        while not self.frames or self.frames[-1].opcode != CLOSE:
+            self.frames.append(peer.read_frame(timeout=20))
+            if self.frames[-1].opcode == PING:
+                peer.send_frame(PONG, self.frames[-1].payload)
+        peer.send_frame(CLOSE, self.frames[-1].payload)
+
+    def wait_close(self):
+        wait_until(lambda: self.frames and self.frames[-1].opcode == CLOSE, lambda: f"a Close among {self.frames}", timeout=10)
+        return self.frames[-1].close_code
+
+
+def expect_close(client, code, timeout=10):
+    while (frame := client.read_frame(timeout=timeout)).opcode != CLOSE:
+        pass
+    assert frame.close_code == code
+    client.send_frame(CLOSE, frame.payload)
+    return frame
+
+
+def violations(gateway, rule, route="all"):
+    return gateway.metric("sluice_websocket_violations_total", route=route, sender="client", rule=rule)
+
+
+def test_too_many_messages_end_with_1008_and_the_answers_to_the_others(lab):
+    _, gateway, client = tunnel(lab, rules=route_of_example("chat"))
+    client.send(b"".join(masked(TEXT, b"%d" % i) for i in range(30)))
+    for i in range(20):
+        assert client.read_frame().payload == b"%d" % i
+    assert expect_close(client, 1008).payload[2:] == b"client: message_rate"
+    client.close()
+    line = gateway.wait_log(event="tunnel_close")["tunnel"]
+    assert (line["violation"], line["violator"], line["close_code"]) == ("message_rate", "client", 1008)
+    assert violations(gateway, "message_rate") == 1
+
+
+@pytest.mark.parametrize("opcode", [PING, PONG], ids=["pings", "pongs"])
+def test_control_frames_count_as_messages_do(lab, opcode):
+    backend = Told()
+    _, _, client = tunnel(lab, backend, rules={"message_rate": {"rate": "1/h", "burst": 5}})
+    client.send(masked(opcode, b"x") * 10)
+    expect_close(client, 1008)
+    assert [frame.opcode for frame in backend.frames] == [opcode] * 5 + [CLOSE]
+
+
+def test_or_the_client_has_to_wait(lab):
+    _, gateway, client = tunnel(lab, rules={"message_rate": {"rate": "50/s", "burst": 5, "action": "delay"}})
+    begin = time.monotonic()
+    for i in range(25):
+        client.send_frame(TEXT, b"%d" % i)
+    for i in range(25):
+        assert client.read_frame().payload == b"%d" % i
+    assert time.monotonic() - begin >= 20 / 50 * 0.95
+    assert violations(gateway, "message_rate") == 0
+
+
+def test_a_flood_that_has_to_wait_costs_no_memory(lab):
+    _, gateway, client = tunnel(lab, rules={"message_rate": {"rate": "1/h", "burst": 5, "action": "delay"}})
+    before = gateway.rss_mib()
+    sent = client.send_until_blocked(masked(TEXT, bytes(100)) * 1000, limit=64 << 20)
+    assert sent < 64 << 20
+    assert gateway.rss_mib() - before < 4
+
+
+def test_a_client_that_says_nothing_is_gone_and_its_backend_told(lab):
+    backend = Told()
+    _, gateway, client = tunnel(lab, backend, rules={"ping": {"interval": "200ms", "timeout": "200ms"}})
+    begin = time.monotonic()
+    assert backend.wait_close() == 1001
+    assert time.monotonic() - begin < 0.4 + 2  # on a busy machine
+    gateway.wait_metric("sluice_websocket_tunnels_open", 0, route="all")
+    assert gateway.metric("sluice_websocket_ping_timeouts_total", route="all", peer="client") == 1
+    line = gateway.wait_log(event="tunnel_close")
+    assert line["failure"] == "the peer gave no sign of life after a Ping"
+    assert (line["tunnel"]["close_code"], line["tunnel"]["close_initiator"]) == (1011, "gateway")
+    assert [client.read_frame().opcode for _ in range(2)] == [PING, CLOSE]
+
+
+def test_a_backend_that_says_nothing_is_gone_and_the_client_told(lab):
+    def silent(peer):
+        peer.accept_websocket()
+        peer.hang()
+
+    _, gateway, client = tunnel(lab, silent, rules={"ping": {"interval": "200ms", "timeout": "200ms", "to": "backend"}})
+    expect_close(client, 1011)
+    client.close()
+    gateway.wait_metric("sluice_websocket_ping_timeouts_total", 1, route="all", peer="upstream")
+    gateway.wait_metric("sluice_websocket_tunnels_open", 0, route="all")
+
+
+def test_answers_to_our_pings_do_not_go_on(lab):
+    backend = Told()
+    _, gateway, client = tunnel(lab, backend, rules={"ping": {"interval": "100ms", "timeout": "100ms", "to": "both"}})
+    for _ in range(5):
+        ping = client.read_frame()
+        assert (ping.opcode, len(ping.payload)) == (PING, 8)
+        client.send(masked(PONG, ping.payload) + masked(TEXT, b"between"))
+    client.send_frame(CLOSE, close_payload(1000))
+    assert backend.wait_close() == 1000
+    assert {frame.opcode for frame in backend.frames} == {TEXT, PING, CLOSE}, "Pings are for the backend itself"
+    assert gateway.metric("sluice_websocket_ping_seconds_count", route="all", peer="client") == 5
+    assert gateway.metric("sluice_websocket_control_frames_total", route="all", direction="to_upstream", opcode="pong") == 0
+
+
+def test_a_backend_that_answers_stays(lab):
+    _, gateway, client = tunnel(lab, rules={"ping": {"interval": "100ms", "timeout": "100ms", "to": "backend"}})
+    gateway.wait_metric("sluice_websocket_ping_seconds_count", 5, route="all", peer="upstream")
+    assert_carries(client)
+
+
+def test_a_tunnel_lives_no_longer_than_it_may(lab):
+    backend = Told()
+    _, gateway, client = tunnel(lab, backend, rules={"max_lifetime": "300ms"})
+    assert expect_close(client, 1001).payload[2:] == b"max_lifetime"
+    assert backend.wait_close() == 1001
+    gateway.wait_metric("sluice_websocket_tunnels_open", 0, route="all")
+
+
+class Flood:
+    """A backend that sends numbered messages of 1,000 bytes as fast as they are taken, until somebody reads the last one."""
+
+    def __init__(self):
+        self.sent, self.stop, self.closed = 0, False, None
+
+    def __call__(self, peer):
+        peer.accept_websocket()
+        while not self.stop:
+            try:
+                peer.send(b"".join(self.message(self.sent + i) for i in range(20)))
+            except OSError:
+                return
+            self.sent += 20
+        peer.send_frame(TEXT, b"la", fin=False)  # not whole, so never dropped
+        peer.send_frame(CONTINUATION, b"st")
+        self.closed = peer.read_frame(timeout=20).close_code
+
+    @staticmethod
+    def message(number):
+        return frame_bytes(BINARY, (b"%d" % number).ljust(1000))
+
+
+def slow_tunnel(lab, flood, rules):
+    backend = lab.backend(flood, record=False)
+    gateway = lab.gateway(backend, route={"websocket": rules})
+    client = lab.client(gateway, receive_buffer=4096)
+    open_websocket(client)
+    return gateway, client
+
+
+def test_a_slow_client_misses_whole_messages_and_gets_all_again_when_it_is_back(lab):
+    flood = Flood()
+    gateway, client = slow_tunnel(lab, flood, {"slow_consumer": {"action": "drop", "after": "100ms"}})
+    wait_until(lambda: gateway.metric("sluice_websocket_dropped_messages_total", route="all") > 1000, "dropped messages", timeout=20)
+    flood.stop = True
+    numbers = []
+    while (frame := client.read_frame()).payload != b"la":
+        assert frame.opcode == BINARY and len(frame.payload) == 1000
+        numbers.append(int(frame.payload))
+    assert client.read_frame().payload == b"st"
+    assert numbers == sorted(set(numbers))
+    assert flood.sent - len(numbers) == gateway.metric("sluice_websocket_dropped_messages_total", route="all")
+    assert gateway.metric("sluice_websocket_pauses_total", route="all", direction="to_client") >= 1
+
+
+def test_a_slow_client_gets_1013(lab):
+    flood = Flood()
+    gateway, client = slow_tunnel(lab, flood, {"slow_consumer": {"action": "close", "after": "200ms", "buffer": "128KiB"}})
+    wait_until(lambda: violations(gateway, "slow_consumer") == 1, "the violation", timeout=20)
+    flood.stop = True
+    expect_close(client, 1013)
+    client.close()
+    line = gateway.wait_log(event="tunnel_close")["tunnel"]
+    assert (line["violation"], line["violator"], line["close_code"]) == ("slow_consumer", "client", 1013)
+
+
+def test_a_slow_client_that_never_reads_is_cut_after_a_grace_time(lab):
+    flood = Flood()
+    gateway, _ = slow_tunnel(lab, flood, {"slow_consumer": {"action": "close", "after": "100ms"}})
+    wait_until(lambda: violations(gateway, "slow_consumer") == 1, "the violation", timeout=20)
+    gateway.wait_metric("sluice_websocket_tunnels_open", 0, route="all", timeout=15)
+    flood.stop = True
+
+
+def test_a_backend_waits_for_a_slow_client_otherwise(lab):
+    flood = Flood()
+    gateway, client = slow_tunnel(lab, flood, {"slow_consumer": {"buffer": "1MiB"}})
+    wait_until(lambda: gateway.metric("sluice_held_bytes") > 512 << 10, "a full buffer", timeout=20)
+    assert gateway.metric("sluice_held_bytes") <= 1 << 20
+    flood.stop = True
+    for number in range(flood.sent):
+        assert int(client.read_frame().payload) == number
+
+
+def test_observing_counts_and_lets_pass(lab):
+    rules = route_of_example("uploads") | {"message_rate": {"rate": "1/h", "burst": 2}, "slow_consumer": {"action": "close", "after": "100ms"}}
+    _, gateway, client = tunnel(lab, rules=rules)
+    for i in range(10):
+        client.send_frame(TEXT, b"%d" % i)
+        assert client.read_frame().payload == b"%d" % i
+    assert violations(gateway, "message_rate") == 8
+    client.send_frame(BINARY, bytes((1 << 20) + 1))
+    assert len(client.read_frame().payload) == (1 << 20) + 1
+    assert violations(gateway, "message_too_big") == 1
+    client.send_frame(CLOSE, close_payload(1000))
+    assert client.read_frame().close_code == 1000
+    client.close()
+    assert gateway.wait_log(event="tunnel_close")["tunnel"]["violation"] == "message_rate"
+
+
+def test_the_example_is_right_and_its_routes_carry(lab):
+    assert run_sluice("check", "--config", str(EXAMPLE)).returncode == 0
+    for name in ("chat", "prices", "uploads"):
+        _, _, client = tunnel(lab, rules=route_of_example(name))
+        assert_carries(client)
