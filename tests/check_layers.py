@@ -68,7 +68,8 @@ LIBRARIES = (
     Library("epoll", r"^sys/epoll\.h$", transitive=True,
             denied=("gateway/http/", "gateway/http1/", "gateway/routing/",
                     "gateway/websocket/handshake", "gateway/websocket/frame", "gateway/websocket/masking",
-                    "gateway/websocket/utf8_check", "gateway/websocket/deflate", "gateway/websocket/transcoder"),
+                    "gateway/websocket/utf8_check", "gateway/websocket/deflate", "gateway/websocket/transcoder",
+                    "gateway/websocket/text_inspection"),
             advice="these files parse and match without I/O; move the waiting up to its caller"),
 )
 

@@ -33,7 +33,9 @@ Violation Transcoder::take_control(const FrameReader::Piece& piece, TranscoderOu
   const std::string_view payload(control_, control_size_);
   if (reader_.opcode() == Opcode::ping) {
     // RFC 6455 5.5.3. Only a client's frames are masked, and what goes back to the backend comes from its client.
+    const std::size_t before = out.pongs.size();
     out.pongs.put(Opcode::pong, payload, rules_.from_client ? std::nullopt : std::optional(out.keys.next()));
+    out.last_pong = out.pongs.bytes().substr(before);
   } else if (reader_.opcode() == Opcode::close) {
     end_fragment(out);
     out.onward.put(Opcode::close, payload, mask_onward(out));
@@ -170,7 +172,7 @@ std::optional<MaskKey> Transcoder::mask_onward(TranscoderOutput& out) const noex
 
 void Transcoder::rest() noexcept {
   // A compressor that begins anew refers to nothing that was before. The other side's may, so the inflater's window stays.
-  if (!in_message_) deflater_.reset();
+  if (can_rest()) deflater_.reset();
 }
 
 }  // namespace sluice::websocket

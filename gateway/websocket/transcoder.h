@@ -29,6 +29,7 @@ struct TranscoderOutput {
 
   FrameWriter onward{kFull + Deflater::kMostHeldBack + 2 * FrameHeader::kMaxSize};  // to the receiver
   FrameWriter pongs{kPongsFull + FrameHeader::kMaxSize + FrameHeader::kMaxControlPayload};  // to the sender
+  std::string_view last_pong;  // in `pongs`
   MaskKeys keys;
 
   bool is_full() const noexcept { return onward.size() >= kFull || pongs.size() >= kPongsFull; }
@@ -36,6 +37,7 @@ struct TranscoderOutput {
   void clear() noexcept {
     onward.clear();
     pongs.clear();
+    last_pong = {};
   }
 };
 
@@ -61,6 +63,7 @@ class Transcoder {
   // With `observe`: what would have been a violation since it was asked last.
   Violation take_observed() noexcept { return std::exchange(observed_, Violation::none); }
   // After a long quiet: gives back what can be had again. The other side does not notice.
+  bool can_rest() const noexcept { return deflater_ && !in_message_; }
   void rest() noexcept;
 
  private:

@@ -1,5 +1,7 @@
 #include "gateway/websocket/tunnel.h"
 
+#include "gateway/websocket/text_inspection.h"
+#include "gateway/websocket/translation.h"
 #include "gateway/websocket/tunnel_set.h"
 
 namespace sluice::websocket {
@@ -31,6 +33,12 @@ Tunnel::Tunnel(tls::StreamPtr client, tls::StreamPtr upstream, TunnelOpening ope
                   FrameWalker(rules_for(Party::client, opening_), &metrics_.to_upstream.message_bytes)};
   to_client_ = {this, upstream_.get(), client_.get(), &to_upstream_, &metrics_.to_client, Party::upstream,
                 FrameWalker(rules_for(Party::upstream, opening_), &metrics_.to_client.message_bytes)};
+  if (opening_.terminated) {
+    terminate(*opening_.terminated);
+  } else if (rules().validate_utf8) {
+    to_upstream_.inspection = std::make_unique<TextInspection>();
+    to_client_.inspection = std::make_unique<TextInspection>();
+  }
   open_ = metrics::GaugeHold(metrics_.tunnels_open);
 }
 
@@ -61,8 +69,8 @@ void Tunnel::finish() {
   metrics_.count_close(first_closer_, first_close_code_);
   TunnelSummary summary;
   summary.duration = std::chrono::duration_cast<std::chrono::milliseconds>(duration);
-  summary.to_client = totals_of(to_client_.walker.counts(), to_client_.bytes);
-  summary.to_upstream = totals_of(to_upstream_.walker.counts(), to_upstream_.bytes);
+  summary.to_client = totals_of(to_client_.walker.counts(), to_client_.bytes - to_client_.put_back);
+  summary.to_upstream = totals_of(to_upstream_.walker.counts(), to_upstream_.bytes - to_upstream_.put_back);
   summary.close_code = first_close_code_;
   summary.close_initiator = first_closer_;
   summary.violation = violation_;

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "gateway/websocket/deflate_offer.h"
 #include "gateway/websocket/frame_walker.h"
 #include "gateway/websocket/handshake_extensions.h"
 #include "gateway/websocket/keep_alive.h"
@@ -32,15 +33,22 @@ struct TunnelRules {
   SlowConsumerRule slow_consumer = {};
   std::uint16_t leave_code = 1012;                        // of Tunnel::leave()
   std::chrono::milliseconds leave_within{20000};
+  bool validate_utf8 = false;                             // of text that passes as it is
   FrameRules frames = {};                                 // for both sides, apart from what a handshake decides
+};
+
+// Of a tunnel whose two WebSockets the gateway ends itself.
+struct Terminated {
+  std::optional<DeflateAgreement> deflate;  // with the client
 };
 
 // What one tunnel has of its own when it is opened.
 struct TunnelOpening {
   std::shared_ptr<const TunnelRules> rules;
-  ReservedBits reserved_bits = {};  // of the extensions that were agreed on
+  ReservedBits reserved_bits = {};  // of the extensions that the two sides agreed on
   const void* endpoint = nullptr;   // which one it leads to: to be compared, not looked into
   bool endpoint_left = false;       // while the handshake was under way: it leaves from the start
+  std::optional<Terminated> terminated = {};
 };
 
 }  // namespace sluice::websocket
