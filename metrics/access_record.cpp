@@ -110,6 +110,7 @@ void add_upstream_fields(JsonObject& object, const AccessRecord& record) {
     object.number("retries", record.attempts - 1);
   }
   object.text("failure", record.failure);
+  object.text("observed", record.observed);
 }
 
 void add_stages(JsonObject& object, const StageDurations& durations) {
@@ -236,6 +237,7 @@ void append_tunnel(std::string& out, const AccessRecord& record) {
   append_field(out, "violation", tunnel.violation);
   append_field(out, "violator", tunnel.violator);
   if (!record.failure.empty()) append_field(out, "failure", record.failure);
+  if (!record.observed.empty()) append_field(out, "observed", record.observed);
 }
 
 }  // namespace

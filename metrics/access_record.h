@@ -50,6 +50,7 @@ struct AccessRecord {
   std::string_view route, upstream, endpoint;
   unsigned attempts = 0;     // retries are those after the first
   std::string_view failure;  // the reason's name
+  std::string_view observed; // a limit of WebSockets that is not in force and would have been met
   StageDurations stages;
   TunnelRecord tunnel;  // tunnel_close only
 };

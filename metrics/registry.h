@@ -90,6 +90,10 @@ class Histogram {
   std::vector<double, CacheLineAllocator<double>> bounds_;
   std::vector<Counter, CacheLineAllocator<Counter>> buckets_;
   std::atomic<double> sum_{0};
+  // Of the writer alone: the bucket of the last value, which begins above `below_` and ends with `upper_`.
+  std::size_t last_ = 0;
+  double below_ = 0;
+  double upper_ = 0;
 };
 
 using Labels = std::vector<std::pair<std::string, std::string>>;

@@ -12,6 +12,9 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(UpgradeResult::c
 
 constexpr std::array<std::string_view, static_cast<std::size_t>(Party::count_)> kParties = {"client", "upstream", "gateway"};
 
+constexpr std::array<std::string_view, static_cast<std::size_t>(Observed::count_)> kObserved = {
+    "origins", "handshake_rate", "max_tunnels", "max_tunnels_per_client", "max_lifetime"};
+
 // Close codes with a cell of their own (RFC 6455, 7.4.1, and the registry kept since).
 constexpr unsigned kFirstCode = 1000;
 constexpr unsigned kLastCode = 1015;
@@ -79,6 +82,7 @@ WebSocketMetrics::Peer peer(Registry& registry, unsigned worker, std::string_vie
 
 std::string_view name_of(UpgradeResult result) noexcept { return kResults[static_cast<std::size_t>(result)]; }
 
+std::string_view name_of(Observed limit) noexcept { return kObserved[static_cast<std::size_t>(limit)]; }
 std::string_view name_of(Party party) noexcept { return kParties[static_cast<std::size_t>(party)]; }
 
 WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::string_view route)
@@ -109,6 +113,12 @@ WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::str
         worker, "sluice_websocket_upgrades_total", "Upgrade requests for WebSocket by route and result.",
         {{"route", std::string(route)}, {"result", std::string(kResults[result])}});
   }
+  for (std::size_t limit = 0; limit < observed_.size(); ++limit) {
+    observed_[limit] = &registry.counter(
+        worker, "sluice_websocket_observed_total",
+        "WebSockets that a limit would have kept out or ended, had the route not been set to observe, by route and limit.",
+        {{"route", std::string(route)}, {"limit", std::string(kObserved[limit])}});
+  }
   for (std::size_t initiator = 0; initiator < closes_.size(); ++initiator) {
     for (std::size_t code = 0; code < kCodes; ++code) {
       closes_[initiator][code] = &registry.counter(
@@ -135,6 +145,8 @@ WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::str
 void WebSocketMetrics::count_upgrade(UpgradeResult result) noexcept {
   upgrades_[static_cast<std::size_t>(result)]->add();
 }
+
+void WebSocketMetrics::count_observed(Observed limit) noexcept { observed_[static_cast<std::size_t>(limit)]->add(); }
 
 void WebSocketMetrics::count_close(Party initiator, unsigned code) noexcept {
   closes_[static_cast<std::size_t>(initiator)][code_index(code)]->add();

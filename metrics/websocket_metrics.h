@@ -25,6 +25,10 @@ enum class UpgradeResult : std::uint8_t {
 };
 std::string_view name_of(UpgradeResult result) noexcept;
 
+// A limit that would have kept a WebSocket out, or ended it, if its route did not only observe. (What frames do is a Violation.)
+enum class Observed : std::uint8_t { origins, handshake_rate, max_tunnels, max_tunnels_per_client, max_lifetime, count_ };
+std::string_view name_of(Observed limit) noexcept;
+
 // Who does something in a tunnel.
 enum class Party : std::uint8_t { client, upstream, gateway, count_ };
 std::string_view name_of(Party party) noexcept;
@@ -37,6 +41,7 @@ class WebSocketMetrics {
   // sluice_websocket_closes_total{route,initiator,code}: code is one of the registered codes 1000-1015, "3xxx", "4xxx", "other" or "none"
   // (no Close frame was seen); initiator: client, upstream or gateway.
   void count_close(Party initiator, unsigned code) noexcept;   // 0: none
+  void count_observed(Observed limit) noexcept;             // sluice_websocket_observed_total{route,limit}
   // sluice_websocket_violations_total{route,sender,rule}: sender: client or upstream.
   void count_violation(Party sender, Violation rule) noexcept;
 
@@ -66,6 +71,7 @@ class WebSocketMetrics {
  private:
   static constexpr std::size_t kCodes = 20;
   std::array<Counter*, static_cast<std::size_t>(UpgradeResult::count_)> upgrades_;
+  std::array<Counter*, static_cast<std::size_t>(Observed::count_)> observed_;
   std::array<std::array<Counter*, kCodes>, static_cast<std::size_t>(Party::count_)> closes_;
   std::array<std::array<Counter*, static_cast<std::size_t>(Violation::count_)>, 2> violations_;  // by sender; none: null
 };

@@ -57,6 +57,7 @@ metrics::AccessRecord describe(const ClientExchange& exchange, const std::vector
   line.endpoint = record.endpoint;
   line.attempts = record.attempts;
   line.failure = record.failure;
+  line.observed = record.observed;
   line.stages = durations_of(record.stages);
   return line;
 }

@@ -81,10 +81,14 @@ Refused check_upgrade(const ClientExchange& exchange, const RouteContext& route)
 }
 
 // Whether the page that opens the WebSocket may.
-Refused check_origin(ClientExchange& exchange, const RouteContext& route) {
+Refused check_origin(ClientExchange& exchange, RouteContext& route) {
   if (!route.websocket) return std::nullopt;
   const http::Headers& headers = exchange.request.headers;
   if (websocket::origin_allowed(route.route->websocket.origins, headers, route.origin)) return std::nullopt;
+  if (route.route->websocket.observe) {
+    route.observed_origin = true;
+    return std::nullopt;
+  }
   exchange.record.failure_detail = "Origin ";
   exchange.record.failure_detail += metrics::looked_at(headers.find("Origin").value_or(""), metrics::kMaxText);
   Decision decision = refuse_out_of_step(reply_for(Refusal::origin_not_allowed));

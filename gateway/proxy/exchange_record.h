@@ -34,6 +34,7 @@ struct ExchangeRecord {
   std::string_view endpoint;        // the last one tried: its URL in the configuration
   unsigned attempts = 0;
   std::string_view failure;         // a static name; empty: none
+  std::string_view observed;        // a limit that would have kept a WebSocket out: a static name, of the first one; empty: none
   std::string failure_detail;       // for the process log
 };
 

@@ -27,6 +27,7 @@ struct RouteContext {
   std::string_view upstream_path;  // what the upstream is asked for: the same, unless the route rewrites it
   std::string upstream_path_storage;
   bool websocket = false;        // a valid WebSocket handshake
+  bool observed_origin = false;  // whose page may not open it, but `observe` lets it
   http::Origin origin;           // the believed client
   std::vector<std::string_view> named;  // what the request's Connection named: not for the backend, in trailers either
   std::optional<std::uint64_t> hash_key;  // for `balance: hash`, of the request as it came

@@ -7,6 +7,7 @@ namespace sluice::websocket {
 namespace {
 
 constexpr std::uint64_t kHighestBit = std::uint64_t{1} << 63;
+constexpr std::uint8_t kFinal = 0x80;
 
 bool is(const FrameHeader& header, Opcode opcode) noexcept { return header.opcode() == static_cast<std::uint8_t>(opcode); }
 
@@ -45,11 +46,42 @@ std::size_t FrameWalker::walk(const char* data, std::size_t size) noexcept {
   std::size_t walked = 0;
   while (walked < size && !close_seen_) {
     const std::size_t left = size - walked;
-    const std::size_t taken = payload_left_ > 0 ? take_payload(left) : take_header(data + walked, left, walked == 0);
+    std::size_t taken = payload_left_ > 0 ? take_payload(left) : take_simple(data + walked, left);
+    if (taken == 0) taken = take_header(data + walked, left, walked == 0);
     if (taken == 0) break;
     walked += taken;
   }
   return walked;
+}
+
+// A message in one frame, against which nothing speaks, is most of what passes: its header and what is there of its payload. 0: it is
+// not so simple, take_header() decides. That way takes 200 instructions, this one 50 (2026-11, callgrind).
+std::size_t FrameWalker::take_simple(const char* data, std::size_t size) noexcept {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(data);
+  if ((in_message_ | drops_ | pong_expected_) || fate_ != Fate::passes || allowance_ == 0 || violation_ != Violation::none || size < 4) return 0;
+  const std::uint8_t first = bytes[0] & ~rules_.reserved_bits;
+  const bool whole_message = first == (kFinal | static_cast<std::uint8_t>(Opcode::text)) || first == (kFinal | static_cast<std::uint8_t>(Opcode::binary));
+  if (!whole_message || (bytes[1] >> 7) != rules_.masked) return 0;
+  std::size_t header = rules_.masked ? 2 + FrameHeader::kMaskSize : 2;
+  std::size_t payload = bytes[1] & 0x7F;
+  if (payload > FrameHeader::kMaxControlPayload) {
+    if (payload == 127) return 0;
+    payload = static_cast<std::size_t>(bytes[2]) << 8 | bytes[3];
+    header += 2;
+    if (payload <= FrameHeader::kMaxControlPayload) return 0;
+  }
+  if (size < header || payload >= kLargePayload || payload > rules_.max_frame || payload > rules_.max_message) return 0;
+  const std::size_t here = std::min(size - header, payload);
+  if (allowance_ != kUnlimited) --allowance_;
+  ++counts_.data_frames;
+  ++counts_.messages;
+  counts_.payload_bytes += here;
+  message_size_ = payload;
+  payload_left_ = payload - here;
+  payload_left_is_data_ = true;
+  large_ = false;
+  if (sizes_ != nullptr) sizes_->observe(static_cast<double>(payload));
+  return header + here;
 }
 
 std::size_t FrameWalker::boundary_within(const char* data, std::size_t size) const noexcept {

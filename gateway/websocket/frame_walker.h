@@ -125,6 +125,7 @@ class FrameWalker {
   const FrameCounts& counts() const noexcept { return counts_; }
 
  private:
+  std::size_t take_simple(const char* data, std::size_t size) noexcept;
   // A header, with a Close all of it; how many bytes that took. 0: it is not whole, or must not pass.
   std::size_t take_header(const char* data, std::size_t size, bool begins_run) noexcept;
   std::size_t take_payload(std::size_t size) noexcept;

@@ -75,6 +75,7 @@ void Tunnel::finish() {
   summary.close_initiator = first_closer_;
   summary.violation = violation_;
   summary.violator = violator_;
+  summary.outlived = outlived_;
   summary.failure = failure_;
   observer_->tunnel_ended(summary);
   upstream_.reset();  // before its place among the endpoint's connections is given back

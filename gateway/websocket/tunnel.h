@@ -32,6 +32,7 @@ struct TunnelSummary {
   Party close_initiator = Party::gateway;  // who said Close first, or without one went first
   Violation violation = Violation::none;   // the first one, also of a limit that is only observed
   Party violator = Party::client;          // who did it
+  bool outlived = false;                   // max_lifetime, which was only observed
   ErrorCode failure;        // how a connection was lost; unset: both ended in order
 };
 
@@ -191,6 +192,7 @@ class Tunnel {
   Clock::time_point last_data_ = opened_;
   Clock::time_point leaves_at_ = kNever;  // kNever: it stays
   bool moves_ = false;             // leaves_at_ is of move()
+  bool outlived_ = false;          // max_lifetime, which is only observed
   Clock::time_point slow_at_ = kNever;     // when the client has been without room for too long
   Clock::time_point delayed_till_ = kNever;  // not kNever: the client's messages wait for it
   MessageRate rate_;

@@ -21,7 +21,7 @@ Clock::time_point Tunnel::quiet_ends() const noexcept {
 }
 
 Clock::time_point Tunnel::lifetime_ends() const noexcept {
-  return rules().max_lifetime ? opened_ + *rules().max_lifetime : kNever;
+  return rules().max_lifetime && !outlived_ ? opened_ + *rules().max_lifetime : kNever;
 }
 
 // Wakes up for what comes first.
@@ -82,6 +82,10 @@ bool Tunnel::end_in_time(Clock::time_point now) {
     if (moves_) metrics_.moved.add();
     const TunnelSet::Farewell& farewell = owner_->farewell();
     close(farewell.code.value_or(rules().leave_code), farewell.reason, kCloseGrace);
+  } else if (lifetime_ends() <= now && rules().frames.observe) {
+    outlived_ = true;
+    metrics_.count_observed(metrics::Observed::max_lifetime);
+    return false;
   } else if (lifetime_ends() <= now) {
     close(kGoingAway, "max_lifetime", kCloseGrace);
   } else if (quiet_ends() <= now && (to_client_.ended || to_upstream_.ended)) {

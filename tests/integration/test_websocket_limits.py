@@ -247,6 +247,30 @@ def test_observing_counts_and_lets_pass(lab):
     assert gateway.wait_log(event="tunnel_close")["tunnel"]["violation"] == "message_rate"
 
 
+def test_observing_lets_everybody_in_and_tells_whom_it_would_not(lab):
+    backend = lab.backend(echo_websocket)
+    rules = {"origins": ["https://a.example"], "handshake_rate": "1/h", "max_tunnels": 1, "max_tunnels_per_client": 1,
+             "max_lifetime": "100ms", "observe": True}
+    gateway = lab.gateway(backend, route={"websocket": rules}, workers=1)
+    clients = []
+    for _ in range(3):
+        clients.append(lab.client(gateway))
+        open_websocket(clients[-1], extra=[("Origin", "https://evil.example")])
+        assert_carries(clients[-1])
+    for limit, count in {"origins": 3, "handshake_rate": 2, "max_tunnels": 2, "max_tunnels_per_client": 2, "max_lifetime": 3}.items():
+        gateway.wait_metric("sluice_websocket_observed_total", count, route="all", limit=limit)
+    assert_carries(clients[0])
+    for client in clients:
+        client.close()
+    gateway.wait_metric("sluice_websocket_tunnels_open", 0, route="all")
+    gateway.wait_log(3, event="tunnel_open", observed="origins")
+    gateway.wait_log(3, event="tunnel_close", observed="origins")
+    client = lab.client(gateway)
+    open_websocket(client, extra=[("Origin", "https://a.example")])
+    gateway.wait_log(1, event="tunnel_open", observed="handshake_rate")
+    assert gateway.metric("sluice_websocket_observed_total", route="all", limit="max_tunnels") == 2, "places are given back"
+
+
 def test_the_example_is_right_and_its_routes_carry(lab):
     assert run_sluice("check", "--config", str(EXAMPLE)).returncode == 0
     for name in ("chat", "prices", "uploads"):
