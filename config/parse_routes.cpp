@@ -20,12 +20,6 @@ Fault parse_parameter_name(const std::string& text, std::string& name) {
   return std::nullopt;
 }
 
-Fault parse_subprotocol(const std::string& text, std::string& name) {
-  if (!is_token(text)) return in_quotes(text) + " is not a subprotocol; expected a name such as chat.v2";
-  name = text;
-  return std::nullopt;
-}
-
 constexpr char kFieldMatches[] = "maps with name and one of equals, regex and present";
 
 Table<FieldMatch> make_field_table(TextParser<std::string> parse_field_name) {

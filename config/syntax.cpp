@@ -105,6 +105,12 @@ Fault parse_name(const std::string& text, std::string& name) {
   return std::nullopt;
 }
 
+Fault parse_subprotocol(const std::string& text, std::string& name) {
+  if (!is_token(text)) return in_quotes(text) + " is not a subprotocol; expected a name such as chat.v2";
+  name = text;
+  return std::nullopt;
+}
+
 Fault parse_match_host(const std::string& text, std::string& host) {
   const bool bracketed = text.size() > 2 && text.front() == '[' && text.back() == ']';
   const std::string inner = bracketed ? text.substr(1, text.size() - 2) : text;

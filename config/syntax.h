@@ -23,6 +23,8 @@ bool has_control_characters(std::string_view text);
 Fault take_text(const std::string& text, std::string& result);
 // The name of a listener, upstream or route: it becomes a metric label and a word in logs.
 Fault parse_name(const std::string& text, std::string& name);
+// Of a WebSocket.
+Fault parse_subprotocol(const std::string& text, std::string& name);
 // A host of a route: a name, `*.` and a name, or an IP address; lower case.
 Fault parse_match_host(const std::string& text, std::string& host);
 // A path as the gateway compares it: after dot segments, duplicate slashes and needless escapes are gone.

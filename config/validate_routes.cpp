@@ -190,6 +190,24 @@ void warn_when_nothing_follows(const SlowConsumer& slow, const std::string& path
   report.warning(path + ".after", "has no effect with action: pause");
 }
 
+void validate_mode(const WebSocketRules& rules, const std::string& path, Report& report) {
+  using Compression = WebSocketRules::Compression;
+  const bool terminates = rules.mode == WebSocketRules::Mode::terminate;
+  if (!terminates && !rules.subprotocols.empty()) {
+    report.problem(path + ".subprotocols", "stands beside mode: forward, where the backend chooses; expected mode: terminate");
+  }
+  if (!terminates && rules.compression == Compression::offload) {
+    report.problem(path + ".compression", "is \"offload\" beside mode: forward; expected pass or off, or mode: terminate");
+  }
+  if (terminates && rules.compression == Compression::pass) {
+    report.problem(path + ".compression", "is \"pass\" beside mode: terminate; expected off or offload");
+  }
+  const bool passes = !terminates && rules.compression.value_or(Compression::pass) == Compression::pass;
+  if (rules.validate_utf8 && passes && !report.is_wrong(path + ".compression")) {
+    report.problem(path + ".validate_utf8", "cannot look into compressed messages; expected compression: off beside it, or mode: terminate");
+  }
+}
+
 // Most often an oversight: what is bounded by default is less than a gateway for WebSockets may want.
 void warn_when_endpoints_take_fewer(const Config& config, const Route& route, const std::string& path, Report& report) {
   std::uint64_t taken = 0;
@@ -228,6 +246,7 @@ void validate_routes(const Config& config, Report& report) {
     if (route.respond) validate_respond(*route.respond, path + ".respond", report);
     validate_match(route.match, path + ".match", report);
     if (route.rewrite) validate_rewrite(route, path + ".rewrite", report);
+    if (!report.is_wrong(path + ".websocket.mode")) validate_mode(route.websocket, path + ".websocket", report);
     validate_drain(route.websocket.drain, config.timeouts, path + ".websocket.drain", report);
     if (route.websocket.ping) validate_ping(*route.websocket.ping, path + ".websocket.ping", report);
     warn_when_nothing_follows(route.websocket.slow_consumer, path + ".websocket.slow_consumer", report);

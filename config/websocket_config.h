@@ -55,7 +55,21 @@ struct SlowConsumer {
 enum class Tap { off, headers, payload };
 
 struct WebSocketRules {
+  enum class Mode {
+    forward,    // the handshake goes to the backend, and frames as they are
+    terminate,  // the gateway ends both sides' WebSockets itself
+  };
+  enum class Compression {
+    pass,     // forward: what the two sides agree on
+    off,
+    offload,  // terminate: permessage-deflate towards the client, plain towards the backend
+  };
+
   bool enabled = true;
+  Mode mode = Mode::forward;
+  std::vector<std::string> subprotocols;   // terminate: of these the gateway chooses; empty: the backend does
+  std::optional<Compression> compression;  // absent: pass, with terminate off
+  bool validate_utf8 = false;              // of text; with terminate it is anyway
   std::vector<AllowedOrigin> origins;  // empty: any
   OptionalRate handshake_rate;         // of one client
   OptionalDuration idle_timeout = std::chrono::hours(1);  // no data frames either way
@@ -63,7 +77,7 @@ struct WebSocketRules {
   std::optional<Ping> ping;
   OptionalCount max_tunnels;
   OptionalCount max_tunnels_per_client;
-  OptionalSize max_message_size = 64ull << 20;  // bytes on the wire; over it 1009 to the sender
+  OptionalSize max_message_size = 64ull << 20;  // bytes, with offload inflated; over it 1009 to the sender
   OptionalSize max_frame_size;
   std::optional<MessageRate> message_rate;
   SlowConsumer slow_consumer;

@@ -48,6 +48,7 @@ class WebSocketMetrics {
   Gauge& tunnels_open;           // sluice_websocket_tunnels_open{route}
   Histogram& tunnel_seconds;     // sluice_websocket_tunnel_duration_seconds{route}
   Counter& moved;                // sluice_websocket_moved_tunnels_total{route} : told to go to another endpoint (rebalance)
+  Gauge& compression_memory;     // sluice_websocket_compression_memory_bytes{route} : of zlib, with compression: offload
   struct Direction {             // {route,direction="to_client"|"to_upstream"}
     Counter& frames;             // sluice_websocket_frames_total : data and control
     Counter& messages;           // sluice_websocket_messages_total

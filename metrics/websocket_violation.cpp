@@ -20,6 +20,8 @@ std::string_view name_of(Violation violation) noexcept {
       "close_payload",
       "close_code",
       "close_reason",
+      "text_not_utf8",
+      "broken_deflate",
       "frame_too_big",
       "message_too_big",
       "message_rate",

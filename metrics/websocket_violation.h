@@ -23,6 +23,9 @@ enum class Violation : std::uint8_t {
   close_payload,            // a Close of one byte (5.5.1)
   close_code,               // one that must not be sent, or that nobody has defined (7.4)
   close_reason,             // not UTF-8 (5.5.1): Close 1007
+  // Of payloads: Close 1007.
+  text_not_utf8,            // (8.1) where the gateway looks at it
+  broken_deflate,           // no deflated data, or a message that ends within some (RFC 7692 7.2.2)
   // Of the route's limits: Close 1009.
   frame_too_big,
   message_too_big,

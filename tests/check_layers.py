@@ -59,13 +59,17 @@ LIBRARIES = (
             advice='include "metrics/log.h"'),
     Library("OpenSSL", r"^openssl/", denied=("config/", "metrics/"),
             advice="move the code to tls/"),
+    Library("zlib", r"^zlib\.h$", allowed=("gateway/websocket/deflate_codec.",),
+            advice="use the Inflater and Deflater of gateway/websocket/deflate_codec.h"),
     Library("Asio", r"^(boost/)?asio(/|\.hpp)", allowed=("gateway/control_io.h", "gateway/server.", "gateway/live_config.", "gateway/replacement.", "gateway/roll_call.",
                                                         "gateway/collect_status.", "gateway/collect_sockets.", "gateway/tap_socket.", "gateway/file_watch.",
                                                         "gateway/admin/"),
             advice="workers wait with tls/event_loop.h; Asio is the control thread's"),
     Library("epoll", r"^sys/epoll\.h$", transitive=True,
             denied=("gateway/http/", "gateway/http1/", "gateway/routing/",
-                    "gateway/websocket/handshake", "gateway/websocket/frame"),
+                    "gateway/websocket/handshake", "gateway/websocket/frame", "gateway/websocket/masking",
+                    "gateway/websocket/utf8_check", "gateway/websocket/deflate", "gateway/websocket/transcoder",
+                    "gateway/websocket/text_inspection"),
             advice="these files parse and match without I/O; move the waiting up to its caller"),
 )
 

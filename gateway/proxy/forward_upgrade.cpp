@@ -3,6 +3,7 @@
 #include "gateway/proxy/admit_upgrade.h"
 #include "gateway/proxy/forward_headers.h"
 #include "gateway/proxy/forward_request.h"
+#include "gateway/proxy/termination.h"
 #include "gateway/proxy/tunnel_log.h"
 #include "gateway/proxy/upstream_exchange.h"
 #include "gateway/websocket/handshake_extensions.h"
@@ -19,7 +20,17 @@ Failure check_switch(const ClientExchange& exchange, const http::ResponseHead& r
   return {FailureCode::bad_upgrade, upstream::Retryable::no, std::string(websocket::name_of(error))};
 }
 
-ErrorCode send_switch(ClientExchange& exchange, RouteContext& route, http::ResponseHead& response) {
+// What goes to the backend of the client's handshake, whose fields are prepared.
+std::optional<Termination> prepare_handshake(ClientExchange& exchange, const config::WebSocketRules& rules) {
+  http::Headers& headers = exchange.request.headers;
+  if (rules.mode == config::WebSocketRules::Mode::terminate) return Termination(rules, headers);
+  if (rules.compression == config::WebSocketRules::Compression::off) headers.remove("Sec-WebSocket-Extensions");
+  return std::nullopt;
+}
+
+ErrorCode send_switch(ClientExchange& exchange, RouteContext& route, http::ResponseHead& response,
+                      const std::optional<Termination>& termination) {
+  if (termination) termination->answer(response.headers);
   prepare_response_headers(exchange, route, response);
   response.headers.add_view("Connection", "Upgrade");
   response.headers.add_view("Upgrade", "websocket");
@@ -28,7 +39,8 @@ ErrorCode send_switch(ClientExchange& exchange, RouteContext& route, http::Respo
 }
 
 std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteContext& route,
-                                               UpstreamExchange& attempt, TunnelPlace place) {
+                                               UpstreamExchange& attempt, TunnelPlace place,
+                                               const std::optional<Termination>& termination) {
   upstream::Picked picked = attempt.take_picked();
   const bool endpoint_left = picked.endpoint_left();
   const http::Headers& agreed = attempt.response().headers;
@@ -39,8 +51,12 @@ std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteCo
   const std::shared_ptr<upstream::EndpointState>& state = picked.endpoint->state;
   log->hold_count(upstream::Place::take({state, &state->tunnels}, std::nullopt));
   connection.stream->set_write_idle(exchange.generation->config().timeouts.client_write_idle);
-  websocket::TunnelOpening opening{route.services->tunnel_rules, websocket::reserved_bits_of(agreed), state.get(),
-                                   endpoint_left, log->identity()};
+  websocket::TunnelOpening opening{route.services->tunnel_rules, {}, state.get(), endpoint_left, log->identity()};
+  if (termination) {
+    opening.terminated = websocket::Terminated{termination->deflate()};
+  } else {
+    opening.reserved_bits = websocket::reserved_bits_of(agreed);
+  }
   return std::make_unique<websocket::Tunnel>(exchange.take_stream(), std::move(connection.stream), std::move(opening),
                                              route.services->websocket, std::move(log));
 }
@@ -65,6 +81,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
   exchange.close_after();  // bytes that follow the head were meant for a tunnel, whatever is answered
   std::optional<TunnelPlace> place = admit_upgrade(exchange, route);
   if (!place) co_return nullptr;
+  const std::optional<Termination> termination = prepare_handshake(exchange, route.route->websocket);
   HeldBody held(services.io);
   std::vector<std::size_t> tried;
   upstream::AttemptFacts facts;
@@ -98,10 +115,10 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     }
     if (switched && failure.code == FailureCode::none) {
       exchange.stop_watching();
-      if (!send_switch(exchange, route, attempt.response())) {
+      if (!send_switch(exchange, route, attempt.response(), termination)) {
         metrics.count_upgrade(UpgradeResult::accepted);
         metrics.handshake_seconds.observe(std::chrono::duration<double>(Clock::now() - exchange.record.stages.begin).count());
-        co_return make_tunnel(exchange, route, attempt, std::move(*place));
+        co_return make_tunnel(exchange, route, attempt, std::move(*place), termination);
       }
       attempt.client_left();
     }

@@ -40,6 +40,7 @@ std::shared_ptr<const websocket::TunnelRules> tunnel_rules(const config::WebSock
   made->leave_code = static_cast<std::uint16_t>(rules.drain.code);
   made->leave_within = rules.drain.over < drain ? rules.drain.over : websocket::TunnelSet::time_to_leave(drain);
   made->tap = rules.tap;
+  made->validate_utf8 = rules.validate_utf8;
   made->frames.max_frame = rules.max_frame_size.value_or(websocket::FrameRules::kAny);
   made->frames.max_message = rules.max_message_size.value_or(websocket::FrameRules::kAny);
   made->frames.observe = rules.observe;

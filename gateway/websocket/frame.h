@@ -11,6 +11,9 @@ namespace sluice::websocket {
 
 enum class Opcode : std::uint8_t { continuation = 0, text = 1, binary = 2, close = 8, ping = 9, pong = 10 };
 
+// RSV1, in the first frame of a message: permessage-deflate has compressed it (RFC 7692 6).
+inline constexpr std::uint8_t kDeflatedBit = 0x40;
+
 // Close codes (RFC 6455 7.4.1).
 inline constexpr std::uint16_t kGoingAway = 1001;  // whoever sends it ends, or has waited long enough
 inline constexpr std::uint16_t kProtocolError = 1002;

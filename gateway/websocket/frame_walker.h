@@ -120,6 +120,8 @@ class FrameWalker {
   // Nothing until close_seen(). 1005 when the Close carried no code.
   std::optional<std::uint16_t> close_code() const noexcept;
   Violation violation() const noexcept { return violation_; }
+  // Somebody who looks at payloads has seen one: of what was walked last. It goes on as behind any other.
+  void refuse(Violation violation) noexcept { violation_ = violation; }
   // With `observe`: what would have been a violation since it was asked last.
   Violation take_observed() noexcept { return std::exchange(observed_, Violation::none); }
   const FrameCounts& counts() const noexcept { return counts_; }

@@ -1,6 +1,7 @@
 #include "gateway/websocket/handshake.h"
 
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 
 #include <algorithm>
 #include <array>
@@ -48,6 +49,7 @@ constexpr std::string_view kWebSocket = "websocket";
 // What follows the key before hashing (RFC 6455 1.3).
 constexpr std::string_view kGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 constexpr std::size_t kSha1Size = 20;
+constexpr std::size_t kKeySize = 16, kKeyDigits = 22;  // and two of padding
 constexpr std::size_t kAcceptSize = 28;
 
 struct UpgradeTokens {
@@ -90,9 +92,8 @@ bool is_base64_character(char c) noexcept {
 // The unused bits of the last character may be anything: some clients make their key of 24 random characters,
 // and only the text of the key is hashed.
 bool is_key(std::string_view key) noexcept {
-  constexpr std::size_t kDigits = 22;
-  return key.size() == kDigits + 2 && key.ends_with("==") &&
-         std::all_of(key.begin(), key.begin() + kDigits, is_base64_character);
+  return key.size() == kKeyDigits + 2 && key.ends_with("==") &&
+         std::all_of(key.begin(), key.begin() + kKeyDigits, is_base64_character);
 }
 
 HandshakeError check_key(const http::Headers& headers) noexcept {
@@ -153,6 +154,14 @@ HandshakeError check_request(const http::RequestHead& request) noexcept {
     return HandshakeError::bad_version;
   }
   return check_key(request.headers);
+}
+
+std::string make_key() {
+  unsigned char bytes[kKeySize];
+  RAND_bytes(bytes, sizeof bytes);  // should it fail, no secret is lost: a key only ties an answer to its question
+  unsigned char encoded[kKeyDigits + 3];
+  EVP_EncodeBlock(encoded, bytes, sizeof bytes);
+  return {reinterpret_cast<const char*>(encoded), kKeyDigits + 2};
 }
 
 std::string accept_for(std::string_view key) {

@@ -49,6 +49,8 @@ UpgradeKind upgrade_kind(const http::RequestHead& request) noexcept;
 
 // For a request whose upgrade_kind() is websocket. `Content-Length: 0` is no body.
 HandshakeError check_request(const http::RequestHead& request) noexcept;
+// A Sec-WebSocket-Key of the gateway's own: 16 bytes by chance.
+std::string make_key();
 // The Sec-WebSocket-Accept value for a key (28 characters).
 std::string accept_for(std::string_view key);
 // A 101 against the request as it was sent to the backend (with its Connection and Upgrade): `unasked` when

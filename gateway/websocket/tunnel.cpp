@@ -1,5 +1,7 @@
 #include "gateway/websocket/tunnel.h"
 
+#include "gateway/websocket/text_inspection.h"
+#include "gateway/websocket/translation.h"
 #include "gateway/websocket/tunnel_set.h"
 
 namespace sluice::websocket {
@@ -31,6 +33,12 @@ Tunnel::Tunnel(tls::StreamPtr client, tls::StreamPtr upstream, TunnelOpening ope
                   FrameWalker(rules_for(Party::client, opening_), &metrics_.to_upstream.message_bytes)};
   to_client_ = {this, upstream_.get(), client_.get(), &to_upstream_, &metrics_.to_client, Party::upstream,
                 FrameWalker(rules_for(Party::upstream, opening_), &metrics_.to_client.message_bytes)};
+  if (opening_.terminated) {
+    terminate(*opening_.terminated);
+  } else if (rules().validate_utf8) {
+    to_upstream_.inspection = std::make_unique<TextInspection>();
+    to_client_.inspection = std::make_unique<TextInspection>();
+  }
   open_ = metrics::GaugeHold(metrics_.tunnels_open);
 }
 
@@ -56,8 +64,10 @@ TapOutcome Tunnel::begin_tap(std::shared_ptr<TapQueue> tap) {
   if (done_) return TapOutcome::ended;
   if (rules().tap == config::Tap::off) return TapOutcome::off;
   if (tap_ && !tap_->left()) return TapOutcome::taken;
-  const TunnelTap::Left left{to_client_.walker.passing_left(), to_upstream_.walker.passing_left()};
-  tap_ = std::make_unique<TunnelTap>(std::move(tap), rules().tap, opening_.reserved_bits, left);
+  const auto left = [](const Direction& direction) { return direction.translation ? 0 : direction.walker.passing_left(); };
+  const bool deflates = opening_.terminated && opening_.terminated->deflate;
+  const ReservedBits bits = deflates ? ReservedBits{kDeflatedBit, false} : opening_.reserved_bits;
+  tap_ = std::make_unique<TunnelTap>(std::move(tap), rules().tap, bits, TunnelTap::Left{left(to_client_), left(to_upstream_)});
   return TapOutcome::begun;
 }
 
@@ -79,8 +89,8 @@ void Tunnel::finish() {
   metrics_.count_close(first_closer_, first_close_code_);
   TunnelSummary summary;
   summary.duration = std::chrono::duration_cast<std::chrono::milliseconds>(duration);
-  summary.to_client = totals_of(to_client_.walker.counts(), to_client_.bytes);
-  summary.to_upstream = totals_of(to_upstream_.walker.counts(), to_upstream_.bytes);
+  summary.to_client = totals_of(to_client_.walker.counts(), to_client_.bytes - to_client_.put_back);
+  summary.to_upstream = totals_of(to_upstream_.walker.counts(), to_upstream_.bytes - to_upstream_.put_back);
   summary.close_code = first_close_code_;
   summary.close_initiator = first_closer_;
   summary.violation = violation_;

@@ -56,6 +56,8 @@ class TunnelObserver {
 };
 
 class TunnelSet;
+struct Translation;
+struct TextInspection;
 
 class Tunnel {
  public:
@@ -104,7 +106,10 @@ class Tunnel {
     FrameWalker walker;
     KeepAlive alive{};              // of the sender
     std::string held{};             // the beginning of a header or a Close whose rest is still to come: it has not passed
-    std::uint64_t bytes = 0;
+    std::unique_ptr<Translation> translation{};  // of a terminated tunnel
+    std::unique_ptr<TextInspection> inspection{};  // of another one, with validate_utf8
+    std::uint64_t bytes = 0;        // that were read
+    std::uint64_t put_back = 0;     // of them, those that were to be read again
     RateMeter lately{};
     std::uint16_t close_code = 0;   // of our own Close to the receiver; 0: we give none
     bool ended = false;       // the sender's end was seen and passed on
@@ -137,10 +142,21 @@ class Tunnel {
   tls::ReadResult read_behind_held(Direction& direction, char* to);
   void forward(Direction& direction, std::string_view bytes);
   std::size_t pass_frames(Direction& direction, std::string_view bytes);
-  bool pass(Direction& direction, std::string_view bytes);  // false: the tunnel has ended
+  std::size_t pass(Direction& direction, std::string_view bytes);  // how much of it passed, or was told to be wrong
+  void put_back(Direction& direction, std::string_view rest);
   void show(const Direction& direction, std::string_view bytes);
   void account(Direction& direction, const FrameCounts& before);
   void account_control_frames(Direction& direction, const FrameCounts& before);
+
+  // tunnel_translate.cpp: the two WebSockets of a terminated tunnel.
+  void terminate(const Terminated& terminated);
+  std::size_t translate(Direction& direction, std::string_view bytes);
+  void answer_pings(Direction& direction, std::string_view pongs, std::string_view last);
+  void put_due_pong(Direction& direction);
+  void rest();
+
+  // tunnel_inspect.cpp: text that passes as it is.
+  std::string_view inspect(Direction& direction, std::string_view bytes);  // what of it may pass
 
   // tunnel_limits.cpp: how much a client may send, and how little take.
   std::size_t room_for(const Direction& direction) const noexcept;
@@ -153,6 +169,8 @@ class Tunnel {
   bool may_drop() const noexcept { return !opening_.reserved_bits.any && opening_.reserved_bits.allowed == 0; }
 
   // tunnel_close.cpp: how it ends.
+  // Whether a frame of our own may go to the receiver now.
+  static bool at_boundary(const Direction& direction) noexcept { return direction.translation || direction.walker.at_boundary(); }
   bool close_due(const Direction& direction) const noexcept;
   void note_close(Direction& direction);
   void note_violation(Party violator, Violation violation);
@@ -172,6 +190,7 @@ class Tunnel {
   std::optional<std::chrono::milliseconds> quiet_limit() const noexcept;
   Clock::time_point quiet_ends() const noexcept;
   Clock::time_point lifetime_ends() const noexcept;
+  Clock::time_point rests() const noexcept;
   void choose_departure(std::chrono::milliseconds within);
 
   // tunnel_alive.cpp: whether both sides are still there.

@@ -35,7 +35,7 @@ void Tunnel::ask(Direction& direction, const SignsOfLife& signs, Clock::time_poi
   const PingRule& rule = rules().ping;
   if (direction.owes_pong) return direction.alive.asked(Ping::others, rule, signs, now);
   if (!direction.from->flushed()) return direction.alive.asked(Ping::none, rule, signs, now);
-  if (!direction.other->walker.at_boundary()) return direction.alive.postpone(rule, now);
+  if (!at_boundary(*direction.other)) return direction.alive.postpone(rule, now);
   const std::uint64_t payload = std::uniform_int_distribution<std::uint64_t>()(random_numbers());
   const ErrorCode error = direction.from->write({make_ping_frame(payload, mask_for(direction.sender))});
   if (error) return lost(direction.sender, error);

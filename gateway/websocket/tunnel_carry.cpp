@@ -1,4 +1,6 @@
 // How a tunnel carries bytes.
+#include "gateway/websocket/text_inspection.h"
+#include "gateway/websocket/translation.h"
 #include "gateway/websocket/tunnel.h"
 #include "tls/stream_error.h"
 
@@ -11,6 +13,7 @@ void Tunnel::on_event(void* direction) {
 
 // Carries what is there, until there is nothing, or the receiver takes no more, or this turn's share is used up.
 void Tunnel::pump(Direction& direction) {
+  if (direction.other->translation) put_due_pong(*direction.other);
   const std::uint64_t turn_ends = direction.bytes + tls::kBytesPerTurn;
   while (!done_ && !direction.ended) {
     if (!may_read(direction)) return;
@@ -65,8 +68,8 @@ bool Tunnel::carry_once(Direction& direction) {
     }
     return false;
   }
+  const std::uint64_t put_back = direction.put_back;
   direction.bytes += result.size;
-  direction.metrics->bytes.add(result.size);
   if (!spliced) {
     const std::size_t held = direction.held.size();
     direction.held.clear();
@@ -76,6 +79,7 @@ bool Tunnel::carry_once(Direction& direction) {
   } else if (close_due(direction) && direction.walker.at_boundary()) {
     put_close(direction);
   }
+  direction.metrics->bytes.add(result.size - (direction.put_back - put_back));
   charge_messages(direction);
   if (!done_) account(direction, before);
   return !done_;
@@ -95,8 +99,9 @@ tls::ReadResult Tunnel::read_behind_held(Direction& direction, char* to) {
 // the core that has the pages). Nothing: no such frame is due, read.
 std::optional<tls::ReadResult> Tunnel::splice_large(Direction& direction) {
   FrameWalker& walker = direction.walker;
+  const bool looked_at = direction.translation || direction.inspection || tap_;
   const bool small = !walker.frames_are_large() || !direction.held.empty() || walker.fate() != Fate::passes;
-  if (small || tap_ || direction.own_close || room_for(direction) < tls::kScratchSize) return {};
+  if (looked_at || small || direction.own_close || room_for(direction) < tls::kScratchSize) return {};
   if (!direction.from->can_splice_to(*direction.to)) return {};
   FrameWalker ahead = walker.look_ahead();
   char header[FrameHeader::kMaxSize];
@@ -135,6 +140,7 @@ void Tunnel::forward(Direction& direction, std::string_view bytes) {
   const bool was_broken = walker.violation() != Violation::none;
   std::size_t walked = was_closed ? 0 : pass_frames(direction, bytes.substr(0, most));
   if (done_) return;
+  if (direction.translation && std::exchange(direction.translation->full, false)) return put_back(direction, bytes.substr(walked));
   if (walker.close_seen() && !was_closed) note_close(direction);
   if (walker.close_seen() && direction.answers_first) answers_came();
   if (done_) return;
@@ -156,24 +162,36 @@ std::size_t Tunnel::pass_frames(Direction& direction, std::string_view bytes) {
   const bool discard = direction.own_close || walker.violation() != Violation::none;
   std::size_t walked = 0;
   while (walked < bytes.size()) {
+    if (direction.translation) direction.translation->before = walker;
+    if (direction.inspection) direction.inspection->before = walker;
     const std::size_t run = walker.walk(bytes.data() + walked, bytes.size() - walked);
     if (run == 0) {
       if (walker.waits() && over_rate(direction)) continue;
       break;
     }
-    if (walker.fate() == Fate::passes && !discard && !pass(direction, bytes.substr(walked, run))) break;
+    const std::size_t passed = walker.fate() == Fate::passes && !discard ? pass(direction, bytes.substr(walked, run)) : run;
+    if (done_) break;
     if (walker.fate() == Fate::swallowed && !walker.close_seen()) pong_came(direction);
-    walked += run;
-    if (!discard && walker.violation() != Violation::none) break;  // what follows is walked otherwise from here on
+    walked += passed;
+    if (passed < run || (!discard && walker.violation() != Violation::none)) break;  // what follows is walked otherwise from here on
   }
   return walked;
 }
 
-bool Tunnel::pass(Direction& direction, std::string_view bytes) {
+std::size_t Tunnel::pass(Direction& direction, std::string_view bytes) {
+  if (direction.translation) return translate(direction, bytes);
+  if (direction.inspection) bytes = inspect(direction, bytes);
+  if (bytes.empty()) return 0;
   const ErrorCode error = direction.to->write({bytes});
   if (error) lost(direction.other->sender, error);
   if (tap_) show(direction, bytes);
-  return !error;
+  return bytes.size();
+}
+
+// It is read again as what comes next.
+void Tunnel::put_back(Direction& direction, std::string_view rest) {
+  direction.from->unread(rest);
+  direction.put_back += rest.size();
 }
 
 void Tunnel::show(const Direction& direction, std::string_view bytes) {
@@ -201,7 +219,7 @@ void Tunnel::account_control_frames(Direction& direction, const FrameCounts& bef
   direction.metrics->pings.add(after.pings - before.pings);
   direction.metrics->pongs.add(after.pongs - before.pongs);
   direction.metrics->closes.add(after.closes - before.closes);
-  if (after.pings != before.pings) direction.other->owes_pong = true;
+  if (after.pings != before.pings && !direction.translation) direction.other->owes_pong = true;
   if (after.pongs != before.pongs) direction.owes_pong = false;
 }
 

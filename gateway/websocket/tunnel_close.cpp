@@ -80,7 +80,7 @@ bool Tunnel::wait_for_answers() {
 void Tunnel::answers_came() {
   to_client_.answers_first = false;
   deadline_.set_after(kCloseGrace);
-  if (to_client_.walker.at_boundary()) put_close(to_client_);
+  if (at_boundary(to_client_)) put_close(to_client_);
 }
 
 void Tunnel::close(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace) {
@@ -99,7 +99,7 @@ void Tunnel::begin_close(std::uint16_t to_client, std::uint16_t to_upstream, std
   }
   deadline_.set_after(to_client_.ended || to_upstream_.ended ? std::min(grace, kCloseGrace) : grace);
   for (Direction* direction : {&to_client_, &to_upstream_}) {
-    const bool ready = direction->walker.at_boundary() && !direction->walker.close_seen() && !direction->answers_first;
+    const bool ready = at_boundary(*direction) && !direction->walker.close_seen() && !direction->answers_first;
     if (!done_ && ready) put_close(*direction);
   }
   if (!done_) go_on_after_rate();

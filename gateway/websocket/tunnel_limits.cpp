@@ -40,7 +40,7 @@ bool Tunnel::over_rate(Direction& direction) {
 void Tunnel::wait_for_rate(Direction& direction, std::string_view rest) {
   charge_messages(direction);
   if (rules().message_rate->action == MessageRateRule::Action::delay) {
-    direction.from->unread(rest);
+    put_back(direction, rest);
     delayed_till_ = rate_.next(*rules().message_rate);
     return watch();
   }

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "config/websocket_config.h"
+#include "gateway/websocket/deflate_offer.h"
 #include "gateway/websocket/frame_walker.h"
 #include "gateway/websocket/handshake_extensions.h"
 #include "gateway/websocket/keep_alive.h"
@@ -35,16 +36,23 @@ struct TunnelRules {
   std::uint16_t leave_code = 1012;                        // of Tunnel::leave()
   std::chrono::milliseconds leave_within{20000};
   config::Tap tap = config::Tap::headers;                 // what Tunnel::begin_tap() may show
+  bool validate_utf8 = false;                             // of text that passes as it is
   FrameRules frames = {};                                 // for both sides, apart from what a handshake decides
+};
+
+// Of a tunnel whose two WebSockets the gateway ends itself.
+struct Terminated {
+  std::optional<DeflateAgreement> deflate;  // with the client
 };
 
 // What one tunnel has of its own when it is opened.
 struct TunnelOpening {
   std::shared_ptr<const TunnelRules> rules;
-  ReservedBits reserved_bits = {};  // of the extensions that were agreed on
+  ReservedBits reserved_bits = {};  // of the extensions that the two sides agreed on
   const void* endpoint = nullptr;   // which one it leads to: to be compared, not looked into
   bool endpoint_left = false;       // while the handshake was under way: it leaves from the start
   std::shared_ptr<const SocketIdentity> identity = {};
+  std::optional<Terminated> terminated = {};
 };
 
 }  // namespace sluice::websocket

@@ -1,5 +1,6 @@
 #include "gateway/websocket/tunnel_set.h"
 
+#include "gateway/websocket/transcoder.h"
 #include "gateway/websocket/tunnel.h"
 
 namespace sluice::websocket {
@@ -75,6 +76,11 @@ void TunnelSet::for_each(const std::function<void(Tunnel&)>& change) {
 
 void TunnelSet::cut_all() {
   while (first_ != nullptr) first_->cut();
+}
+
+TranscoderOutput& TunnelSet::transcoder_output() {
+  if (!transcoder_output_) transcoder_output_ = std::make_unique<TranscoderOutput>();
+  return *transcoder_output_;
 }
 
 TunnelSet::Cursor::Cursor(TunnelSet& set) : set_(&set), at_(set.first_), other_(std::exchange(set.cursors_, this)) {}

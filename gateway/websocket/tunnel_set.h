@@ -13,6 +13,7 @@
 namespace sluice::websocket {
 
 class Tunnel;
+struct TranscoderOutput;
 
 class TunnelSet {
  public:
@@ -41,6 +42,8 @@ class TunnelSet {
   // `change` may end the tunnel that it is given.
   void for_each(const std::function<void(Tunnel&)>& change);
   void cut_all();
+  // Where terminated tunnels make their frames, by turns. Made when the first one asks.
+  TranscoderOutput& transcoder_output();
   bool empty() const noexcept { return first_ == nullptr; }
   // Any thread.
   std::int64_t size() const noexcept { return size_.load(std::memory_order_relaxed); }
@@ -74,6 +77,7 @@ class TunnelSet {
   std::atomic<std::int64_t> size_{0};
   Farewell farewell_;
   bool all_leave_ = false;
+  std::unique_ptr<TranscoderOutput> transcoder_output_;
 };
 
 }  // namespace sluice::websocket

@@ -3,11 +3,6 @@
 #include <algorithm>
 
 namespace sluice::websocket {
-namespace {
-
-constexpr std::uint8_t kCompressed = 0x40;  // RSV1, of a message's first frame (RFC 7692 6)
-
-}  // namespace
 
 void PassingFrames::pass(std::string_view bytes, TapQueue& tap) {
   while (!bytes.empty()) {
@@ -37,7 +32,7 @@ std::size_t PassingFrames::take_header(std::string_view bytes) {
   frame_.masked = header.masked();
   frame_.length = header.payload();
   if (!header.is_control() && frame_.opcode != Opcode::continuation) {
-    compressed_message_ = may_be_compressed_ && (header.reserved_bits() & kCompressed) != 0;
+    compressed_message_ = may_be_compressed_ && (header.reserved_bits() & kDeflatedBit) != 0;
   }
   frame_.compressed = compressed_message_ && !header.is_control();
   if (header.masked()) std::copy_n(header.mask(), mask_.size(), mask_.begin());
@@ -58,7 +53,7 @@ void PassingFrames::take_payload(std::string_view bytes) {
 
 TunnelTap::TunnelTap(std::shared_ptr<TapQueue> tap, config::Tap shows, const ReservedBits& reserved_bits, Left left)
     : tap_(std::move(tap)),
-      to_client_(metrics::Party::upstream, left.to_client, shows == config::Tap::payload, (reserved_bits.allowed & kCompressed) != 0),
-      to_upstream_(metrics::Party::client, left.to_upstream, shows == config::Tap::payload, (reserved_bits.allowed & kCompressed) != 0) {}
+      to_client_(metrics::Party::upstream, left.to_client, shows == config::Tap::payload, (reserved_bits.allowed & kDeflatedBit) != 0),
+      to_upstream_(metrics::Party::client, left.to_upstream, shows == config::Tap::payload, (reserved_bits.allowed & kDeflatedBit) != 0) {}
 
 }  // namespace sluice::websocket

@@ -286,6 +286,13 @@ void write(Writer& out, const Route& route) {
   write(out, route.error_pages);
   if (route.maintenance) out.line("maintenance", "true");
   out.line("websocket.enabled", text_of(route.websocket.enabled));
+  if (route.websocket.mode == WebSocketRules::Mode::terminate) out.line("websocket.mode", "terminate");
+  for (const std::string& name : route.websocket.subprotocols) out.line("websocket.subprotocol", name);
+  if (route.websocket.compression) {
+    constexpr const char* kNames[] = {"pass", "off", "offload"};
+    out.line("websocket.compression", kNames[static_cast<int>(*route.websocket.compression)]);
+  }
+  if (route.websocket.validate_utf8) out.line("websocket.validate_utf8", "true");
   out.line("websocket.idle_timeout", text_of(route.websocket.idle_timeout));
   out.line("websocket.max_tunnels", text_of(route.websocket.max_tunnels));
   if (route.websocket.max_tunnels_per_client) {

@@ -180,6 +180,7 @@ TEST(WebSocketMetrics, CountsUpgradesTunnelsAndFrames) {
   websocket.to_upstream.frames.add(4);
   websocket.to_upstream.messages.add(5);
   websocket.to_upstream.bytes.add(6);
+  websocket.compression_memory.add(7);
   const std::string text = registry.scrape();
   for (std::uint8_t i = 0; i < static_cast<std::uint8_t>(UpgradeResult::count_); ++i) {
     const std::string result(name_of(static_cast<UpgradeResult>(i)));
@@ -200,6 +201,7 @@ TEST(WebSocketMetrics, CountsUpgradesTunnelsAndFrames) {
   EXPECT_EQ(carried("frames", "to_upstream"), 4);
   EXPECT_EQ(carried("messages", "to_upstream"), 5);
   EXPECT_EQ(carried("bytes", "to_upstream"), 6);
+  EXPECT_EQ(value_of(text, "sluice_websocket_compression_memory_bytes{route=\"chat\"}"), 7);
 }
 
 struct CloseCase {

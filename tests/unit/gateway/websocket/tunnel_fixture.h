@@ -100,6 +100,7 @@ class TunnelTest : public ::testing::Test {
     ending_ = {};
     TunnelOpening opening;
     opening.rules = std::make_shared<TunnelRules>(rules);
+    opening.terminated = terminated_;
     auto tunnel = std::make_unique<Tunnel>(std::move(client), std::move(upstream), opening, metrics_,
                                            std::make_unique<Observer>(ending_));
     tunnel_ = tunnel.get();
@@ -137,6 +138,7 @@ class TunnelTest : public ::testing::Test {
   Peer client_;
   Peer upstream_;
   Tunnel* tunnel_ = nullptr;
+  std::optional<Terminated> terminated_;  // of those that are opened from now on
 };
 
 }  // namespace sluice::websocket

@@ -1,0 +1,90 @@
+// How a terminated tunnel makes the frames of one side anew for the other.
+#include "gateway/websocket/translation.h"
+#include "gateway/websocket/tunnel.h"
+#include "gateway/websocket/tunnel_set.h"
+
+namespace sluice::websocket {
+namespace {
+
+constexpr std::chrono::seconds kRestAfter{30};
+
+// Deflated data may be a little longer than what it stands for: the transcoder counts that.
+std::uint64_t wire_limit(std::uint64_t inflated) noexcept {
+  const std::uint64_t more = inflated / 512 + 1024;
+  return inflated > FrameRules::kAny - more ? FrameRules::kAny : inflated + more;
+}
+
+}  // namespace
+
+void Tunnel::terminate(const Terminated& terminated) {
+  for (Direction* direction : {&to_upstream_, &to_client_}) {
+    FrameRules rules = opening_.rules->frames;
+    const bool from_client = direction->sender == Party::client;
+    TranscoderRules wanted{.from_client = from_client, .max_message = rules.max_message, .observe = rules.observe, .deflate = terminated.deflate};
+    wanted.memory = &metrics_.compression_memory;
+    direction->translation = std::make_unique<Translation>(Translation{Transcoder(wanted)});
+    rules.masked = from_client;
+    if (from_client && terminated.deflate) {
+      rules.reserved_bits = kDeflatedBit;
+      rules.max_message = wire_limit(rules.max_message);
+    }
+    direction->walker = FrameWalker(rules);
+  }
+}
+
+// Once no data has come for a while, what compresses them is given back.
+Clock::time_point Tunnel::rests() const noexcept {
+  const auto can_rest = [](const Direction& direction) { return direction.translation && direction.translation->transcoder.can_rest(); };
+  return can_rest(to_upstream_) || can_rest(to_client_) ? last_data_ + kRestAfter : kNever;
+}
+
+void Tunnel::rest() {
+  to_upstream_.translation->transcoder.rest();
+  to_client_.translation->transcoder.rest();
+}
+
+std::size_t Tunnel::translate(Direction& direction, std::string_view bytes) {
+  Translation& translation = *direction.translation;
+  TranscoderOutput& out = owner_->transcoder_output();
+  out.clear();
+  const bool rested = !translation.transcoder.can_rest();
+  const Transcoder::Step step = translation.transcoder.transcode(bytes, out);
+  if (!out.onward.bytes().empty()) {
+    const ErrorCode error = direction.to->write({out.onward.bytes()});
+    if (error) {
+      lost(direction.other->sender, error);
+      return bytes.size();
+    }
+    if (tap_) show(direction, out.onward.bytes());
+  }
+  if (!out.pongs.bytes().empty()) answer_pings(direction, out.pongs.bytes(), out.last_pong);
+  if (done_) return bytes.size();
+  if (rested && translation.transcoder.can_rest() && !closing_) watch();
+  if (const Violation seen = translation.transcoder.take_observed(); seen != Violation::none) note_violation(direction.sender, seen);
+  if (step.taken < bytes.size()) {
+    direction.walker = translation.before;
+    direction.walker.walk(bytes.data(), step.taken);
+    translation.full = step.violation == Violation::none;
+  }
+  if (step.violation != Violation::none) direction.walker.refuse(step.violation);
+  return step.taken;
+}
+
+// While the sender takes no bytes, only the last Ping has to be answered (RFC 6455 5.5.3): nothing piles up.
+void Tunnel::answer_pings(Direction& direction, std::string_view pongs, std::string_view last) {
+  if (direction.other->own_close || direction.other->walker.close_seen()) return;  // nothing may follow a Close
+  if (!direction.from->flushed()) {
+    direction.translation->pong_due = last;
+    return direction.from->on_flushed(&Tunnel::on_event, direction.other);
+  }
+  direction.translation->pong_due.clear();
+  if (const ErrorCode error = direction.from->write({pongs})) lost(direction.sender, error);
+}
+
+void Tunnel::put_due_pong(Direction& direction) {
+  if (direction.translation->pong_due.empty() || done_ || !direction.from->flushed()) return;
+  const std::string pong = std::exchange(direction.translation->pong_due, {});
+  answer_pings(direction, pong, pong);
+}
+
+}  // namespace sluice::websocket
