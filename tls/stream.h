@@ -75,6 +75,8 @@ class Stream final : private EventSource {
   ErrorCode write(std::initializer_list<std::string_view> parts);
   bool flushed() const noexcept { return overflow_.empty() || write_error_; }
   std::size_t kept() const noexcept { return overflow_.size() - overflow_sent_; }
+  // The owner means to let so much be kept, beyond one write. (Over TLS, what is kept stops the reading when it is much more.)
+  void set_most_kept(std::size_t size) noexcept { most_kept_ = size; }
   // Of what was written, what the peer's system has not acknowledged yet, with what is kept. Asks the kernel.
   std::size_t unacknowledged() const noexcept;
   // Returns when everything kept was sent, or the stream is lost: see write_error(). One coroutine at a time.
@@ -214,6 +216,7 @@ class Stream final : private EventSource {
   bool fin_sent_ = false;
   std::string overflow_;           // what the socket did not take; the first `overflow_sent_` bytes have left
   std::size_t overflow_sent_ = 0;
+  std::size_t most_kept_ = 0;
   std::list<Stream*>::iterator stalled_place_;  // while something is kept
   Waiter flush_waiter_;
   Interest flushed_interest_;

@@ -90,7 +90,7 @@ ReadResult Stream::note_end(const ReadResult& result) {
 }
 
 ReadResult Stream::read_tls(char* data, std::size_t size) {
-  if (overflow_.size() - overflow_sent_ > kMaxOverflowWhileReading) {
+  if (kept() > most_kept_ + kMaxOverflowWhileReading) {
     read_waits_flush_ = true;
     return {0, StreamError::would_block};
   }

@@ -1,6 +1,7 @@
 #include "gateway/proxy/tunnel_rules.h"
 
 #include "gateway/websocket/tunnel_set.h"
+#include "tls/deadline.h"
 
 namespace sluice::proxy {
 namespace {
@@ -18,6 +19,7 @@ websocket::MessageRateRule message_rate_rule(const config::MessageRate& wanted) 
   const std::uint64_t in_a_second = wanted.rate.times * 1000 / static_cast<std::uint64_t>(wanted.rate.in.count());
   rule.burst = static_cast<std::uint32_t>(wanted.burst > 0 ? wanted.burst : std::max<std::uint64_t>(in_a_second, 1));
   rule.action = wanted.action == config::MessageRate::Action::close ? Action::close : Action::delay;
+  if (rule.action == Action::delay) rule.slack = 2 * tls::TimerWheel::kTick;
   return rule;
 }
 

@@ -130,8 +130,12 @@ std::size_t FrameWalker::take_header(const char* data, std::size_t size, bool be
   const std::size_t header_size = header.size();
   if (size < header_size) return 0;
   if (violation_ != Violation::none) return skip_header(header);
-  violation_ = judge(header);
-  if (violation_ != Violation::none || has_to_wait(header)) return 0;
+  const Violation seen = judge(header);
+  const bool only_observed = rules_.observe && (seen == Violation::frame_too_big || seen == Violation::message_too_big);
+  if (seen != Violation::none && !only_observed) {
+    violation_ = seen;
+    return 0;
+  }
   if (is(header, Opcode::close)) {
     const Fate fate = swallows_close_ ? Fate::swallowed : Fate::passes;
     return begins_run || fate_ == fate ? take_close(header, size) : 0;
@@ -139,9 +143,11 @@ std::size_t FrameWalker::take_header(const char* data, std::size_t size, bool be
   const bool whole = size - header_size >= header.payload();
   if (pong_expected_ && is(header, Opcode::pong) && !whole) return 0;
   const Fate fate = drops_ || pong_expected_ ? fate_of(header) : Fate::passes;
+  if (fate != Fate::swallowed && has_to_wait(header)) return 0;
   if (fate != fate_ && !begins_run) return 0;
   fate_ = fate;
-  if (allowance_ != kUnlimited && counts_against_rate(header)) --allowance_;
+  if (fate != Fate::swallowed) charge(header);
+  if (only_observed) ++(seen == Violation::frame_too_big ? observed_.frames : observed_.messages);
   if (fate == Fate::swallowed) {
     pong_expected_ = false;
     return header_size + header.payload();
@@ -157,8 +163,16 @@ std::size_t FrameWalker::take_header(const char* data, std::size_t size, bool be
 }
 
 bool FrameWalker::has_to_wait(const FrameHeader& header) noexcept {
-  waits_ = allowance_ == 0 && counts_against_rate(header);
+  waits_ = allowance_ == 0 && counts_against_rate(header) && !(is(header, Opcode::pong) && free_pongs_ > 0);
   return waits_;
+}
+
+void FrameWalker::charge(const FrameHeader& header) noexcept {
+  if (is(header, Opcode::pong) && free_pongs_ > 0) {
+    --free_pongs_;
+  } else if (allowance_ != kUnlimited && counts_against_rate(header)) {
+    --allowance_;
+  }
 }
 
 Fate FrameWalker::fate_of(const FrameHeader& header) const noexcept {
@@ -241,9 +255,7 @@ Violation FrameWalker::judge_size(std::uint64_t payload) noexcept {
   if (payload > rules_.max_frame) violation = Violation::frame_too_big;
   // Of an observed one, once.
   if (before <= rules_.max_message && payload > rules_.max_message - before) violation = Violation::message_too_big;
-  if (!rules_.observe || violation == Violation::none) return violation;
-  observed_ = violation;
-  return Violation::none;
+  return violation;
 }
 
 std::optional<std::uint16_t> FrameWalker::close_code() const noexcept {

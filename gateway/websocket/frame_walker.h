@@ -26,6 +26,7 @@ struct FrameCounts {
   std::uint32_t closes = 0;
 
   std::uint64_t control_frames() const noexcept { return std::uint64_t{pings} + pongs + closes; }
+  std::uint64_t frames() const noexcept { return data_frames + control_frames(); }
 };
 
 // What becomes of a frame that may be sent.
@@ -84,6 +85,8 @@ class FrameWalker {
   }
   std::uint32_t allowance() const noexcept { return allowance_; }
   bool waits() const noexcept { return waits_; }
+  // So many Pongs answer Pings of the other side, which has asked for them: they do not count.
+  void expect_answers(std::uint32_t pongs) noexcept { free_pongs_ += pongs; }
   // From the next message on those are dropped that are in one frame: of others the receiver may have the beginning.
   void drop_messages(bool drops) noexcept { drops_ = drops; }
   bool drops_messages() const noexcept { return drops_; }
@@ -122,8 +125,12 @@ class FrameWalker {
   Violation violation() const noexcept { return violation_; }
   // Somebody who looks at payloads has seen one: of what was walked last. It goes on as behind any other.
   void refuse(Violation violation) noexcept { violation_ = violation; }
-  // With `observe`: what would have been a violation since it was asked last.
-  Violation take_observed() noexcept { return std::exchange(observed_, Violation::none); }
+  // With `observe`: what would have been violations since it was asked last.
+  struct Observed {
+    std::uint32_t frames = 0;    // too big
+    std::uint32_t messages = 0;
+  };
+  Observed take_observed() noexcept { return std::exchange(observed_, {}); }
   const FrameCounts& counts() const noexcept { return counts_; }
 
  private:
@@ -136,6 +143,7 @@ class FrameWalker {
   Fate fate_of(const FrameHeader& header) const noexcept;
   bool answers_ping(const FrameHeader& header) const noexcept;
   bool has_to_wait(const FrameHeader& header) noexcept;
+  void charge(const FrameHeader& header) noexcept;
   Violation judge(const FrameHeader& header) noexcept;
   Violation judge_size(std::uint64_t payload) noexcept;
   void begin_data(const FrameHeader& header) noexcept;
@@ -146,7 +154,7 @@ class FrameWalker {
   FrameRules rules_;
   std::uint16_t close_code_ = kNoStatus;
   Violation violation_ = Violation::none;
-  Violation observed_ = Violation::none;
+  Observed observed_ = {};
   bool payload_left_is_data_ = false;
   bool in_message_ = false;  // a frame that does not end it has begun
   bool close_seen_ = false;
@@ -157,11 +165,12 @@ class FrameWalker {
   bool pong_expected_ = false;
   bool swallows_close_ = false;
   std::uint32_t allowance_ = kUnlimited;
+  std::uint32_t free_pongs_ = 0;
   std::uint64_t pong_ = 0;
   metrics::Histogram* sizes_ = nullptr;
 };
 // Every idle tunnel owns two.
-static_assert(sizeof(FrameWalker) <= 136);
+static_assert(sizeof(FrameWalker) <= 144);
 
 // What is to be said to the side that broke the rule.
 std::uint16_t close_code_for(Violation violation) noexcept;

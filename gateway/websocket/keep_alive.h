@@ -1,5 +1,6 @@
 // Whether one side of a tunnel is still there: when it is asked with a Ping (RFC 6455 5.5.2), and when silence means that it is gone.
-// A side that is gone is known within interval + timeout. No I/O. One tunnel owns it.
+// A side that is gone is known within interval + timeout, unless a Ping cannot be put in, within a frame that does not end, or what
+// the side says is not read, because the other one is slow. No I/O. One tunnel owns it.
 //
 // Whatever comes after the Ping is a sign of life, not the Pong alone: a side that sends a long message answers after it, and of two
 // Pings it may answer the later one only (5.5.3). One that has yet to take what lies in front of the Ping is given time as long as it
@@ -41,7 +42,7 @@ class KeepAlive {
   // begin to take now.
   enum class Ping : std::uint8_t { none, ours, others };
   void asked(Ping ping, const PingRule& rule, const SignsOfLife& signs, Clock::time_point now) noexcept;
-  // It cannot go out, in the middle of a frame.
+  // It cannot be asked, or not be heard, now.
   void postpone(const PingRule& rule, Clock::time_point now) noexcept { due_ = now + rule.timeout; }
   // Our last Ping was answered, perhaps after other signs of life. How long that took.
   Clock::duration answered(const PingRule& rule, Clock::time_point now) noexcept;

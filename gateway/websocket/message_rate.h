@@ -12,6 +12,7 @@ struct MessageRateRule {
   };
   Clock::duration each{};    // one may come in this time
   std::uint32_t burst = 1;   // so many at once after a pause
+  Clock::duration slack{};   // who waits is let go on at a tick of the clock: so much later than it might, which is not lost
   Action action = Action::close;
 };
 

@@ -16,7 +16,7 @@ FrameRules rules_for(Party sender, const TunnelOpening& opening) {
 }
 
 DirectionTotals totals_of(const FrameCounts& counts, std::uint64_t bytes) {
-  return {counts.data_frames + counts.control_frames(), counts.messages, bytes};
+  return {counts.frames(), counts.messages, bytes};
 }
 
 }  // namespace
@@ -39,6 +39,7 @@ Tunnel::Tunnel(tls::StreamPtr client, tls::StreamPtr upstream, TunnelOpening ope
     to_upstream_.inspection = std::make_unique<TextInspection>();
     to_client_.inspection = std::make_unique<TextInspection>();
   }
+  client_->set_most_kept(rules().slow_consumer.buffer);
   open_ = metrics::GaugeHold(metrics_.tunnels_open);
 }
 

@@ -142,6 +142,7 @@ class Tunnel {
   tls::ReadResult read_behind_held(Direction& direction, char* to);
   void forward(Direction& direction, std::string_view bytes);
   std::size_t pass_frames(Direction& direction, std::string_view bytes);
+  static std::size_t look_through(Direction& direction, std::string_view bytes);
   std::size_t pass(Direction& direction, std::string_view bytes);  // how much of it passed, or was told to be wrong
   void put_back(Direction& direction, std::string_view rest);
   void show(const Direction& direction, std::string_view bytes);
@@ -196,6 +197,10 @@ class Tunnel {
   // tunnel_alive.cpp: whether both sides are still there.
   void begin_asking();
   bool still_there(Direction& direction, Clock::time_point now);
+  // Whether the gateway lets the sender wait: bytes of it may be there.
+  bool is_waiting(const Direction& direction) const noexcept {
+    return direction.paused || (direction.sender == Party::client && delayed_till_ != kNever) || direction.from->readable_now();
+  }
   void ask(Direction& direction, const SignsOfLife& signs, Clock::time_point now);
   void vanished(Direction& direction);
   void pong_came(Direction& direction);

@@ -17,13 +17,18 @@ void Tunnel::begin_asking() {
 // False: the sender of this direction is not, and the tunnel ends.
 bool Tunnel::still_there(Direction& direction, Clock::time_point now) {
   if (now < direction.alive.due()) return true;
-  const bool silenced = direction.other->own_close || direction.other->walker.close_seen();  // nothing may follow a Close
+  // Nothing may follow a Close, or the end of what the other side has to say.
+  const bool silenced = direction.other->own_close || direction.other->walker.close_seen() || direction.other->ended;
   if (silenced || direction.ended || direction.walker.close_seen()) {
     direction.alive.end();
     return true;
   }
   const std::size_t under_way = direction.from->unacknowledged();
-  const SignsOfLife signs{direction.bytes, direction.from->bytes_written() + direction.from->kept() - under_way, under_way == 0};
+  const SignsOfLife signs{direction.bytes - direction.put_back, direction.from->bytes_written() + direction.from->kept() - under_way, under_way == 0};
+  if (is_waiting(direction)) {  // what it says is not read
+    direction.alive.postpone(rules().ping, now);
+    return true;
+  }
   const KeepAlive::Step step = direction.alive.step(rules().ping, signs, now);
   if (step == KeepAlive::Step::ask) ask(direction, signs, now);
   if (step == KeepAlive::Step::gone) vanished(direction);

@@ -1,4 +1,6 @@
 // How a tunnel carries bytes.
+#include <cassert>
+
 #include "gateway/websocket/text_inspection.h"
 #include "gateway/websocket/translation.h"
 #include "gateway/websocket/tunnel.h"
@@ -88,7 +90,7 @@ bool Tunnel::carry_once(Direction& direction) {
 // What did not pass before lies in front of what is read.
 tls::ReadResult Tunnel::read_behind_held(Direction& direction, char* to) {
   const std::size_t held = direction.held.size();
-  const std::size_t most = std::max(room_for(direction), FrameWalker::kMaxHeld + 1);
+  const std::size_t most = std::max(room_for(direction), held + 1);
   const tls::ReadResult result = direction.from->read_some(to + held, most - held);
   std::copy(direction.held.begin(), direction.held.end(), to);
   return result;
@@ -101,17 +103,19 @@ std::optional<tls::ReadResult> Tunnel::splice_large(Direction& direction) {
   FrameWalker& walker = direction.walker;
   const bool looked_at = direction.translation || direction.inspection || tap_;
   const bool small = !walker.frames_are_large() || !direction.held.empty() || walker.fate() != Fate::passes;
-  if (looked_at || small || direction.own_close || room_for(direction) < tls::kScratchSize) return {};
+  if (looked_at || small || direction.own_close || !direction.to->flushed() || rules().slow_consumer.buffer < tls::kScratchSize) return {};
   if (!direction.from->can_splice_to(*direction.to)) return {};
   FrameWalker ahead = walker.look_ahead();
   char header[FrameHeader::kMaxSize];
   std::size_t seen = 0;
+  bool several = false;
   if (walker.at_boundary()) {
     const tls::ReadResult peeked = direction.from->peek(header, sizeof header);
     if (peeked.error) return peeked;
     seen = ahead.walk(header, peeked.size);
+    several = ahead.counts().frames() > walker.counts().frames() + 1;
   }
-  if (seen + ahead.data_left() < FrameWalker::kLargePayload) {
+  if (several || seen + ahead.data_left() < FrameWalker::kLargePayload) {
     if (seen > 0) walker.expect_small();  // so that the same bytes are not looked at again
     return {};
   }
@@ -147,13 +151,25 @@ void Tunnel::forward(Direction& direction, std::string_view bytes) {
   if (!was_broken && walker.violation() != Violation::none) refuse(direction.sender, walker.violation());
   if (closes_here && !walker.close_seen() && walker.at_boundary()) put_close(direction);
   if (walked == bytes.size() || done_ || walker.close_seen()) return;
-  if (walker.waits()) {
-    if (!direction.own_close) return wait_for_rate(direction, bytes.substr(walked));
-    walker.allow(FrameWalker::kUnlimited);
-  }
-  // Nothing of the rest passes: it is looked through for the sender's Close, or is the beginning of what is not whole yet.
-  while (const std::size_t run = walker.walk(bytes.data() + walked, bytes.size() - walked)) walked += run;
-  if (!walker.close_seen()) direction.held.assign(bytes.substr(walked));
+  if (walker.waits() && !direction.own_close) return wait_for_rate(direction, bytes.substr(walked));
+  if (direction.own_close || walker.violation() != Violation::none) walked += look_through(direction, bytes.substr(walked));
+  if (walker.close_seen()) return;
+  assert(bytes.size() - walked <= FrameWalker::kMaxHeld);
+  direction.held.assign(bytes.substr(walked));
+}
+
+// Nothing of this passes any more: all that is of interest is whether the sender says Close. Returns how many bytes were seen; what is
+// left is the beginning of a header, or of a Close.
+std::size_t Tunnel::look_through(Direction& direction, std::string_view bytes) {
+  FrameWalker& walker = direction.walker;
+  walker.allow(FrameWalker::kUnlimited);
+  std::size_t seen = 0;
+  bool broken = false;
+  do {
+    broken = walker.violation() != Violation::none;
+    while (const std::size_t run = walker.walk(bytes.data() + seen, bytes.size() - seen)) seen += run;
+  } while (!broken && walker.violation() != Violation::none);  // it was broken only now: what follows is walked otherwise
+  return seen;
 }
 
 // Runs of frames that have one fate. Returns how many bytes are dealt with; the rest must not pass, or not yet.
@@ -209,7 +225,9 @@ void Tunnel::account(Direction& direction, const FrameCounts& before) {
     if (after.dropped != before.dropped) metrics_.dropped.add(after.dropped - before.dropped);
   }
   if (after.control_frames() != before.control_frames()) account_control_frames(direction, before);
-  if (const Violation seen = direction.walker.take_observed(); seen != Violation::none) note_violation(direction.sender, seen);
+  const FrameWalker::Observed seen = direction.walker.take_observed();
+  for (std::uint32_t i = 0; i < seen.frames; ++i) note_violation(direction.sender, Violation::frame_too_big);
+  for (std::uint32_t i = 0; i < seen.messages; ++i) note_violation(direction.sender, Violation::message_too_big);
   if (finished()) finish();
 }
 
@@ -219,7 +237,10 @@ void Tunnel::account_control_frames(Direction& direction, const FrameCounts& bef
   direction.metrics->pings.add(after.pings - before.pings);
   direction.metrics->pongs.add(after.pongs - before.pongs);
   direction.metrics->closes.add(after.closes - before.closes);
-  if (after.pings != before.pings && !direction.translation) direction.other->owes_pong = true;
+  if (after.pings != before.pings && !direction.translation) {
+    direction.other->owes_pong = true;
+    direction.other->walker.expect_answers(after.pings - before.pings);
+  }
   if (after.pongs != before.pongs) direction.owes_pong = false;
 }
 

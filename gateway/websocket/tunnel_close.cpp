@@ -28,6 +28,7 @@ void Tunnel::sender_ended(Direction& direction) {
   if (direction.walker.close_seen() || direction.other->walker.close_seen()) {
     closing_ = true;
     deadline_.set_after(kCloseGrace);
+    go_on_after_rate();
   } else {
     watch();
   }
@@ -41,6 +42,7 @@ void Tunnel::note_close(Direction& direction) {
   if (!closing_ && direction.other->walker.close_seen()) {
     closing_ = true;  // both have said Close: only the grace time is left
     deadline_.set_after(kCloseGrace);
+    go_on_after_rate();
   }
 }
 

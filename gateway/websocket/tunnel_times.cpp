@@ -26,6 +26,7 @@ Clock::time_point Tunnel::lifetime_ends() const noexcept {
 
 // Wakes up for what comes first.
 void Tunnel::watch() {
+  if (closing_) return;  // only the grace time is left
   const Clock::time_point next = std::min({leaves_at_, lifetime_ends(), quiet_ends(), slow_at_, delayed_till_, rests(), to_client_.alive.due(), to_upstream_.alive.due()});
   if (next == kNever) return deadline_.clear();
   deadline_.set_after(std::max(std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()), std::chrono::milliseconds(0)));

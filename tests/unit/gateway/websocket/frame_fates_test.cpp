@@ -127,6 +127,30 @@ TEST(FrameFates, WhatCostsNoBytesCountsAsMessagesDo) {
   }
 }
 
+TEST(FrameFates, AnAnswerDoesNotCount) {
+  FrameWalker walker;
+  walker.allow(0);
+  walker.expect_pong(kPayload);
+  EXPECT_EQ(walker.walk(kOurPong.data(), kOurPong.size()), kOurPong.size()) << "to the gateway's Ping";
+  walker.expect_answers(1);
+  EXPECT_EQ(walker.walk(kPong.data(), kPong.size()), kPong.size()) << "to the other side's";
+  EXPECT_EQ(walker.walk(kPong.data(), kPong.size()), 0u);
+  EXPECT_TRUE(walker.waits());
+}
+
+TEST(FrameFates, EachObservedFrameCountsOnce) {
+  FrameWalker walker({.max_frame = 4, .observe = true});
+  walker.allow(2);
+  walker.drop_messages(true);
+  const std::string bytes = kBegin + kRest + kPing + kText + kText;
+  const std::vector<Piece> runs = runs_of(walker, bytes.substr(0, bytes.size() - 2 * kText.size()), 100);
+  walker.walk(kText.data(), kText.size());
+  EXPECT_TRUE(walker.waits());
+  walker.allow(2);
+  walker.walk(kText.data(), kText.size());
+  EXPECT_EQ(walker.take_observed().frames, 1u) << "not again when it had waited";
+}
+
 TEST(FrameFates, ACloseNeverWaits) {
   FrameWalker walker;
   walker.allow(0);

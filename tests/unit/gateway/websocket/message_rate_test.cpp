@@ -38,6 +38,20 @@ TEST(MessageRate, NextIsWhenOneIsAvailable) {
   EXPECT_EQ(now, kStart + 45 * 100ms) << "five at once, then one each 100 ms";
 }
 
+TEST(MessageRate, WhoWasLetGoOnLateLosesNothing) {
+  const MessageRateRule rule{.each = 1ms, .burst = 1, .slack = 40ms};
+  MessageRate rate;
+  rate.take(rule, rate.available(rule, kStart), kStart);
+  int passed = 0;
+  for (Clock::time_point now = kStart; now < kStart + 1s; now += 20ms) {
+    const std::uint32_t count = rate.available(rule, now);
+    rate.take(rule, count, now);
+    passed += static_cast<int>(count);
+  }
+  EXPECT_GE(passed, 940);
+  EXPECT_LE(passed, 1041);
+}
+
 TEST(MessageRate, OneAtATime) {
   const MessageRateRule rule{.each = 1s, .burst = 1};
   MessageRate rate;

@@ -39,8 +39,7 @@ TEST_F(TunnelAliveTest, APongToOurPingIsSwallowedAndMeasured) {
   client_.send(from_client(Opcode::text, "a") + from_client(Opcode::pong, *payload) + from_client(Opcode::pong, "own") + from_client(Opcode::text, "b"));
   harness_.settle();
   EXPECT_EQ(upstream_.receive(), from_client(Opcode::text, "a") + from_client(Opcode::pong, "own") + from_client(Opcode::text, "b"));
-  EXPECT_EQ(metrics_.client.round_trip.bucket(metrics::kLatencyBounds.size()) + metrics_.client.round_trip.sum() > 0, true);
-  EXPECT_EQ(upstream_.receive(), "");
+  EXPECT_GT(metrics_.client.round_trip.sum(), 0);
 }
 
 TEST_F(TunnelAliveTest, TheBackendIsAskedInMaskedFrames) {
@@ -173,6 +172,70 @@ TEST_F(TunnelAliveTest, OneThatTakesNothingAnyMoreIsGone) {
     if (sent < 40 * down.size()) sent += upstream_.send_some(std::string_view(down).substr(sent % down.size()));
     return metrics_.client.vanished.value() == 1;
   }));
+}
+
+TEST_F(TunnelAliveTest, AClientThatTheGatewayDoesNotReadIsNotGone) {
+  TunnelRules rules;
+  rules.ping = {50ms, 50ms, true, false};
+  rules.message_rate = MessageRateRule{1h, 1, {}, MessageRateRule::Action::delay};
+  open(rules);
+  client_.send(from_client(Opcode::text, "one") + from_client(Opcode::text, "waits"));
+  const Clock::time_point later = Clock::now() + 300ms;
+  EXPECT_TRUE(harness_.run_until([&] {
+    if (const auto payload = ping_in(client_.receive(), false)) client_.send(from_client(Opcode::pong, *payload));
+    return Clock::now() > later;
+  }));
+  EXPECT_FALSE(ended());
+  EXPECT_EQ(metrics_.client.vanished.value(), 0u);
+}
+
+TEST_F(TunnelAliveTest, OrBecauseItsBackendDoesNotRead) {
+  TunnelRules rules;
+  rules.ping = {50ms, 50ms, true, false};
+  open(rules, 0, 4096);
+  const std::string up = from_client(Opcode::binary, pattern(200000));
+  std::size_t sent = 0;
+  const Clock::time_point later = Clock::now() + 300ms;
+  EXPECT_TRUE(harness_.run_until([&] {
+    sent += client_.send_some(std::string_view(up).substr(sent));
+    client_.receive();
+    return Clock::now() > later;
+  }));
+  EXPECT_GE(metrics_.to_upstream.pauses.value(), 1u);
+  EXPECT_EQ(metrics_.client.vanished.value(), 0u);
+}
+
+TEST_F(TunnelAliveTest, NobodyIsAskedThroughAnEndThatWasPassedOn) {
+  ask(true, true);
+  upstream_.finish();
+  harness_.settle();
+  const Clock::time_point later = Clock::now() + 250ms;
+  EXPECT_TRUE(harness_.run_until([&] { return Clock::now() > later; }));
+  client_.send(from_client(Opcode::text, "still"));
+  harness_.settle();
+  EXPECT_EQ(upstream_.receive(), from_client(Opcode::text, "still"));
+  EXPECT_FALSE(ended());
+}
+
+TEST_F(TunnelAliveTest, AnswersDoNotCountAgainstARate) {
+  TunnelRules rules;
+  rules.ping = {50ms, 50ms, true, false};
+  rules.message_rate = MessageRateRule{1h, 1, {}, MessageRateRule::Action::close};
+  open(rules);
+  int answers = 0;
+  EXPECT_TRUE(harness_.run_until([&] {
+    if (const auto payload = ping_in(client_.receive(), false)) {
+      client_.send(from_client(Opcode::pong, *payload));
+      ++answers;
+    }
+    return answers == 4;
+  }));
+  upstream_.send(from_upstream(Opcode::ping, "a") + from_upstream(Opcode::ping, "b"));
+  harness_.settle();
+  client_.receive();
+  client_.send(from_client(Opcode::pong, "a") + from_client(Opcode::pong, "b") + from_client(Opcode::text, "one"));
+  harness_.settle();
+  EXPECT_EQ(upstream_.receive(), from_client(Opcode::pong, "a") + from_client(Opcode::pong, "b") + from_client(Opcode::text, "one"));
 }
 
 TEST_F(TunnelAliveTest, NobodyIsAskedAfterAClose) {

@@ -14,7 +14,7 @@ class TunnelRateTest : public TunnelTest {
  protected:
   void limit(Clock::duration each, std::uint32_t burst, Action action, bool observe = false) {
     TunnelRules rules;
-    rules.message_rate = MessageRateRule{each, burst, action};
+    rules.message_rate = MessageRateRule{each, burst, {}, action};
     rules.frames.observe = observe;
     open(rules);
   }
@@ -59,6 +59,53 @@ TEST_F(TunnelRateTest, OrTheyWaitAndKeepTheirOrder) {
   EXPECT_EQ(receive(upstream_, all.size() - 2 * text(0).size()), all.substr(2 * text(0).size()));
   EXPECT_GE(Clock::now() - before, 10 * 20ms);
   EXPECT_EQ(metrics_.to_upstream.messages.value(), 12u);
+  EXPECT_EQ(metrics_.to_upstream.bytes.value(), all.size()) << "none is counted twice";
+}
+
+// Its backend takes nothing, and the rest of the frame comes with more behind it.
+TEST_F(TunnelRateTest, WhatFollowsAFrameThatACloseWaitsForIsSeenThrough) {
+  for (const std::string& behind : {std::string(50000, '\xff'), text(1) + text(2) + std::string(50000, '\xff')}) {
+    TunnelRules rules;
+    rules.message_rate = MessageRateRule{1h, 1000, {}, Action::close};
+    open(rules, 0, 4096);
+    const std::string frame = from_client(Opcode::binary, pattern(60000));
+    client_.send(frame.substr(0, 50000));
+    harness_.settle();
+    tunnel_->close(1001, "bye", 5s);
+    client_.send(frame.substr(50000) + behind);
+    std::string seen;
+    EXPECT_TRUE(harness_.run_until([&] {
+      if (seen.size() < 50000) seen += upstream_.receive(50000 - seen.size());
+      return seen.size() == 50000;
+    }));
+    harness_.settle();
+    for (int i = 0; i < 5; ++i) {
+      client_.send_some(std::string(100000, '\xff'));
+      harness_.settle();
+    }
+    EXPECT_TRUE(harness_.run_until([&] {
+      seen += upstream_.receive();
+      return seen.size() > frame.size() && read_close(seen.substr(frame.size()));
+    }));
+    EXPECT_TRUE(seen.starts_with(frame));
+    tunnel_->cut();
+    harness_.settle();
+  }
+}
+
+// The grace time is not for what else may come at a time.
+TEST_F(TunnelRateTest, AClosingTunnelIsNotCutByItsLifetime) {
+  TunnelRules rules;
+  rules.max_lifetime = 50ms;
+  rules.ping = {100ms, 100ms, true, true};
+  open(rules);
+  EXPECT_TRUE(harness_.run_until([&] { return !upstream_.receive().empty(); }));
+  upstream_.finish();
+  const Clock::time_point later = Clock::now() + 400ms;
+  EXPECT_TRUE(harness_.run_until([&] { return Clock::now() > later; }));
+  EXPECT_FALSE(ended()) << "the client has some seconds to answer";
+  client_.send(client_close(1001));
+  EXPECT_TRUE(wait_ended(500ms));
 }
 
 TEST_F(TunnelRateTest, WhoWaitsCanStillLeave) {
@@ -189,6 +236,22 @@ TEST_F(TunnelSlowTest, NothingIsDroppedWhereMessagesDependOnEachOther) {
   const Clock::time_point later = Clock::now() + 100ms;
   EXPECT_TRUE(harness_.run_until([&] { return Clock::now() > later; }));
   EXPECT_EQ(metrics_.dropped.value(), 0u);
+}
+
+TEST_F(TunnelSlowTest, AClientThatHasRoomIsNotSlow) {
+  limit(512 * 1024, Slow::close, 100ms);
+  flood([&] { return metrics_.to_client.pauses.value() == 1; });
+  const Clock::time_point later = Clock::now() + 600ms;
+  Clock::time_point next = Clock::now();
+  flood([&] {
+    if (Clock::now() >= next) {
+      client_.receive(4000);
+      next += 10ms;
+    }
+    return Clock::now() > later;
+  });
+  EXPECT_EQ(upstream_.receive(), "") << "it takes 40 KB in each 100 ms";
+  EXPECT_GT(held(), 256u * 1024) << "and was never done";
 }
 
 TEST_F(TunnelSlowTest, OrTheClientGetsAClose) {

@@ -1,5 +1,7 @@
 // A tunnel whose two WebSockets end at the gateway. What becomes of messages: transcoder_test.cpp.
 #include "tests/unit/gateway/websocket/frame_bytes.h"
+#include "gateway/websocket/frame_reader.h"
+#include "gateway/websocket/masking.h"
 #include "tests/unit/gateway/websocket/tunnel_fixture.h"
 #include "tests/unit/gateway/websocket/zlib_peer.h"
 
@@ -90,7 +92,9 @@ TEST_F(TerminatedTunnel, AnswersTheLastPingWhenAClientTakesBytesAgain) {
   const std::string data(300000, 'd');
   upstream_.send_some(from_upstream(Opcode::binary, data));
   harness_.settle();
-  for (int i = 0; i < 100; ++i) client_.send(from_client(Opcode::ping, "ping " + std::to_string(i)));
+  std::string pings;
+  for (int i = 0; i < 100; ++i) pings += from_client(Opcode::ping, "ping " + std::to_string(i));
+  client_.send(pings);
   harness_.settle();
   std::string received;
   harness_.run_until([&] {
