@@ -21,6 +21,7 @@ bool delays(const TunnelRules& rules) noexcept {
 // How many bytes may be read now: what is kept for the receiver stays below its buffer. Where the backend waits as long as it takes, it
 // goes on in large strides; where having no room has consequences, any room is used.
 std::size_t Tunnel::room_for(const Direction& direction) const noexcept {
+  if (direction.own_close) return tls::kScratchSize;  // nothing of it is kept
   const std::size_t kept = direction.to->kept();
   if (direction.sender == Party::client) return kept > 0 ? 0 : delays(rules()) ? kReadWhenDelayed : tls::kScratchSize;
   const SlowConsumerRule& rule = rules().slow_consumer;
