@@ -57,7 +57,9 @@ class Collection : public std::enable_shared_from_this<Collection> {
   void finish() {
     patience_.cancel();
     if (!done_) return;
-    std::stable_sort(list_.sockets.begin(), list_.sockets.end(), [](const SocketFacts& a, const SocketFacts& b) { return a.age > b.age; });
+    // Not by age: workers looked at theirs at different moments.
+    std::stable_sort(list_.sockets.begin(), list_.sockets.end(),
+                     [](const SocketFacts& a, const SocketFacts& b) { return a.identity->opened() < b.identity->opened(); });
     if (list_.sockets.size() > limit_) list_.sockets.resize(limit_);
     for (std::size_t i = 0; i < answered_.size(); ++i) {
       if (!answered_[i]) list_.silent.push_back(i);

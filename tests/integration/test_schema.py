@@ -191,7 +191,7 @@ def test_whatever_the_loader_reads_is_taken(validator, path, value):
     {"name": "no_test", "upstream": "chat", "match": {"headers": [{"name": "X"}]}},
     {"name": "two_tests", "upstream": "chat", "match": {"query": [{"name": "v", "equals": "1", "present": True}]}},
     {"name": "rewrites", "upstream": "chat", "rewrite": {"strip_prefix": "/a", "path_regex": {"match": "^/a", "to": "/b"}}},
-    {"name": "later", "upstream": "chat", "websocket": {"tap": "off"}}, {"upstream": "chat"},
+    {"name": "later", "upstream": "chat", "websocket": {"redial": "off"}}, {"upstream": "chat"},
 ])
 def test_rules_over_several_keys(validator, route):
     assert list(validator.iter_errors({**BASE, "routes": [route]}))

@@ -106,7 +106,8 @@ def test_payload_is_shown_where_the_route_says_so(lab):
 def test_a_tap_is_told_in_the_log(lab):
     gateway, _ = tunnel(lab)
     tap = Tap(lab, gateway, "?for=2m")
-    assert f"looks at WebSocket {tap.begun['id']} of client 127.0.0.1 (route all): headers, for 2m" in gateway.stderr()
+    told = f"looks at WebSocket {tap.begun['id']} of client 127.0.0.1 (route all): headers, for 2m"
+    wait_until(lambda: told in gateway.stderr(), told)
 
 
 def test_off_is_off(lab):
