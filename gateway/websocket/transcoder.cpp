@@ -132,6 +132,7 @@ Violation Transcoder::end_message(TranscoderOutput& out) {
   if (opcode_ == Opcode::text && !text_.at_character_end()) return Violation::text_not_utf8;
   if (deflates_) flush(Deflater::Flush::end_message, out);
   out.onward.end(true);
+  if (rules_.sizes != nullptr) rules_.sizes->observe(static_cast<double>(message_size_));
   in_message_ = flush_due_ = false;
   if (rules_.deflate && rules_.deflate->client_no_context_takeover) inflater_.reset();
   if (rules_.deflate && rules_.deflate->server_no_context_takeover) deflater_.reset();

@@ -47,6 +47,7 @@ struct TranscoderRules {
   bool observe = false;           // one beyond it passes, and is told of
   std::optional<DeflateAgreement> deflate = {};  // with the client
   metrics::Gauge* memory = nullptr;              // of zlib; with `deflate`
+  metrics::Histogram* sizes = nullptr;           // of messages, inflated; null: nobody wants to know
 };
 
 class Transcoder {

@@ -7,7 +7,7 @@ namespace sluice::websocket {
 std::string_view Tunnel::inspect(Direction& direction, std::string_view bytes) {
   const TextGuard::Verdict verdict = direction.inspection->guard.check(bytes);
   if (!verdict.wrong) return bytes;
-  direction.walker = direction.inspection->before;
+  direction.walker = direction.inspection->before.look_ahead();  // these sizes are counted
   direction.walker.walk(bytes.data(), verdict.passable);
   direction.walker.refuse(Violation::text_not_utf8);
   if (verdict.within_frame) {

@@ -22,6 +22,7 @@ void Tunnel::terminate(const Terminated& terminated) {
     const bool from_client = direction->sender == Party::client;
     TranscoderRules wanted{.from_client = from_client, .max_message = rules.max_message, .observe = rules.observe, .deflate = terminated.deflate};
     wanted.memory = &metrics_.compression_memory;
+    wanted.sizes = &direction->metrics->message_bytes;  // not the walker's, which may walk the same message again
     direction->translation = std::make_unique<Translation>(Translation{Transcoder(wanted)});
     rules.masked = from_client;
     if (from_client && terminated.deflate) {
