@@ -146,7 +146,7 @@ void Tunnel::forward(Direction& direction, std::string_view bytes) {
   if (done_) return;
   if (direction.translation && std::exchange(direction.translation->full, false)) return put_back(direction, bytes.substr(walked));
   if (walker.close_seen() && !was_closed) note_close(direction);
-  if (walker.close_seen() && direction.answers_first) answers_came();
+  if (walker.close_seen() && to_client_.close_waits) answers_came();
   if (done_) return;
   if (!was_broken && walker.violation() != Violation::none) refuse(direction.sender, walker.violation());
   if (closes_here && !walker.close_seen() && walker.at_boundary()) put_close(direction);

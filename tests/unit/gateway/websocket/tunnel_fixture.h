@@ -115,6 +115,22 @@ class TunnelTest : public ::testing::Test {
     }));
     return bytes;
   }
+  // All up to and with a Close.
+  std::string receive_close(Peer& peer) {
+    std::string bytes;
+    EXPECT_TRUE(harness_.run_until([&] {
+      bytes += peer.receive();
+      return bytes.find("client: ") != std::string::npos || ends_with_close(bytes);
+    })) << bytes.size() << " bytes";
+    harness_.settle();
+    return bytes;
+  }
+  static bool ends_with_close(std::string_view bytes) {
+    for (std::size_t at = bytes.size() < 131 ? 0 : bytes.size() - 131; at < bytes.size(); ++at) {
+      if (bytes[at] == static_cast<char>(0x88) && read_close(bytes.substr(at))) return true;
+    }
+    return false;
+  }
   // Sends as the sockets take it, while the other end reads.
   std::string carry(Peer& from, Peer& to, const std::string& bytes) {
     std::size_t sent = 0;
