@@ -123,7 +123,7 @@ class Tunnel {
   static constexpr std::chrono::milliseconds kCloseGrace{5000};
   // A client that broke a rule may have answers under way to what it sent before; without a gateway in between it would have them. So the
   // backend is told to go once it has been quiet for a moment, and then has some time to finish.
-  static constexpr std::chrono::milliseconds kAnswersPause{100};
+  static constexpr std::chrono::milliseconds kAnswersPause{40};
   static constexpr std::chrono::milliseconds kAnswersWithin{1000};
   static constexpr Clock::time_point kNever = Clock::time_point::max();
 
@@ -171,8 +171,10 @@ class Tunnel {
   bool may_drop() const noexcept { return !opening_.reserved_bits.any && opening_.reserved_bits.allowed == 0; }
 
   // tunnel_close.cpp: how it ends.
-  // Whether a frame of our own may go to the receiver now.
-  static bool at_boundary(const Direction& direction) noexcept { return direction.translation || direction.walker.at_boundary(); }
+  // Whether a frame of our own may go to the receiver now. Of a frame that breaks a rule it has got nothing.
+  static bool at_boundary(const Direction& direction) noexcept {
+    return direction.translation || direction.walker.violation() != Violation::none || direction.walker.at_boundary();
+  }
   bool close_due(const Direction& direction) const noexcept;
   void note_close(Direction& direction);
   void note_violation(Party violator, Violation violation);

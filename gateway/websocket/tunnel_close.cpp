@@ -73,6 +73,8 @@ void Tunnel::refuse(Party violator, Violation violation) {
 // False: there are none to come.
 bool Tunnel::wait_for_answers() {
   if (closing_ || to_client_.ended || to_client_.walker.close_seen()) return false;
+  const FrameCounts& asked = to_upstream_.walker.counts();
+  if (asked.frames() == 0 || Clock::now() - last_data_ > kAnswersWithin) return false;
   to_client_.close_waits = to_upstream_.close_waits = true;
   to_client_.walker.swallow_close();
   answers_end_ = Clock::now() + kAnswersWithin;

@@ -115,21 +115,17 @@ class TunnelTest : public ::testing::Test {
     }));
     return bytes;
   }
-  // All up to and with a Close.
-  std::string receive_close(Peer& peer) {
+  // The Close that comes next, behind `before`.
+  std::optional<CloseFrame> receive_close(Peer& peer, std::string_view before = "") {
     std::string bytes;
+    std::optional<CloseFrame> close;
     EXPECT_TRUE(harness_.run_until([&] {
       bytes += peer.receive();
-      return bytes.find("client: ") != std::string::npos || ends_with_close(bytes);
+      if (bytes.size() > before.size()) close = read_close(bytes.substr(before.size()));
+      return close.has_value();
     })) << bytes.size() << " bytes";
-    harness_.settle();
-    return bytes;
-  }
-  static bool ends_with_close(std::string_view bytes) {
-    for (std::size_t at = bytes.size() < 131 ? 0 : bytes.size() - 131; at < bytes.size(); ++at) {
-      if (bytes[at] == static_cast<char>(0x88) && read_close(bytes.substr(at))) return true;
-    }
-    return false;
+    EXPECT_TRUE(bytes.starts_with(before));
+    return close;
   }
   // Sends as the sockets take it, while the other end reads.
   std::string carry(Peer& from, Peer& to, const std::string& bytes) {
