@@ -114,15 +114,16 @@ class Tunnel {
     std::uint16_t close_code = 0;   // of our own Close to the receiver; 0: we give none
     bool ended = false;       // the sender's end was seen and passed on
     bool own_close = false;   // our Close was put in: nothing of the sender's follows it
-    bool answers_first = false;  // our Close to the receiver waits for what the sender still has to say
+    bool close_waits = false; // our Close to the receiver: for the answers that are under way
     bool paused = false;      // the receiver takes no more: the sender has to wait
     bool owes_pong = false;   // the sender has a Ping of the other side to answer
   };
 
   // After both sides have said Close, the connections have this long to end by themselves.
   static constexpr std::chrono::milliseconds kCloseGrace{5000};
-  // A client that broke a rule may have answers under way to what it sent before: the backend, which is told to go at once, has this
-  // long to finish them. (Without a gateway in between it would have them.)
+  // A client that broke a rule may have answers under way to what it sent before; without a gateway in between it would have them. So the
+  // backend is told to go once it has been quiet for a moment, and then has some time to finish.
+  static constexpr std::chrono::milliseconds kAnswersPause{40};
   static constexpr std::chrono::milliseconds kAnswersWithin{1000};
   static constexpr Clock::time_point kNever = Clock::time_point::max();
 
@@ -170,8 +171,10 @@ class Tunnel {
   bool may_drop() const noexcept { return !opening_.reserved_bits.any && opening_.reserved_bits.allowed == 0; }
 
   // tunnel_close.cpp: how it ends.
-  // Whether a frame of our own may go to the receiver now.
-  static bool at_boundary(const Direction& direction) noexcept { return direction.translation || direction.walker.at_boundary(); }
+  // Whether a frame of our own may go to the receiver now. Of a frame that breaks a rule it has got nothing.
+  static bool at_boundary(const Direction& direction) noexcept {
+    return direction.translation || direction.walker.violation() != Violation::none || direction.walker.at_boundary();
+  }
   bool close_due(const Direction& direction) const noexcept;
   void note_close(Direction& direction);
   void note_violation(Party violator, Violation violation);
@@ -179,6 +182,8 @@ class Tunnel {
   void begin_close(std::uint16_t to_client, std::uint16_t to_upstream, std::string_view reason, std::chrono::milliseconds grace);
   void put_close(Direction& direction);
   bool wait_for_answers();
+  void more_answers_or_not();
+  void tell_backend();
   void answers_came();
   void sender_ended(Direction& direction);
   void lost(Party party, const ErrorCode& error);
@@ -225,6 +230,8 @@ class Tunnel {
   Clock::time_point delayed_till_ = kNever;  // not kNever: the client's messages wait for it
   MessageRate rate_;
   std::uint32_t granted_ = 0;  // messages of this read
+  Clock::time_point answers_end_{};  // until when the backend is not told to go
+  std::uint64_t answers_seen_ = 0;   // bytes of it when that was looked at last
   tls::Deadline deadline_;      // idleness, or when it leaves; once closing, the grace time
   bool closing_ = false;        // both sides said Close, or we do: nothing but the end is awaited
   std::string close_reason_;           // of our own Close

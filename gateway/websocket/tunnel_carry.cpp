@@ -70,7 +70,7 @@ bool Tunnel::carry_once(Direction& direction) {
     }
     return false;
   }
-  const std::uint64_t put_back = direction.put_back;
+  const std::uint64_t read_before = direction.bytes - direction.put_back;
   direction.bytes += result.size;
   if (!spliced) {
     const std::size_t held = direction.held.size();
@@ -81,7 +81,9 @@ bool Tunnel::carry_once(Direction& direction) {
   } else if (close_due(direction) && direction.walker.at_boundary()) {
     put_close(direction);
   }
-  direction.metrics->bytes.add(result.size - (direction.put_back - put_back));
+  // A counter never goes down, also when the beginning of a header is put back that was counted before.
+  const std::uint64_t read = direction.bytes - direction.put_back;
+  if (read > read_before) direction.metrics->bytes.add(read - read_before);
   charge_messages(direction);
   if (!done_) account(direction, before);
   return !done_;
@@ -146,7 +148,7 @@ void Tunnel::forward(Direction& direction, std::string_view bytes) {
   if (done_) return;
   if (direction.translation && std::exchange(direction.translation->full, false)) return put_back(direction, bytes.substr(walked));
   if (walker.close_seen() && !was_closed) note_close(direction);
-  if (walker.close_seen() && direction.answers_first) answers_came();
+  if (walker.close_seen() && to_client_.close_waits) answers_came();
   if (done_) return;
   if (!was_broken && walker.violation() != Violation::none) refuse(direction.sender, walker.violation());
   if (closes_here && !walker.close_seen() && walker.at_boundary()) put_close(direction);

@@ -4,21 +4,21 @@
 namespace sluice::websocket {
 
 bool Tunnel::close_due(const Direction& direction) const noexcept {
-  return direction.close_code != 0 && !direction.own_close && !direction.answers_first && !direction.walker.close_seen();
+  return direction.close_code != 0 && !direction.own_close && !direction.close_waits && !direction.walker.close_seen();
 }
 
 // One side is gone without a word; whoever went first is who ended the tunnel.
 void Tunnel::lost(Party party, const ErrorCode& error) {
   if (first_close_code_ == 0 && !to_client_.ended && !to_upstream_.ended) first_closer_ = party;
   if (!failure_) failure_ = error;
-  if (party != Party::upstream || !to_client_.answers_first) return finish();
+  if (party != Party::upstream || !to_client_.close_waits) return finish();
   answers_came();
   to_client_.ended = true;
   if (finished()) finish();
 }
 
 void Tunnel::sender_ended(Direction& direction) {
-  if (direction.answers_first) answers_came();
+  if (to_client_.close_waits) answers_came();
   if (done_) return;
   direction.ended = true;
   if (first_close_code_ == 0 && !direction.other->ended) first_closer_ = direction.sender;
@@ -64,7 +64,7 @@ void Tunnel::refuse(Party violator, Violation violation) {
   }
   if (violator == Party::client) {
     const bool waits = violation != Violation::slow_consumer && wait_for_answers();
-    begin_close(code, kGoingAway, reason, waits ? kAnswersWithin : kCloseGrace);
+    begin_close(code, kGoingAway, reason, waits ? kAnswersPause : kCloseGrace);
   } else {
     begin_close(kInternalError, code, reason, kCloseGrace);
   }
@@ -73,15 +73,35 @@ void Tunnel::refuse(Party violator, Violation violation) {
 // False: there are none to come.
 bool Tunnel::wait_for_answers() {
   if (closing_ || to_client_.ended || to_client_.walker.close_seen()) return false;
-  to_client_.answers_first = true;
+  const FrameCounts& asked = to_upstream_.walker.counts();
+  if (asked.frames() == 0 || Clock::now() - last_data_ > kAnswersWithin) return false;
+  to_client_.close_waits = to_upstream_.close_waits = true;
   to_client_.walker.swallow_close();
+  answers_end_ = Clock::now() + kAnswersWithin;
+  answers_seen_ = to_client_.bytes;
   return true;
+}
+
+// The time to look has come.
+void Tunnel::more_answers_or_not() {
+  if (!to_upstream_.close_waits) return answers_came();
+  const bool goes_on = std::exchange(answers_seen_, to_client_.bytes) != to_client_.bytes;
+  if (goes_on && Clock::now() < answers_end_) return deadline_.set_after(kAnswersPause);
+  deadline_.set_after(kAnswersWithin);
+  tell_backend();
+}
+
+void Tunnel::tell_backend() {
+  to_upstream_.close_waits = false;
+  if (at_boundary(to_upstream_)) put_close(to_upstream_);
 }
 
 // Or they did not come in time: the client gets its Close.
 void Tunnel::answers_came() {
-  to_client_.answers_first = false;
   deadline_.set_after(kCloseGrace);
+  if (to_upstream_.close_waits) tell_backend();
+  if (done_) return;
+  to_client_.close_waits = false;
   if (at_boundary(to_client_)) put_close(to_client_);
 }
 
@@ -101,7 +121,7 @@ void Tunnel::begin_close(std::uint16_t to_client, std::uint16_t to_upstream, std
   }
   deadline_.set_after(to_client_.ended || to_upstream_.ended ? std::min(grace, kCloseGrace) : grace);
   for (Direction* direction : {&to_client_, &to_upstream_}) {
-    const bool ready = at_boundary(*direction) && !direction->walker.close_seen() && !direction->answers_first;
+    const bool ready = at_boundary(*direction) && !direction->walker.close_seen() && !direction->close_waits;
     if (!done_ && ready) put_close(*direction);
   }
   if (!done_) go_on_after_rate();

@@ -62,7 +62,7 @@ void Tunnel::wait_for_rate(Direction& direction, std::string_view rest) {
     delayed_till_ = rate_.next(*rules().message_rate);
     return watch();
   }
-  direction.walker.allow(FrameWalker::kUnlimited);
+  direction.walker.refuse(Violation::message_rate);
   refuse(direction.sender, Violation::message_rate);
   if (!done_) forward(direction, rest);  // its Close may be among it
 }

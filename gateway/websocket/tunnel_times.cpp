@@ -76,7 +76,7 @@ void Tunnel::choose_departure(std::chrono::milliseconds within) {
 }
 
 void Tunnel::on_time() {
-  if (closing_) return to_client_.answers_first ? answers_came() : finish();
+  if (closing_) return to_client_.close_waits ? more_answers_or_not() : finish();
   const Clock::time_point now = Clock::now();
   if (end_in_time(now)) return;
   if (!still_there(to_client_, now) || !still_there(to_upstream_, now)) return;

@@ -66,6 +66,9 @@ std::size_t Tunnel::translate(Direction& direction, std::string_view bytes) {
     direction.walker = translation.before;
     direction.walker.walk(bytes.data(), step.taken);
     translation.full = step.violation == Violation::none;
+    // What a few bytes have become was work as well: the turn is to end as if it had been read.
+    direction.bytes += out.onward.size();
+    direction.put_back += out.onward.size();
   }
   if (step.violation != Violation::none) direction.walker.refuse(step.violation);
   return step.taken;

@@ -260,11 +260,11 @@ BAD_TEXTS = {
     "bad, then good": "80486f6c61", "Greek, a surrogate, ASCII": "cebae1bdb9cf83cebceda080656469746564",
 }
 for name, digits in BAD_TEXTS.items():
-    fault("8.1", f"no text: {name}", "invalid_utf8", text(bytes.fromhex(digits)), code=1007, judge="backend")
+    fault("8.1", f"no text: {name}", "text_not_utf8", text(bytes.fromhex(digits)), code=1007, judge="backend")
     good("8.1", f"binary: {name}", binary(bytes.fromhex(digits)))
 for name, parts in (("in the first fragment", (b"\xff", b"x")), ("in the last fragment", (b"x", b"\xff")),
                     ("a character that the last fragment does not end", (b"x\xe2", b"\x82")),
                     ("a character that goes wrong in another fragment", (b"\xf0\x9f", b"\x98x")),
                     ("behind 100 KB", (b"*" * 100_000, b"\xff"))):
-    fault("8.1", f"no text: {name}", "invalid_utf8", b"".join(fragments(TEXT, *parts)), code=1007, judge="backend")
-fault("8.1", "no text, behind a message", "invalid_utf8", text(b"\xff"), HELLO, code=1007, judge="backend")
+    fault("8.1", f"no text: {name}", "text_not_utf8", b"".join(fragments(TEXT, *parts)), code=1007, judge="backend")
+fault("8.1", "no text, behind a message", "text_not_utf8", text(b"\xff"), HELLO, code=1007, judge="backend")

@@ -128,6 +128,6 @@ for rsv in (RSV2, RSV3, RSV1 | RSV2, RSV1 | RSV3, 7):
 fault("6", "RSV1 in a reserved opcode", "reserved_opcode", frame(3, b"x", rsv=0))
 for name, payload in (("no block type", b"\xff\xff\xff"), ("a distance beyond the window", bytes.fromhex("f200110000")),
                       ("a stored block whose lengths differ", bytes.fromhex("000500000048656c6c6f00"))):
-    fault("7.2.2", f"what cannot be inflated: {name}", "compressed_data", compressed(BINARY, payload)[0], code=1007, judge="backend")
-fault("7.2.2", "what is no text once it is inflated", "invalid_utf8", compressed(TEXT, *deflated(b"\xff\xfe"))[0],
+    fault("7.2.2", f"what cannot be inflated: {name}", "broken_deflate", compressed(BINARY, payload)[0], code=1007, judge="backend")
+fault("7.2.2", "what is no text once it is inflated", "text_not_utf8", compressed(TEXT, *deflated(b"\xff\xfe"))[0],
       code=1007, judge="backend")

@@ -19,7 +19,7 @@ from support.websocket import CLOSE, frame_bytes
 
 # The routes' `websocket`, by mode: another mode is another line here. What differs by mode: Case.gateway_judges() tells who sees a fault,
 # conformance.too_bad() what is asked for. Exact bytes are promised by forward alone.
-MODES = {"forward": {"mode": "forward"}}
+MODES = {"forward": {"mode": "forward"}, "terminate": {"mode": "terminate", "compression": "offload"}}
 TABLES = {"rfc6455": rfc6455_cases.CASES, "rfc7692": rfc7692_cases.CASES}
 ALL = rfc6455_cases.CASES + rfc7692_cases.CASES
 ECHOES = ("websockets", "ws")

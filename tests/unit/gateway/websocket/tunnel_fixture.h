@@ -115,6 +115,18 @@ class TunnelTest : public ::testing::Test {
     }));
     return bytes;
   }
+  // The Close that comes next, behind `before`.
+  std::optional<CloseFrame> receive_close(Peer& peer, std::string_view before = "") {
+    std::string bytes;
+    std::optional<CloseFrame> close;
+    EXPECT_TRUE(harness_.run_until([&] {
+      bytes += peer.receive();
+      if (bytes.size() > before.size()) close = read_close(bytes.substr(before.size()));
+      return close.has_value();
+    })) << bytes.size() << " bytes";
+    EXPECT_TRUE(bytes.starts_with(before));
+    return close;
+  }
   // Sends as the sockets take it, while the other end reads.
   std::string carry(Peer& from, Peer& to, const std::string& bytes) {
     std::size_t sent = 0;
