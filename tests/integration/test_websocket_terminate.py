@@ -22,6 +22,7 @@ import websockets
 import yaml
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
+from support.binary import is_sanitized
 from support.raw_backend import echo_websocket
 from support.waiting import seconds, wait_until
 from support.websocket import (BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT, assert_carries, close_payload,
@@ -297,7 +298,7 @@ def test_a_flood_of_pings_from_a_client_that_does_not_read(lab):
         frame = client.read_frame()
         assert frame.opcode == PONG
         last = frame.payload
-    assert gateway.rss_mib() < before + 20
+    assert is_sanitized() or gateway.rss_mib() < before + 20
     assert_carries(client)
 
 
@@ -433,10 +434,10 @@ def test_a_bomb_to_a_backend_that_does_not_read_takes_no_memory(lab):
     before = gateway.rss_mib()
     client.send(masked(BINARY, deflated(bytes(100 * MIB)), rsv=4))
     wait_until(lambda: gateway.metric(MEMORY, route="all") > 0, "inflating")
-    assert gateway.rss_mib() < before + 30
+    assert is_sanitized() or gateway.rss_mib() < before + 30
     go_on.set()
     wait_until(lambda: sum(received) == 100 * MIB, "all of it", 60)
-    assert gateway.rss_mib() < before + 30
+    assert is_sanitized() or gateway.rss_mib() < before + 30
     assert max(received) < 128 * 1024
 
 
