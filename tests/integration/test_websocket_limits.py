@@ -8,7 +8,7 @@ import yaml
 
 from support.binary import is_sanitized
 from support.gateway import run_sluice
-from support.raw_backend import echo_websocket
+from support.raw_backend import echo_websocket, keep_frames
 from support.waiting import wait_until
 from support.websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, assert_carries, close_payload, frame_bytes, open_websocket
 
@@ -33,18 +33,13 @@ def route_of_example(name):
 
 
 class Told:
-    """A backend that keeps every frame it gets, and answers Pings and a Close."""
+    """A backend that keeps every frame it gets."""
 
     def __init__(self):
         self.frames = []
 
     def __call__(self, peer):
-        peer.accept_websocket()
-        while not self.frames or self.frames[-1].opcode != CLOSE:
-            self.frames.append(peer.read_frame(timeout=20))
-            if self.frames[-1].opcode == PING:
-                peer.send_frame(PONG, self.frames[-1].payload)
-        peer.send_frame(CLOSE, self.frames[-1].payload)
+        keep_frames(self.frames)(peer)
 
     def wait_close(self):
         wait_until(lambda: self.frames and self.frames[-1].opcode == CLOSE, lambda: f"a Close among {self.frames}", timeout=10)

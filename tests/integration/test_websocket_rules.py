@@ -3,7 +3,7 @@ name the rule. Each rule by itself: tests/unit/gateway/websocket/frame_rules_tes
 
 import pytest
 
-from support.raw_backend import echo_websocket
+from support.raw_backend import echo_websocket, keep_frames
 from support.waiting import wait_until
 from support.websocket import BINARY, CLOSE, CONTINUATION, PING, TEXT, assert_carries, close_payload, frame_bytes, open_websocket
 
@@ -46,14 +46,7 @@ CLIENTS_FAULTS = {
 def test_a_client_that_breaks_the_protocol(lab, rule):
     fault, code = CLIENTS_FAULTS[rule]
     seen = []
-
-    def script(peer):
-        peer.accept_websocket()
-        while not seen or seen[-1].opcode != CLOSE:
-            seen.append(peer.read_frame())
-        peer.send_frame(CLOSE, seen[-1].payload)
-
-    _, gateway, client = tunnel(lab, script)
+    _, gateway, client = tunnel(lab, keep_frames(seen))
     client.send(masked(TEXT, b"fine") + fault)
     close = client.read_frame()
     assert (close.opcode, close.close_code) == (CLOSE, code)

@@ -23,7 +23,7 @@ import yaml
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from support.binary import is_sanitized
-from support.raw_backend import echo_websocket
+from support.raw_backend import echo_websocket, keep_frames
 from support.waiting import seconds, wait_until
 from support.websocket import (BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT, assert_carries, close_payload,
                                frame_bytes, open_websocket, upgrade_bytes)
@@ -343,14 +343,7 @@ WRONG = {
 def test_what_a_client_may_not_send(lab, wrong):
     fault, code, rule = WRONG[wrong]
     seen = []
-
-    def script(peer):
-        peer.accept_websocket()
-        while not seen or seen[-1].opcode != CLOSE:
-            seen.append(peer.read_frame())
-        peer.send_frame(CLOSE, seen[-1].payload)
-
-    _, gateway, client, _ = tunnel(lab, script, max_message_size="1MiB")
+    _, gateway, client, _ = tunnel(lab, keep_frames(seen), max_message_size="1MiB")
     client.send(masked(TEXT, b"fine"))
     # More than the sockets take: the gateway looks for a Close behind what is wrong.
     sender = threading.Thread(target=client.send, args=(fault,))
@@ -458,20 +451,14 @@ def test_forward_without_compression_does_not_offer_it(lab):
 ])
 def test_forward_that_looks_at_text(lab, fault, passes):
     seen = []
-
-    def script(peer):
-        peer.accept_websocket()
-        while not seen or seen[-1].opcode != CLOSE:
-            seen.append(peer.read_frame())
-        peer.send_frame(CLOSE, seen[-1].payload)
-
-    backend = lab.backend(script)
+    backend = lab.backend(keep_frames(seen))
     gateway = lab.gateway(backend, route={"websocket": {"compression": "off", "validate_utf8": True}})
     client = lab.client(gateway)
     open_websocket(client)
     fine = masked(TEXT, "all right \u20ac".encode()) + masked(BINARY, b"\xff")
     client.send(fine + fault)
-    close = client.read_frame()
+    while (close := client.read_frame()).opcode == PONG:
+        pass
     assert (close.opcode, close.close_code) == (CLOSE, 1007)
     client.send(masked(CLOSE, close.payload))
     wait_until(lambda: seen and seen[-1].opcode == CLOSE, "the backend's Close")

@@ -77,6 +77,18 @@ def echo_websocket(connection):
             connection.send_frame(frame.opcode, frame.payload, frame.fin, frame.rsv)
 
 
+def keep_frames(frames):
+    """A script that keeps what comes in `frames`, and answers Pings and a Close."""
+    def script(connection):
+        connection.accept_websocket()
+        while not frames or frames[-1].opcode != websocket.CLOSE:
+            frames.append(connection.read_frame(timeout=20))
+            if frames[-1].opcode == websocket.PING:
+                connection.send_frame(websocket.PONG, frames[-1].payload)
+        connection.send_frame(websocket.CLOSE, frames[-1].payload)
+    return script
+
+
 def named(name, headers=()):
     """A script that answers with that name, and echoes over WebSocket."""
     def script(connection):
