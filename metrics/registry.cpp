@@ -25,18 +25,6 @@ Histogram::Histogram(std::span<const double> upper_bounds)
   assert(std::is_sorted(bounds_.begin(), bounds_.end()) && "bucket search needs ascending bounds");
 }
 
-void Histogram::observe(double value) noexcept {
-  // A bucket counts what is less than or equal to its bound. The same one as last time is often right.
-  if (!(value > below_ && value <= upper_)) {
-    const auto bound = std::lower_bound(bounds_.begin(), bounds_.end(), value);
-    last_ = static_cast<std::size_t>(bound - bounds_.begin());
-    below_ = last_ == 0 ? -std::numeric_limits<double>::infinity() : bounds_[last_ - 1];
-    upper_ = bound == bounds_.end() ? std::numeric_limits<double>::infinity() : *bound;
-  }
-  buckets_[last_].add();
-  sum_.store(sum_.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
-}
-
 std::uint64_t Histogram::bucket(std::size_t i) const noexcept { return buckets_[i].value(); }
 
 double Histogram::sum() const noexcept { return sum_.load(std::memory_order_relaxed); }

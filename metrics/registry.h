@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <new>
 #include <span>
@@ -80,18 +81,33 @@ struct CacheLineAllocator {
 class Histogram {
  public:
   explicit Histogram(std::span<const double> upper_bounds);  // ascending; +Inf is implied
-  void observe(double value) noexcept;
+  // The bucket of the last value is often right.
+  void observe(double value) noexcept {
+    if (!(value > below_ && value <= upper_)) choose_bucket(value);
+    bucket_->add();
+    sum_.store(sum_.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
+  }
   // For the scrape: cumulative counts are made there.
   std::span<const double> upper_bounds() const noexcept { return bounds_; }
   std::uint64_t bucket(std::size_t i) const noexcept;  // i == bounds: +Inf
   double sum() const noexcept;
 
  private:
+  // A bucket counts what is less than or equal to its bound. The bounds are few; and without a call here, who observes keeps nothing
+  // of its own safe from one.
+  void choose_bucket(double value) noexcept {
+    std::size_t bucket = 0;
+    while (bucket < bounds_.size() && value > bounds_[bucket]) ++bucket;
+    bucket_ = &buckets_[bucket];
+    below_ = bucket == 0 ? -std::numeric_limits<double>::infinity() : bounds_[bucket - 1];
+    upper_ = bucket == bounds_.size() ? std::numeric_limits<double>::infinity() : bounds_[bucket];
+  }
+
   std::vector<double, CacheLineAllocator<double>> bounds_;
   std::vector<Counter, CacheLineAllocator<Counter>> buckets_;
   std::atomic<double> sum_{0};
   // Of the writer alone: the bucket of the last value, which begins above `below_` and ends with `upper_`.
-  std::size_t last_ = 0;
+  Counter* bucket_ = nullptr;
   double below_ = 0;
   double upper_ = 0;
 };

@@ -3,6 +3,7 @@
 // tunnel owns it.
 #pragma once
 
+#include <bit>
 #include <limits>
 #include <utility>
 
@@ -17,8 +18,8 @@ using metrics::Violation;
 // Frames and messages count when their header is whole, payload bytes as they pass: a huge frame that takes
 // an hour shows progress in payload_bytes alone.
 struct FrameCounts {
-  std::uint64_t data_frames = 0;
-  std::uint64_t messages = 0;       // final data frames seen
+  std::uint64_t messages = 0;       // final data frames
+  std::uint64_t fragments = 0;      // data frames that do not end a message
   std::uint64_t payload_bytes = 0;  // of data frames
   std::uint64_t dropped = 0;        // messages that were not passed on; they count as messages and frames all the same
   std::uint32_t pings = 0;
@@ -26,7 +27,8 @@ struct FrameCounts {
   std::uint32_t closes = 0;
 
   std::uint64_t control_frames() const noexcept { return std::uint64_t{pings} + pongs + closes; }
-  std::uint64_t frames() const noexcept { return data_frames + control_frames(); }
+  std::uint64_t data_frames() const noexcept { return messages + fragments; }
+  std::uint64_t frames() const noexcept { return data_frames() + control_frames(); }
 };
 
 // What becomes of a frame that may be sent.
@@ -50,9 +52,9 @@ struct FrameRules {
 
 class FrameWalker {
  public:
-  FrameWalker() = default;
+  FrameWalker() : FrameWalker(FrameRules{}) {}
   // `sizes`: of messages, told when the header of their last frame is whole; null: nobody wants to know.
-  explicit FrameWalker(const FrameRules& rules, metrics::Histogram* sizes = nullptr) : rules_(rules), sizes_(sizes) {}
+  explicit FrameWalker(const FrameRules& rules, metrics::Histogram* sizes = nullptr) noexcept;
 
   // For looking at bytes that may not be taken now: the copy counts nothing outside itself.
   FrameWalker look_ahead() const noexcept {
@@ -74,7 +76,7 @@ class FrameWalker {
   std::size_t walk(const char* data, std::size_t size) noexcept;
   static constexpr std::size_t kMaxHeld = 2 + FrameHeader::kMaskSize + FrameHeader::kMaxControlPayload - 1;
 
-  Fate fate() const noexcept { return fate_; }
+  Fate fate() const noexcept { return state_.fate; }
 
   // Of what counts against a rate, so much may come: a message's first frame, a Ping or Pong, a fragment without payload. Everything
   // that costs no bytes counts, or the rate could be got round.
@@ -88,12 +90,12 @@ class FrameWalker {
   // So many Pongs answer Pings of the other side, which has asked for them: they do not count.
   void expect_answers(std::uint32_t pongs) noexcept { free_pongs_ += pongs; }
   // From the next message on those are dropped that are in one frame: of others the receiver may have the beginning.
-  void drop_messages(bool drops) noexcept { drops_ = drops; }
-  bool drops_messages() const noexcept { return drops_; }
+  void drop_messages(bool drops) noexcept { state_.drops = drops; }
+  bool drops_messages() const noexcept { return state_.drops; }
   // The next Pong with this payload is swallowed; it is whole in a walk() then.
   void expect_pong(std::uint64_t payload) noexcept {
     pong_ = payload;
-    pong_expected_ = true;
+    state_.pong_expected = true;
   }
   // From now on a Close is.
   void swallow_close() noexcept { swallows_close_ = true; }
@@ -106,25 +108,25 @@ class FrameWalker {
   // Data frames whose payload has this size or more pass best without being looked at.
   static constexpr std::uint64_t kLargePayload = 32 * 1024;
   // Of a data frame's payload, what has not passed; 0 when something else is due, at a boundary for example.
-  std::uint64_t data_left() const noexcept { return payload_left_is_data_ ? payload_left_ : 0; }
+  std::uint64_t data_left() const noexcept { return state_.control ? 0 : payload_left_; }
   // Whether the next data frame is likely to be a large one: the last one was, and nobody knows better.
-  bool frames_are_large() const noexcept { return large_; }
-  void expect_small() noexcept { large_ = false; }
+  bool frames_are_large() const noexcept { return state_.large; }
+  void expect_small() noexcept { state_.large = false; }
   // Accounts for bytes of the payload that nobody saw; at most data_left().
   void pass_unseen(std::uint64_t size) noexcept;
   // Of the bytes that were walked, the last `size` have not passed after all: they come next, as payload does. Of a data frame.
   void take_back(std::size_t size) noexcept;
 
   // Of what the receiver gets.
-  bool at_boundary() const noexcept { return payload_left_ == 0 || fate_ == Fate::dropped; }
+  bool at_boundary() const noexcept { return payload_left_ == 0 || state_.fate == Fate::dropped; }
   // Of the frame that is passing, so much payload is still to come.
   std::uint64_t passing_left() const noexcept { return at_boundary() ? 0 : payload_left_; }
-  bool close_seen() const noexcept { return close_seen_; }  // a whole Close frame has passed
+  bool close_seen() const noexcept { return state_.close_seen; }  // a whole Close frame has passed
   // Nothing until close_seen(). 1005 when the Close carried no code.
   std::optional<std::uint16_t> close_code() const noexcept;
-  Violation violation() const noexcept { return violation_; }
+  Violation violation() const noexcept { return state_.violation; }
   // Somebody who looks at payloads has seen one: of what was walked last. It goes on as behind any other.
-  void refuse(Violation violation) noexcept { violation_ = violation; }
+  void refuse(Violation violation) noexcept { state_.violation = violation; }
   // With `observe`: what would have been violations since it was asked last.
   struct Observed {
     std::uint32_t frames = 0;    // too big
@@ -135,6 +137,7 @@ class FrameWalker {
 
  private:
   std::size_t take_simple(const char* data, std::size_t size) noexcept;
+  std::size_t walk_on(const char* data, std::size_t size, std::size_t walked) noexcept;
   // A header, with a Close all of it; how many bytes that took. 0: it is not whole, or must not pass.
   std::size_t take_header(const char* data, std::size_t size, bool begins_run) noexcept;
   std::size_t take_payload(std::size_t size) noexcept;
@@ -148,26 +151,36 @@ class FrameWalker {
   Violation judge_size(std::uint64_t payload) noexcept;
   void begin_data(const FrameHeader& header) noexcept;
 
-  FrameCounts counts_;
+  // What is not so of most frames. Where all of it is zero, the next one may be taken the short way: one comparison says so.
+  struct Unusual {
+    Violation violation = Violation::none;
+    Fate fate = Fate::passes;    // of the current frame
+    bool control = false;        // the current frame is one, or is thrown away
+    bool large = false;          // the last data frame
+    bool in_message = false;     // a frame that does not end it has begun
+    bool drops = false;
+    bool pong_expected = false;
+    bool close_seen = false;
+  };
+  bool is_usual() const noexcept { return std::bit_cast<std::uint64_t>(state_) == 0; }
+
+  Unusual state_;
   std::uint64_t payload_left_ = 0;
-  std::uint64_t message_size_ = 0;  // of the current message, as its headers say
-  FrameRules rules_;
-  std::uint16_t close_code_ = kNoStatus;
-  Violation violation_ = Violation::none;
-  Observed observed_ = {};
-  bool payload_left_is_data_ = false;
-  bool in_message_ = false;  // a frame that does not end it has begun
-  bool close_seen_ = false;
-  bool large_ = false;  // the last data frame
-  Fate fate_ = Fate::passes;  // of the current frame
-  bool waits_ = false;
-  bool drops_ = false;
-  bool pong_expected_ = false;
-  bool swallows_close_ = false;
   std::uint32_t allowance_ = kUnlimited;
+  std::uint32_t most_simple_;   // payload of a frame that may be taken the short way
+  std::uint16_t simple_mask_;   // of a header's first two bytes, what those frames have in common
+  std::uint16_t simple_value_;
+  std::uint8_t simple_header_;  // its size, with a short length
+  bool waits_ = false;
+  bool swallows_close_ = false;
+  FrameCounts counts_;
+  metrics::Histogram* sizes_;
+  std::uint64_t message_size_ = 0;  // of the current message, as the headers taken the long way say
+  FrameRules rules_;
+  Observed observed_ = {};
   std::uint32_t free_pongs_ = 0;
+  std::uint16_t close_code_ = kNoStatus;
   std::uint64_t pong_ = 0;
-  metrics::Histogram* sizes_ = nullptr;
 };
 // Every idle tunnel owns two.
 static_assert(sizeof(FrameWalker) <= 144);

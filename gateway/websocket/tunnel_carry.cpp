@@ -219,9 +219,9 @@ void Tunnel::show(const Direction& direction, std::string_view bytes) {
 
 void Tunnel::account(Direction& direction, const FrameCounts& before) {
   const FrameCounts& after = direction.walker.counts();
-  if (after.payload_bytes != before.payload_bytes || after.data_frames != before.data_frames) {
+  if (after.payload_bytes != before.payload_bytes || after.data_frames() != before.data_frames()) {
     last_data_ = Clock::now();
-    direction.metrics->frames.add(after.data_frames - before.data_frames);
+    direction.metrics->frames.add(after.data_frames() - before.data_frames());
     direction.metrics->messages.add(after.messages - before.messages);
     if (after.messages != before.messages) direction.lately.add(after.messages - before.messages, last_data_);
     if (after.dropped != before.dropped) metrics_.dropped.add(after.dropped - before.dropped);

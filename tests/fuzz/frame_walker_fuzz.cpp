@@ -10,7 +10,7 @@ using namespace sluice;
 using websocket::FrameWalker;
 
 void check_same(const FrameWalker& a, const FrameWalker& b) {
-  FUZZ_CHECK(a.counts().data_frames == b.counts().data_frames);
+  FUZZ_CHECK(a.counts().data_frames() == b.counts().data_frames());
   FUZZ_CHECK(a.counts().control_frames() == b.counts().control_frames());
   FUZZ_CHECK(a.counts().messages == b.counts().messages);
   FUZZ_CHECK(a.counts().payload_bytes == b.counts().payload_bytes);

@@ -20,7 +20,7 @@ TEST(FrameWalker, StartsAtABoundaryWithNothingCounted) {
   EXPECT_TRUE(walker.at_boundary());
   EXPECT_FALSE(walker.close_seen());
   EXPECT_EQ(walker.close_code(), std::nullopt);
-  EXPECT_EQ(walker.counts().data_frames, 0u);
+  EXPECT_EQ(walker.counts().data_frames(), 0u);
   EXPECT_EQ(walker.walk(nullptr, 0), 0u);
 }
 
@@ -33,7 +33,7 @@ TEST(FrameWalker, CountsDataFramesMessagesAndPayload) {
                             encode({.opcode = Opcode::pong});
   EXPECT_EQ(walk(walker, bytes), bytes.size());
   EXPECT_TRUE(walker.at_boundary());
-  EXPECT_EQ(walker.counts().data_frames, 3u);
+  EXPECT_EQ(walker.counts().data_frames(), 3u);
   EXPECT_EQ(walker.counts().messages, 2u);
   EXPECT_EQ(walker.counts().control_frames(), 2u);
   EXPECT_EQ(walker.counts().payload_bytes, 10u);
@@ -49,7 +49,7 @@ TEST(FrameWalker, EveryLengthFormMaskedAndNot) {
       FrameWalker walker({.masked = masked});
       EXPECT_EQ(walk(walker, bytes), bytes.size());
       EXPECT_TRUE(walker.at_boundary()) << length;
-      EXPECT_EQ(walker.counts().data_frames, 2u);
+      EXPECT_EQ(walker.counts().data_frames(), 2u);
       EXPECT_EQ(walker.counts().payload_bytes, length + 4);
     }
   }
@@ -63,7 +63,7 @@ TEST(FrameWalker, LongLengthsDoNotWrap) {
   const std::string block(65536, '\x88');
   for (int i = 0; i < 100; ++i) EXPECT_EQ(walk(walker, block), block.size());
   EXPECT_EQ(walker.counts().payload_bytes, 100u * 65536u);
-  EXPECT_EQ(walker.counts().data_frames, 1u);
+  EXPECT_EQ(walker.counts().data_frames(), 1u);
   EXPECT_EQ(walker.counts().control_frames(), 0u);
   EXPECT_EQ(boundary(walker, block), 0u);
 }
@@ -98,7 +98,7 @@ TEST(FrameWalker, HeadersAndClosesPassWholeOrNotAtAll) {
       EXPECT_LE(size, FrameWalker::kMaxHeld);
       EXPECT_TRUE(walker.at_boundary());
       EXPECT_FALSE(walker.close_seen());
-      EXPECT_EQ(walker.counts().data_frames + walker.counts().control_frames(), 0u);
+      EXPECT_EQ(walker.counts().data_frames() + walker.counts().control_frames(), 0u);
       EXPECT_EQ(walk(walker, bytes), bytes.size()) << "given again, with the rest";
     }
   }
@@ -110,7 +110,7 @@ TEST(FrameWalker, NothingIsWalkedBehindAClose) {
   FrameWalker walker;
   EXPECT_EQ(walk(walker, first + close + encode({.payload = "late"})), first.size() + close.size());
   EXPECT_EQ(walk(walker, encode({.payload = "later"})), 0u);
-  EXPECT_EQ(walker.counts().data_frames, 1u);
+  EXPECT_EQ(walker.counts().data_frames(), 1u);
   EXPECT_EQ(boundary(walker, encode({.payload = "later"})), 0u);
 }
 
@@ -148,7 +148,7 @@ TEST(FrameWalker, BytesThatWereWalkedMayComeAgain) {
   EXPECT_EQ(walk(walker, bytes.substr(2)), bytes.size() - 2);
   EXPECT_TRUE(walker.at_boundary());
   EXPECT_EQ(walker.counts().payload_bytes, 1000u);
-  EXPECT_EQ(walker.counts().data_frames, 1u);
+  EXPECT_EQ(walker.counts().data_frames(), 1u);
 }
 
 TEST(FrameWalker, BoundaryWithin) {
@@ -161,7 +161,7 @@ TEST(FrameWalker, BoundaryWithin) {
   EXPECT_EQ(boundary(walker, a + b.substr(0, b.size() - 1)), a.size());
   EXPECT_EQ(boundary(walker, a + b.substr(0, 3)), a.size());
   EXPECT_EQ(boundary(walker, a.substr(0, 1)), 0u);
-  EXPECT_EQ(walker.counts().data_frames, 0u) << "looking changes nothing";
+  EXPECT_EQ(walker.counts().data_frames(), 0u) << "looking changes nothing";
   EXPECT_TRUE(walker.at_boundary());
 
   walk(walker, a + b.substr(0, 100));
@@ -208,7 +208,7 @@ Stream random_stream(std::mt19937& random, bool masked) {
 }
 
 void expect_same(const FrameWalker& split, const FrameWalker& whole) {
-  EXPECT_EQ(split.counts().data_frames, whole.counts().data_frames);
+  EXPECT_EQ(split.counts().data_frames(), whole.counts().data_frames());
   EXPECT_EQ(split.counts().control_frames(), whole.counts().control_frames());
   EXPECT_EQ(split.counts().messages, whole.counts().messages);
   EXPECT_EQ(split.counts().payload_bytes, whole.counts().payload_bytes);
