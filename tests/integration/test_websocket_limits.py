@@ -27,9 +27,12 @@ def masked(*arguments, **options):
     return frame_bytes(*arguments, mask=True, **options)
 
 
+def example():
+    return yaml.safe_load(EXAMPLE.read_text())
+
+
 def route_of_example(name):
-    routes = yaml.safe_load(EXAMPLE.read_text())["routes"]
-    return next(route for route in routes if route["name"] == name)["websocket"]
+    return next(route for route in example()["routes"] if route["name"] == name)["websocket"]
 
 
 class Told:
@@ -270,5 +273,5 @@ def test_observing_lets_everybody_in_and_tells_whom_it_would_not(lab):
 def test_the_example_is_right_and_its_routes_carry(lab):
     assert run_sluice("check", "--config", str(EXAMPLE)).returncode == 0
     for name in ("chat", "prices", "uploads"):
-        _, _, client = tunnel(lab, rules=route_of_example(name))
+        _, _, client = tunnel(lab, rules=route_of_example(name), limits=example()["limits"])
         assert_carries(client)
