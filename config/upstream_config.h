@@ -103,7 +103,7 @@ struct HealthCheck {
   Duration timeout = std::chrono::seconds(2);
   unsigned healthy_after = 2;    // checks in a row
   unsigned unhealthy_after = 3;
-  StatusRange expect;
+  StatusRange expect = {};
   bool operator==(const HealthCheck&) const = default;
 };
 

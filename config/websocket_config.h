@@ -67,22 +67,22 @@ struct WebSocketRules {
 
   bool enabled = true;
   Mode mode = Mode::forward;
-  std::vector<std::string> subprotocols;   // terminate: of these the gateway chooses; empty: the backend does
-  std::optional<Compression> compression;  // absent: pass, with terminate off
+  std::vector<std::string> subprotocols = {};   // terminate: of these the gateway chooses; empty: the backend does
+  std::optional<Compression> compression = {};  // absent: pass, with terminate off
   bool validate_utf8 = false;              // of text; with terminate it is anyway
-  std::vector<AllowedOrigin> origins;  // empty: any
-  OptionalRate handshake_rate;         // of one client
+  std::vector<AllowedOrigin> origins = {};  // empty: any
+  OptionalRate handshake_rate = {};         // of one client
   OptionalDuration idle_timeout = std::chrono::hours(1);  // no data frames either way
-  OptionalDuration max_lifetime;
-  std::optional<Ping> ping;
-  OptionalCount max_tunnels;
-  OptionalCount max_tunnels_per_client;
+  OptionalDuration max_lifetime = {};
+  std::optional<Ping> ping = {};
+  OptionalCount max_tunnels = {};
+  OptionalCount max_tunnels_per_client = {};
   OptionalSize max_message_size = 64ull << 20;  // bytes, with offload inflated; over it 1009 to the sender
-  OptionalSize max_frame_size;
-  std::optional<MessageRate> message_rate;
-  SlowConsumer slow_consumer;
+  OptionalSize max_frame_size = {};
+  std::optional<MessageRate> message_rate = {};
+  SlowConsumer slow_consumer = {};
   bool observe = false;  // limits are counted and logged, not enforced
-  WebSocketDrain drain;
+  WebSocketDrain drain = {};
   Tap tap = Tap::headers;
   bool operator==(const WebSocketRules&) const = default;
 };

@@ -20,7 +20,7 @@ inline bool is_excluded(Excluded excluded, std::size_t index) noexcept {
 // What a request knows that matters for the choice. Endpoints that were tried already are excluded unless all were.
 struct PickHints {
   Excluded excluded;
-  std::optional<std::uint64_t> hash;  // of what the upstream's hash_on names; absent: the request has none
+  std::optional<std::uint64_t> hash = {};  // of what the upstream's hash_on names; absent: the request has none
   bool panic = false;                 // endpoints that are out are as good as the others, since all are
   Excluded full = {};                 // have reached a bound of circuit_breaker: excluded in any case
   std::optional<std::size_t> preferred = {};  // the endpoint that it is to come back to while that is eligible

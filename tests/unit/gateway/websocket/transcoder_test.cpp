@@ -223,7 +223,9 @@ TEST(Transcoder, InflatesAndDeflatesWithEveryWindowAndTakeover) {
           feed_in_pieces(random, line, bytes, random() % 3 == 0 ? 9 : 65536);
           ASSERT_TRUE(messages_of(decode(line.onward, from_client, !from_client), inflate) == sent) << bits << takeover << from_client;
           expect_pongs(line, pings, !from_client);
-          if (!takeover) EXPECT_EQ(memory.value(), 0);
+          if (!takeover) {
+            EXPECT_EQ(memory.value(), 0);
+          }
         }
         EXPECT_EQ(memory.value(), 0);
       }
