@@ -97,5 +97,26 @@ upstreams:
 routes:
   - name: all
     upstream: origin
+  # Every limit that a client within the limits can meet.
+  - name: limits
+    match: {{ path: /ws/limits }}
+    upstream: origin
+    websocket:
+      origins: ["http://bench.test", "https://bench.test"]
+      handshake_rate: 1000000/s
+      max_message_size: 1MiB
+      max_frame_size: 1MiB
+      message_rate: {{ rate: 1000000/s, burst: 1000000, action: close }}
+      idle_timeout: 1h
+      ping: {{ interval: {ping_interval}s, timeout: {ping_timeout}s, to: both }}
+      max_lifetime: 24h
+      max_tunnels: 100000
+      max_tunnels_per_client: 100000
+      slow_consumer: {{ buffer: 64KiB, action: close, after: 10s }}
+  - name: offload
+    match: {{ path: /ws/offload }}
+    upstream: origin
+    websocket: {{ mode: terminate, compression: offload }}
+admin: {{ address: "127.0.0.1:0" }}
 access_log: {{ format: "off" }}
 """

@@ -17,6 +17,7 @@ constexpr const char* kUsage =
     "  --length BYTES      the response length that is right (http, https; 1024)\n"
     "  --size BYTES        message size (ws, wss: 128; idle with --carry: 65536)\n"
     "  --connections N     64; for idle the number of tunnels\n"
+    "  --deflate           offer permessage-deflate, and send text by it\n"
     "  --in-flight M       messages in flight on each connection (ws, wss; 1)\n"
     "  --seconds S         measured time (2); for idle the longest time to stay\n"
     "  --warmup S          before it (0.3)\n"
@@ -52,16 +53,20 @@ int main(int argc, char** argv) {
   const std::string to = arguments.required("to");
   const std::string path = arguments.text("path", http ? "/1k" : "/ws");
   const auto length = static_cast<uint64_t>(arguments.number("length", 1024));
-  const auto size = static_cast<size_t>(arguments.number("size", idle ? 65536 : 128));
+  Messages messages;
+  messages.size = static_cast<size_t>(arguments.number("size", idle ? 65536 : 128));
+  messages.in_flight = options.in_flight;
+  messages.deflate = arguments.flag("deflate");
   arguments.finish();
-  if (options.connections < 1 || options.in_flight < 1 || size < 1 || (http && options.in_flight > 1)) {
+  if (options.connections < 1 || options.in_flight < 1 || messages.size < 1 ||
+      (http && options.in_flight > 1)) {
     arguments.fail("a count is out of range");
   }
 
   std::signal(SIGPIPE, SIG_IGN);
   ::alarm(static_cast<unsigned>(options.seconds + options.warmup) + kGraceSeconds);
-  const LoadPlan plan = http ? LoadPlan::http(to, tls, path, length)
-                             : LoadPlan::websocket(to, tls, path, size, options.in_flight);
+  const LoadPlan plan =
+      http ? LoadPlan::http(to, tls, path, length) : LoadPlan::websocket(to, tls, path, messages);
   Result result = idle                  ? run_idle(plan, options)
                   : mode == "handshake" ? run_handshakes(plan, options)
                                         : run_throughput(plan, options);

@@ -1,6 +1,7 @@
 #include "load_client.h"
 
-#include "websocket.h"
+#include <cstdio>
+#include <cstdlib>
 
 namespace sluice::bench {
 
@@ -8,33 +9,8 @@ namespace {
 
 constexpr size_t kScratch = 64 * 1024;
 constexpr size_t kMaxUpgradeHead = 16 * 1024;
-// Not zero, so that whoever unmasks really does; always the same, so that nothing is prepared per message.
-constexpr uint8_t kMask[4] = {0x37, 0xfa, 0x21, 0x3d};
-constexpr const char* kKey = "c2x1aWNlLWJlbmNoLWtleQ==";
 
 char scratch[kScratch];
-
-LoadPlan make_plan(const std::string& to, bool tls) {
-  LoadPlan plan;
-  plan.address = parse_address(to);
-  if (tls) plan.context = make_client_context();
-  return plan;
-}
-
-std::string masked_frame(const std::string& payload) {
-  std::string frame(payload.size() + 14, '\0');
-  size_t head = write_frame_head(frame.data(), kFinal | kBinary, kMasked, payload.size());
-  std::memcpy(frame.data() + head, kMask, 4);
-  mask_copy(frame.data() + head + 4, payload.data(), payload.size(), kMask);
-  frame.resize(head + 4 + payload.size());
-  return frame;
-}
-
-void repeat_unit(LoadPlan& plan, const std::string& unit, int times) {
-  plan.unit_size = unit.size();
-  plan.units = times;
-  for (int i = 0; i < times; ++i) plan.block += unit;
-}
 
 Fd connect_or_die(const LoadPlan& plan) {
   Fd fd = start_connect(plan.address);
@@ -47,32 +23,11 @@ Fd connect_or_die(const LoadPlan& plan) {
 
 }  // namespace
 
-LoadPlan LoadPlan::http(const std::string& to, bool tls, const std::string& path, uint64_t length) {
-  LoadPlan plan = make_plan(to, tls);
-  plan.length = length;
-  repeat_unit(plan,
-              "GET " + path + " HTTP/1.1\r\nHost: bench.test\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n", 1);
-  return plan;
-}
-
-LoadPlan LoadPlan::websocket(const std::string& to, bool tls, const std::string& path, size_t size,
-                             int in_flight) {
-  LoadPlan plan = make_plan(to, tls);
-  plan.upgrade = true;
-  plan.upgrade_request = "GET " + path +
-                         " HTTP/1.1\r\nHost: bench.test\r\nUser-Agent: bench\r\nUpgrade: websocket\r\n"
-                         "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " +
-                         kKey + "\r\n\r\n";
-  plan.expected_accept = accept_for(kKey);
-  for (size_t i = 0; i < size; ++i) plan.payload += static_cast<char>('a' + i % 23);
-  repeat_unit(plan, masked_frame(plan.payload), in_flight);
-  return plan;
-}
-
 LoadClient::LoadClient(const LoadPlan& plan, Poller& poller, void* tag)
     : plan_(plan),
       transport_(connect_or_die(plan), plan.context.get(), Transport::Role::client),
-      reader_(plan.upgrade ? ReplyReader::websocket(plan.payload) : ReplyReader::http(plan.length)) {
+      reader_(plan.upgrade ? ReplyReader::websocket(plan.payloads, plan.deflate)
+                           : ReplyReader::http(plan.length)) {
   poller.add_connection(transport_.fd(), tag);
 }
 
@@ -111,7 +66,8 @@ void LoadClient::read_upgrade() {
     if (end == std::string::npos && head_.size() < kMaxUpgradeHead) continue;
     // Nothing may follow the head: an echo is silent until it is spoken to.
     bool valid = head_.starts_with("HTTP/1.1 101") && end + 4 == head_.size() &&
-                 head_.find(plan_.expected_accept) != std::string::npos;
+                 head_.find(plan_.expected_accept) != std::string::npos &&
+                 (!plan_.deflate || head_.find(kDeflateAnswer) != std::string::npos);
     std::string().swap(head_);
     state_ = valid ? State::ready : State::failed;
     return;
@@ -125,7 +81,7 @@ int LoadClient::read_replies() {
     uint64_t skippable = transport_.secure() ? 0 : reader_.skippable();
     bool skip = skippable >= kScratch;
     ptrdiff_t got = skip ? transport_.discard(skippable) : transport_.read(scratch, kScratch);
-    if (got == Transport::kNothing) return replies;
+    if (got == Transport::kNothing) break;
     int step = ReplyReader::kWrong;
     if (got > 0) {
       auto size = static_cast<size_t>(got);
@@ -137,13 +93,22 @@ int LoadClient::read_replies() {
     }
     replies += step;
   }
+  answer_pings();
+  return replies;
+}
+
+void LoadClient::answer_pings() {
+  const std::string pongs = reader_.take_pongs();
+  if (!pongs.empty() && !transport_.write(pongs.data(), pongs.size())) fail();
 }
 
 void LoadClient::send(int units) {
-  while (units > 0 && state_ == State::ready) {
-    int part = std::min(units, plan_.units);
-    if (!transport_.write(plan_.block.data(), plan_.unit_size * static_cast<size_t>(part))) fail();
-    units -= part;
+  for (auto left = static_cast<size_t>(units); left > 0 && state_ == State::ready;) {
+    size_t part = std::min(left, plan_.most_at_once());
+    size_t begin = plan_.starts[next_];
+    if (!transport_.write(plan_.block.data() + begin, plan_.starts[next_ + part] - begin)) fail();
+    next_ = (next_ + part) % plan_.turn();
+    left -= part;
   }
 }
 

@@ -1,33 +1,13 @@
 #pragma once
 
-#include <memory>
 #include <string>
 
+#include "load_plan.h"
 #include "net.h"
 #include "reply_reader.h"
 #include "transport.h"
 
 namespace sluice::bench {
-
-// What every connection of one run does. Built once; the connections only point at it.
-struct LoadPlan {
-  // An HTTP plan asks for `path` and expects `length` bytes.
-  static LoadPlan http(const std::string& to, bool tls, const std::string& path, uint64_t length);
-  // A WebSocket plan upgrades at `path` and sends messages of `size` bytes, up to `in_flight` at once.
-  static LoadPlan websocket(const std::string& to, bool tls, const std::string& path, size_t size,
-                            int in_flight);
-
-  sockaddr_in address{};
-  std::shared_ptr<SSL_CTX> context;  // absent: plain
-  bool upgrade = false;
-  std::string upgrade_request;
-  std::string expected_accept;
-  std::string payload;
-  uint64_t length = 0;
-  size_t unit_size = 0;
-  int units = 0;
-  std::string block;  // `units` times the bytes of one request or masked frame
-};
 
 // One connection of the load, driven by readiness.
 class LoadClient {
@@ -50,12 +30,14 @@ class LoadClient {
   void begin();
   void read_upgrade();
   int read_replies();
+  void answer_pings();
 
   const LoadPlan& plan_;
   Transport transport_;
   State state_ = State::connecting;
   ReplyReader reader_;
   std::string head_;
+  size_t next_ = 0;  // of the plan's messages
 };
 
 }  // namespace sluice::bench

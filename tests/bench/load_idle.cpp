@@ -100,7 +100,7 @@ void Idle::open_more() {
 void Idle::carry_more() {
   for (; carrying_ < kAtOnce && next_to_carry_ < tunnels_.size(); ++carrying_) {
     Tunnel& tunnel = *tunnels_[next_to_carry_++];
-    tunnel.messages_left = (options_.carry + plan_.payload.size() - 1) / plan_.payload.size();
+    tunnel.messages_left = (options_.carry + plan_.payloads[0].size() - 1) / plan_.payloads[0].size();
     tunnel.client.send(1);
   }
 }

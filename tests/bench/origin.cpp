@@ -1,4 +1,5 @@
-// A fast HTTP/1.1 origin on a free loopback port: /1k, /1m, /ws (echo). Prints its port; ends with its stdin.
+// A fast HTTP/1.1 origin on a free loopback port: /1k, /1m, and an echo at /ws and below it, which compresses
+// its messages by itself when it is asked to. Prints its port; ends with its stdin.
 
 #include <strings.h>
 
@@ -10,6 +11,8 @@
 #include <vector>
 
 #include "arguments.h"
+#include "buffer.h"
+#include "deflate.h"
 #include "transport.h"
 #include "websocket.h"
 
@@ -19,37 +22,10 @@ namespace {
 constexpr size_t kScratch = 256 * 1024;
 constexpr uint64_t kMaxFrame = 256u << 20;
 
-// Bytes without the zero-filling that a vector's resize costs.
-class Buffer {
- public:
-  char* data() { return data_.get(); }
-  char* tail() { return data_.get() + size_; }
-  size_t size() const { return size_; }
-  size_t room() const { return capacity_ - size_; }
-  void add(size_t count) { size_ += count; }
-  void clear() { size_ = 0; }
-
-  void ensure_room(size_t count) {
-    if (room() >= count) return;
-    capacity_ = std::max(capacity_ * 2, size_ + count);
-    auto grown = std::make_unique_for_overwrite<char[]>(capacity_);
-    if (size_ > 0) std::memcpy(grown.get(), data_.get(), size_);
-    data_ = std::move(grown);
-  }
-  void append(const char* from, size_t count) {
-    ensure_room(count);
-    std::memcpy(tail(), from, count);
-    size_ += count;
-  }
-  void drop_front(size_t count) {
-    size_ -= count;
-    std::memmove(data_.get(), data_.get() + count, size_);
-  }
-
- private:
-  std::unique_ptr<char[]> data_;
-  size_t size_ = 0;
-  size_t capacity_ = 0;
+// What a connection compresses with, from its first message on.
+struct Codec {
+  Inflater inflater;
+  Deflater deflater;
 };
 
 struct Connection {
@@ -57,6 +33,8 @@ struct Connection {
   Transport transport;
   std::unique_ptr<Buffer> held;  // an incomplete head or frame
   bool websocket = false;
+  bool deflates = false;
+  std::unique_ptr<Codec> codec;
   bool closing = false;
 };
 
@@ -94,7 +72,10 @@ class Origin {
   // Answers what is complete and returns how many bytes that were; sets `wanted` to the room the rest needs.
   size_t answer(Connection& connection, char* data, size_t size, size_t& wanted);
   size_t answer_request(Connection& connection, std::string_view data);
+  void upgrade(Connection& connection, std::string_view head, std::string_view key);
   size_t answer_frame(Connection& connection, const char* data, size_t size, size_t& wanted);
+  void echo(Connection& connection, const FrameHead& head, const char* payload, size_t size);
+  bool echo_deflated(Connection& connection, const FrameHead& head, const char* payload, size_t size);
 
   std::unique_ptr<Buffer> take_buffer();
   void give_back(std::unique_ptr<Buffer> buffer);
@@ -104,6 +85,7 @@ class Origin {
   Poller poller_;
   std::unique_ptr<char[]> scratch_;
   Buffer out_;
+  Buffer unmasked_, plain_, deflated_;  // of the one message that is compressed
   std::vector<std::unique_ptr<Buffer>> spare_;
   const std::string small_ = make_response(1024);
   const std::string large_ = make_response(1024 * 1024);
@@ -194,18 +176,25 @@ size_t Origin::answer_request(Connection& connection, std::string_view data) {
   } else if (head.starts_with("GET /1m ")) {
     out_.append(large_.data(), large_.size());
   } else if (std::string_view key = field(head, "sec-websocket-key");
-             head.starts_with("GET /ws ") && !key.empty()) {
-    std::string answer =
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Accept: " +
-        accept_for(key) + "\r\n\r\n";
-    out_.append(answer.data(), answer.size());
-    connection.websocket = true;
+             (head.starts_with("GET /ws ") || head.starts_with("GET /ws/")) && !key.empty()) {
+    upgrade(connection, head, key);
   } else {
     static constexpr std::string_view kNotFound = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
     out_.append(kNotFound.data(), kNotFound.size());
   }
   return head.size();
+}
+
+void Origin::upgrade(Connection& connection, std::string_view head, std::string_view key) {
+  connection.websocket = true;
+  connection.deflates = field(head, "sec-websocket-extensions") == kDeflateOffer;
+  std::string answer =
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Accept: " +
+      accept_for(key) + "\r\n";
+  if (connection.deflates) answer += std::string("Sec-WebSocket-Extensions: ") + kDeflateAnswer + "\r\n";
+  answer += "\r\n";
+  out_.append(answer.data(), answer.size());
 }
 
 // Echoes whole frames, as an application would: an answer never starts before its question is complete.
@@ -221,16 +210,40 @@ size_t Origin::answer_frame(Connection& connection, const char* data, size_t siz
     wanted = head.head_size + payload - size;
     return 0;
   }
+  if (!(head.first & kDeflated)) {
+    echo(connection, head, data + head.head_size, payload);
+  } else if (!echo_deflated(connection, head, data + head.head_size, payload)) {
+    connection.closing = true;
+  }
+  return head.head_size + payload;
+}
+
+void Origin::echo(Connection& connection, const FrameHead& head, const char* payload, size_t size) {
   uint8_t opcode = head.first & 0x0f;
   uint8_t first = opcode == kPing ? kFinal | kPong : head.first;
   if (opcode == kClose) connection.closing = true;
-  if (opcode != kPong) {
-    out_.ensure_room(payload + 10);
-    out_.add(write_frame_head(out_.tail(), first, 0, payload));
-    mask_copy(out_.tail(), data + head.head_size, payload, head.mask);
-    out_.add(payload);
-  }
-  return head.head_size + payload;
+  if (opcode == kPong) return;
+  out_.ensure_room(size + 10);
+  out_.add(write_frame_head(out_.tail(), first, 0, size));
+  mask_copy(out_.tail(), payload, size, head.mask);
+  out_.add(size);
+}
+
+// False for what the load does not send: without the extension, in fragments, or broken.
+bool Origin::echo_deflated(Connection& connection, const FrameHead& head, const char* payload, size_t size) {
+  if (!connection.deflates || !(head.first & kFinal)) return false;
+  if (!connection.codec) connection.codec = std::make_unique<Codec>();
+  for (Buffer* buffer : {&unmasked_, &plain_, &deflated_}) buffer->clear();
+  unmasked_.ensure_room(size);
+  mask_copy(unmasked_.tail(), payload, size, head.mask);
+  unmasked_.add(size);
+  Inflater& inflater = connection.codec->inflater;
+  if (!inflater.inflate(unmasked_.view(), plain_) || !inflater.end_message(plain_)) return false;
+  connection.codec->deflater.deflate(plain_.view(), deflated_);
+  out_.ensure_room(10);
+  out_.add(write_frame_head(out_.tail(), head.first, 0, deflated_.size()));
+  out_.append(deflated_.data(), deflated_.size());
+  return true;
 }
 
 std::unique_ptr<Buffer> Origin::take_buffer() {

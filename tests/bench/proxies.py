@@ -1,5 +1,6 @@
-"""Starts and stops what the bench compares. Each process is ended by its pid, also when the bench dies."""
+"""Starts and stops what the bench compares, and reads what it uses. Each process is ended by its pid, also when the bench dies."""
 
+import http.client
 import os
 import queue
 import re
@@ -13,6 +14,7 @@ from configs import HAPROXY, HAPROXY_FORWARDED, NGINX, NGINX_FORWARDED, SLUICE
 
 START_SECONDS = 10
 STOP_SECONDS = 5
+
 
 class StartError(Exception):
     pass
@@ -54,6 +56,16 @@ def resident_kib(pids):
         with open(f"/proc/{pid}/smaps_rollup") as rollup:
             total += next(int(line.split()[1]) for line in rollup if line.startswith("Rss:"))
     return total
+
+
+def cpu_seconds(pids):
+    """Their processor time, all threads together, in the scheduler's nanoseconds."""
+    total = 0
+    for pid in pids:
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/schedstat") as times:
+                total += int(times.read().split()[0])
+    return total / 1e9
 
 
 def request_once(port, tls):
@@ -125,6 +137,10 @@ class Proxy:
     def missing(self):
         """Why it cannot take part, or nothing."""
         return None
+
+    def took(self, route):
+        """Whether WebSockets went by this route: where there are no routes they did."""
+        return True
 
     def start(self, origin):
         for attempt in range(3):  # a port chosen in advance may be taken by somebody else meanwhile
@@ -220,20 +236,43 @@ class HAProxy(Proxy):
 
 class Sluice(Proxy):
     name = "sluice"
-    LISTENING = re.compile(r"listening on \S*?:(\d+) \(listener (\w+)")
+    LISTENING = re.compile(r"(?:listening|admin) on \S*?:(\d+) (?:\(listener (\w+)|->)")
 
     def missing(self):
         return None if os.access(self.setup.sluice, os.X_OK) else f"{self.setup.sluice} is not built"
 
     def launch(self, origin):
-        config = self.write_config("sluice.yaml", SLUICE.format(origin=origin))
+        interval = self.setup.ping_interval
+        config = self.write_config("sluice.yaml", SLUICE.format(origin=origin, ping_interval=interval,
+                                                                ping_timeout=min(interval, 10)))
         process = self.spawn([self.setup.sluice, "serve", "--config", config])
         ports = {}
-        while len(ports) < 2:
+        while len(ports) < 3:
             found = self.LISTENING.search(process.read_line(START_SECONDS))
             if found:
-                ports[found.group(2)] = int(found.group(1))
+                ports[found.group(2) or "admin"] = int(found.group(1))
         self.port = {"plain": ports["plain"], "tls": ports["secure"]}
+        self.admin_port = ports["admin"]
+
+    def wait_until_served(self):
+        super().wait_until_served()
+        self.counted("")  # the first scrape as well counts as memory before
+
+    def took(self, route):
+        return self.counted("sluice_websocket_upgrades_total", route=route, result="accepted") > 0
+
+    def pings_answered(self, route):
+        return self.counted("sluice_websocket_ping_seconds_count", route=route)
+
+    def counted(self, metric, **labels):
+        """The sum of what /metrics says under these labels."""
+        admin = http.client.HTTPConnection("127.0.0.1", self.admin_port, timeout=START_SECONDS)
+        admin.request("GET", "/metrics")
+        lines = admin.getresponse().read().decode().splitlines()
+        admin.close()
+        wanted = [f'{key}="{value}"' for key, value in labels.items()]
+        return sum(float(line.split()[-1]) for line in lines
+                   if line.startswith(metric + "{") and all(label in line for label in wanted))
 
 
 PROXIES = {proxy.name: proxy for proxy in (Relay, Nginx, HAProxy, Sluice)}

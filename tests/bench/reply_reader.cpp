@@ -20,11 +20,10 @@ ReplyReader ReplyReader::http(uint64_t length) {
   return reader;
 }
 
-ReplyReader ReplyReader::websocket(std::string_view payload) {
+ReplyReader ReplyReader::websocket(const std::vector<std::string>& payloads, bool deflated) {
   ReplyReader reader;
-  reader.websocket_ = true;
-  reader.length_ = payload.size();
-  reader.payload_ = payload;
+  reader.payloads_ = &payloads;
+  reader.deflated_ = deflated;
   return reader;
 }
 
@@ -34,15 +33,17 @@ int ReplyReader::consume(const char* data, size_t size) {
     if (remaining_ == 0) {
       if (consume_head(data, size) == kWrong) return kWrong;
       if (!head_.empty()) return replies;
-      if (remaining_ == 0) ++replies;
-      continue;
+    } else {
+      size_t part = static_cast<size_t>(std::min<uint64_t>(remaining_, size));
+      if (payloads_ && !is_right_payload({data, part})) return kWrong;
+      remaining_ -= part;
+      data += part;
+      size -= part;
     }
-    size_t part = static_cast<size_t>(std::min<uint64_t>(remaining_, size));
-    if (websocket_ && std::memcmp(payload_.data() + (length_ - remaining_), data, part) != 0) return kWrong;
-    remaining_ -= part;
-    data += part;
-    size -= part;
-    if (remaining_ == 0) ++replies;
+    if (remaining_ > 0) continue;
+    int step = end_part();
+    if (step == kWrong) return kWrong;
+    replies += step;
   }
   return replies;
 }
@@ -57,7 +58,7 @@ int ReplyReader::consume_head(const char*& data, size_t& size) {
   size_t held = head_.size();
   std::string_view bytes(data, size);
   if (held > 0) bytes = head_.append(data, size);
-  size_t used = websocket_ ? parse_frame(bytes) : parse_http_head(bytes);
+  size_t used = payloads_ ? parse_frame(bytes) : parse_http_head(bytes);
   if (wrong_) return kWrong;
   if (used == 0) {
     if (held == 0) head_.assign(data, size);
@@ -67,7 +68,6 @@ int ReplyReader::consume_head(const char*& data, size_t& size) {
   data += used - held;
   size -= used - held;
   head_.clear();
-  remaining_ = length_;
   return 0;
 }
 
@@ -86,6 +86,7 @@ size_t ReplyReader::parse_http_head(std::string_view bytes) {
     uint64_t value = 0;
     std::from_chars(digits, head.data() + head.size(), value);
     wrong_ = value != length_;
+    remaining_ = length_;
     return end + 4;
   }
   return 0;
@@ -94,8 +95,50 @@ size_t ReplyReader::parse_http_head(std::string_view bytes) {
 size_t ReplyReader::parse_frame(std::string_view bytes) {
   FrameHead head = parse_frame_head(bytes.data(), bytes.size());
   if (head.head_size == 0) return 0;
-  wrong_ = head.masked || head.first != (kFinal | kBinary) || head.payload_size != length_;
+  wrong_ = head.masked || !is_right_frame(head.first, head.payload_size);
+  first_ = head.first;
+  remaining_ = head.payload_size;
   return head.head_size;
+}
+
+bool ReplyReader::is_right_frame(uint8_t first, uint64_t size) const {
+  if (first == (kFinal | kPing)) return size <= kMaxControlPayload;
+  if (!deflated_) return first == (kFinal | kBinary) && size == (*payloads_)[turn_].size();
+  return (first & ~kFinal) == (in_message_ ? 0 : kDeflated | kText);
+}
+
+bool ReplyReader::is_right_payload(std::string_view part) {
+  const std::string& expected = (*payloads_)[turn_];
+  if (first_ == (kFinal | kPing)) {
+    ping_ += part;
+    return true;
+  }
+  if (!deflated_)
+    return std::memcmp(expected.data() + (expected.size() - remaining_), part.data(), part.size()) == 0;
+  if (!inflater_) inflater_ = std::make_unique<Inflater>();
+  return inflater_->inflate(part, inflated_) && inflated_.size() <= expected.size();
+}
+
+// The end of a body or of a frame: 1 when it completes an answer.
+int ReplyReader::end_part() {
+  if (!payloads_) return 1;
+  if (first_ == (kFinal | kPing)) {
+    pongs_ += masked_frame(kFinal | kPong, std::exchange(ping_, {}));
+    return 0;
+  }
+  if (deflated_) return end_deflated();
+  turn_ = (turn_ + 1) % payloads_->size();
+  return 1;
+}
+
+int ReplyReader::end_deflated() {
+  in_message_ = !(first_ & kFinal);
+  if (in_message_) return 0;
+  if (!inflater_ || !inflater_->end_message(inflated_) || inflated_.view() != (*payloads_)[turn_])
+    return kWrong;
+  inflated_.clear();
+  turn_ = (turn_ + 1) % payloads_->size();
+  return 1;
 }
 
 }  // namespace sluice::bench

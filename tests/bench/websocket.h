@@ -11,7 +11,9 @@
 namespace sluice::bench {
 
 constexpr uint8_t kFinal = 0x80;
+constexpr uint8_t kDeflated = 0x40;  // RSV1, RFC 7692 section 6
 constexpr uint8_t kMasked = 0x80;
+constexpr uint64_t kMaxControlPayload = 125;
 enum Opcode : uint8_t { kText = 1, kBinary = 2, kClose = 8, kPing = 9, kPong = 10 };
 
 struct FrameHead {
@@ -65,6 +67,18 @@ inline void mask_copy(char* __restrict to, const char* __restrict from, size_t s
     std::memcpy(to + i, &word, 8);
   }
   for (; i < size; ++i) to[i] = static_cast<char>(from[i] ^ mask[i % 4]);
+}
+
+// What a client sends, with a mask that is not zero, so that whoever unmasks really does, and always the
+// same, so that nothing is prepared per message.
+inline std::string masked_frame(uint8_t first, std::string_view payload) {
+  constexpr uint8_t kMask[4] = {0x37, 0xfa, 0x21, 0x3d};
+  std::string frame(payload.size() + 14, '\0');
+  size_t head = write_frame_head(frame.data(), first, kMasked, payload.size());
+  std::memcpy(frame.data() + head, kMask, 4);
+  mask_copy(frame.data() + head + 4, payload.data(), payload.size(), kMask);
+  frame.resize(head + 4 + payload.size());
+  return frame;
 }
 
 // Sec-WebSocket-Accept, RFC 6455 section 4.2.2.
