@@ -114,6 +114,7 @@ class Tunnel {
     std::uint16_t close_code = 0;   // of our own Close to the receiver; 0: we give none
     bool ended = false;       // the sender's end was seen and passed on
     bool own_close = false;   // our Close was put in: nothing of the sender's follows it
+    bool receiver_gone = false;  // nothing can be sent to it; what it said before is still read
     bool close_waits = false; // our Close to the receiver: for the answers that are under way
     bool paused = false;      // the receiver takes no more: the sender has to wait
     bool owes_pong = false;   // the sender has a Ping of the other side to answer
@@ -187,6 +188,8 @@ class Tunnel {
   void answers_came();
   void sender_ended(Direction& direction);
   void lost(Party party, const ErrorCode& error);
+  void cannot_send(Direction& direction, const ErrorCode& error);
+  void note_gone(Party party);
   bool finished() const noexcept;
 
   // tunnel_times.cpp: what happens at a time.

@@ -43,7 +43,7 @@ void Tunnel::ask(Direction& direction, const SignsOfLife& signs, Clock::time_poi
   if (!at_boundary(*direction.other)) return direction.alive.postpone(rule, now);
   const std::uint64_t payload = std::uniform_int_distribution<std::uint64_t>()(random_numbers());
   const ErrorCode error = direction.from->write({make_ping_frame(payload, mask_for(direction.sender))});
-  if (error) return lost(direction.sender, error);
+  if (error) return cannot_send(*direction.other, error);
   direction.walker.expect_pong(payload);
   direction.alive.asked(Ping::ours, rule, signs, now);
 }

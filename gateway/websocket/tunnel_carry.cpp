@@ -63,6 +63,10 @@ bool Tunnel::carry_once(Direction& direction) {
     return false;
   }
   if (result.error) {
+    if (!direction.to->flushed()) {  // what is kept for the receiver would end with the tunnel
+      direction.to->on_flushed(&Tunnel::on_event, &direction);
+      return false;
+    }
     if (result.error == tls::StreamError::eof) {
       sender_ended(direction);
     } else {
@@ -77,7 +81,7 @@ bool Tunnel::carry_once(Direction& direction) {
     direction.held.clear();
     forward(direction, {scratch, held + result.size});
   } else if (const ErrorCode& error = direction.to->write_error()) {
-    lost(direction.other->sender, error);
+    cannot_send(direction, error);
   } else if (close_due(direction) && direction.walker.at_boundary()) {
     put_close(direction);
   }
@@ -177,9 +181,9 @@ std::size_t Tunnel::look_through(Direction& direction, std::string_view bytes) {
 // Runs of frames that have one fate. Returns how many bytes are dealt with; the rest must not pass, or not yet.
 std::size_t Tunnel::pass_frames(Direction& direction, std::string_view bytes) {
   FrameWalker& walker = direction.walker;
-  const bool discard = direction.own_close || walker.violation() != Violation::none;
   std::size_t walked = 0;
   while (walked < bytes.size()) {
+    const bool discard = direction.own_close || walker.violation() != Violation::none;
     if (direction.translation) direction.translation->before = walker;
     if (direction.inspection) direction.inspection->before = walker;
     const std::size_t run = walker.walk(bytes.data() + walked, bytes.size() - walked);
@@ -200,9 +204,11 @@ std::size_t Tunnel::pass(Direction& direction, std::string_view bytes) {
   if (direction.translation) return translate(direction, bytes);
   if (direction.inspection) bytes = inspect(direction, bytes);
   if (bytes.empty()) return 0;
-  const ErrorCode error = direction.to->write({bytes});
-  if (error) lost(direction.other->sender, error);
-  if (tap_) show(direction, bytes);
+  if (const ErrorCode error = direction.to->write({bytes})) {
+    cannot_send(direction, error);
+  } else if (tap_) {
+    show(direction, bytes);
+  }
   return bytes.size();
 }
 

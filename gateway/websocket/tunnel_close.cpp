@@ -7,9 +7,15 @@ bool Tunnel::close_due(const Direction& direction) const noexcept {
   return direction.close_code != 0 && !direction.own_close && !direction.close_waits && !direction.walker.close_seen();
 }
 
-// One side is gone without a word; whoever went first is who ended the tunnel.
+// Whoever went first is who ended the tunnel, unless somebody said Close.
+void Tunnel::note_gone(Party party) {
+  const bool first = !to_client_.ended && !to_upstream_.ended && !to_client_.receiver_gone && !to_upstream_.receiver_gone;
+  if (first_close_code_ == 0 && first) first_closer_ = party;
+}
+
+// One side is gone without a word.
 void Tunnel::lost(Party party, const ErrorCode& error) {
-  if (first_close_code_ == 0 && !to_client_.ended && !to_upstream_.ended) first_closer_ = party;
+  note_gone(party);
   if (!failure_) failure_ = error;
   if (party != Party::upstream || !to_client_.close_waits) return finish();
   answers_came();
@@ -17,11 +23,23 @@ void Tunnel::lost(Party party, const ErrorCode& error) {
   if (finished()) finish();
 }
 
+// The receiver is gone, but what it said before may still be there, and reading that tells of its end: later, since the bytes at hand lie
+// where they would be read to. What comes for it meanwhile is only looked through.
+void Tunnel::cannot_send(Direction& direction, const ErrorCode& error) {
+  Direction& back = *direction.other;
+  if (back.ended) return lost(back.sender, error);
+  note_gone(back.sender);
+  if (!failure_) failure_ = error;
+  direction.receiver_gone = direction.own_close = true;
+  back.from->yield(&Tunnel::on_event, &back);
+}
+
 void Tunnel::sender_ended(Direction& direction) {
+  if (direction.other->receiver_gone) return lost(direction.sender, failure_);
   if (to_client_.close_waits) answers_came();
   if (done_) return;
+  note_gone(direction.sender);
   direction.ended = true;
-  if (first_close_code_ == 0 && !direction.other->ended) first_closer_ = direction.sender;
   direction.to->shutdown_write();
   if (finished()) return finish();
   // One side has gone after a Close: the other has this long to end as well.
@@ -139,7 +157,7 @@ void Tunnel::put_close(Direction& direction) {
   direction.own_close = true;
   const Party receiver = direction.other->sender;
   const ErrorCode error = direction.to->write({make_close_frame(direction.close_code, close_reason_, mask_for(receiver))});
-  if (error) lost(direction.other->sender, error);
+  if (error) cannot_send(direction, error);
 }
 
 // Both directions have ended, or each side has answered the Close that we gave it.

@@ -53,7 +53,7 @@ std::size_t Tunnel::translate(Direction& direction, std::string_view bytes) {
   if (!out.onward.bytes().empty()) {
     const ErrorCode error = direction.to->write({out.onward.bytes()});
     if (error) {
-      lost(direction.other->sender, error);
+      cannot_send(direction, error);
       return bytes.size();
     }
     if (tap_) show(direction, out.onward.bytes());
@@ -76,13 +76,14 @@ std::size_t Tunnel::translate(Direction& direction, std::string_view bytes) {
 
 // While the sender takes no bytes, only the last Ping has to be answered (RFC 6455 5.5.3): nothing piles up.
 void Tunnel::answer_pings(Direction& direction, std::string_view pongs, std::string_view last) {
-  if (direction.other->own_close || direction.other->walker.close_seen()) return;  // nothing may follow a Close
+  // Nothing may follow a Close, or the end of what the other side has to say.
+  if (direction.other->own_close || direction.other->walker.close_seen() || direction.other->ended) return;
   if (!direction.from->flushed()) {
     direction.translation->pong_due = last;
     return direction.from->on_flushed(&Tunnel::on_event, direction.other);
   }
   direction.translation->pong_due.clear();
-  if (const ErrorCode error = direction.from->write({pongs})) lost(direction.sender, error);
+  if (const ErrorCode error = direction.from->write({pongs})) cannot_send(*direction.other, error);
 }
 
 void Tunnel::put_due_pong(Direction& direction) {
