@@ -76,7 +76,8 @@ std::size_t Tunnel::translate(Direction& direction, std::string_view bytes) {
 
 // While the sender takes no bytes, only the last Ping has to be answered (RFC 6455 5.5.3): nothing piles up.
 void Tunnel::answer_pings(Direction& direction, std::string_view pongs, std::string_view last) {
-  if (direction.other->own_close || direction.other->walker.close_seen()) return;  // nothing may follow a Close
+  // Nothing may follow a Close, or the other side's end, which was passed on.
+  if (direction.other->own_close || direction.other->walker.close_seen() || direction.other->ended) return;
   if (!direction.from->flushed()) {
     direction.translation->pong_due = last;
     return direction.from->on_flushed(&Tunnel::on_event, direction.other);
