@@ -139,7 +139,9 @@ void Tunnel::put_close(Direction& direction) {
   direction.own_close = true;
   const Party receiver = direction.other->sender;
   const ErrorCode error = direction.to->write({make_close_frame(direction.close_code, close_reason_, mask_for(receiver))});
-  if (error) lost(direction.other->sender, error);
+  if (!error) return;
+  if (direction.to->error() || direction.other->ended) return lost(receiver, error);
+  if (!failure_) failure_ = error;  // it may have said something before it went: reading tells its end
 }
 
 // Both directions have ended, or each side has answered the Close that we gave it.
