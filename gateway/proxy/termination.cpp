@@ -34,6 +34,7 @@ void Termination::choose_subprotocol(const std::vector<std::string>& known, http
 void Termination::answer(http::Headers& response) const {
   response.set(kAccept, accept_);
   if (!subprotocol_.empty()) response.set(kProtocol, subprotocol_);
+  response.remove(kExtensions);  // of the backend: it may hold no more than an empty list, and that is for the gateway
   if (deflate_) response.set(kExtensions, deflate_->answer());
 }
 

@@ -165,7 +165,8 @@ std::size_t FrameWalker::take_header(const char* data, std::size_t size, bool be
   if (fate != Fate::swallowed) charge(header);
   if (only_observed) ++(seen == Violation::frame_too_big ? observed_.frames : observed_.messages);
   if (fate == Fate::swallowed) {
-    state_.pong_expected = false;
+    pongs_expected_ = static_cast<std::uint16_t>(pongs_behind(header));
+    state_.pong_expected = pongs_expected_ > 0;
     return header_size + header.payload();
   }
   payload_left_ = header.payload();
@@ -192,18 +193,21 @@ void FrameWalker::charge(const FrameHeader& header) noexcept {
 }
 
 Fate FrameWalker::fate_of(const FrameHeader& header) const noexcept {
-  if (header.is_control()) return state_.pong_expected && answers_ping(header) ? Fate::swallowed : Fate::passes;
+  if (header.is_control()) return state_.pong_expected && pongs_behind(header) < pongs_expected_ ? Fate::swallowed : Fate::passes;
   return state_.drops && header.final() && !state_.in_message ? Fate::dropped : Fate::passes;
 }
 
-bool FrameWalker::answers_ping(const FrameHeader& header) const noexcept {
-  if (!is(header, Opcode::pong) || header.payload() != sizeof pong_) return false;
+// How many of the Pongs that are expected have to come after this one; all of them or more: it is not among them.
+std::uint64_t FrameWalker::pongs_behind(const FrameHeader& header) const noexcept {
+  if (!is(header, Opcode::pong) || header.payload() != sizeof pong_) return pongs_expected_;
   std::uint8_t bytes[sizeof pong_];
   const std::uint8_t* payload = header.bytes + header.size();
   for (std::size_t i = 0; i < sizeof bytes; ++i) {
     bytes[i] = header.masked() ? payload[i] ^ header.mask()[i % FrameHeader::kMaskSize] : payload[i];
   }
-  return std::memcmp(bytes, &pong_, sizeof pong_) == 0;
+  std::uint64_t answered = 0;
+  std::memcpy(&answered, bytes, sizeof answered);
+  return pong_ - answered;
 }
 
 void FrameWalker::begin_data(const FrameHeader& header) noexcept {

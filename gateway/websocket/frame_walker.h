@@ -3,6 +3,7 @@
 // tunnel owns it.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <limits>
 #include <utility>
@@ -92,11 +93,15 @@ class FrameWalker {
   // From the next message on those are dropped that are in one frame: of others the receiver may have the beginning.
   void drop_messages(bool drops) noexcept { state_.drops = drops; }
   bool drops_messages() const noexcept { return state_.drops; }
-  // The next Pong with this payload is swallowed; it is whole in a walk() then.
+  // The next Pong with this payload is swallowed; it is whole in a walk() then. So is a late one to a Ping before it, when each has said
+  // one more than the one before.
   void expect_pong(std::uint64_t payload) noexcept {
+    pongs_expected_ = static_cast<std::uint16_t>(payload == pong_ + 1 ? std::min(pongs_expected_ + 1, kMostPongs) : 1);
     pong_ = payload;
     state_.pong_expected = true;
   }
+  bool pong_expected() const noexcept { return state_.pong_expected; }
+  std::uint64_t last_pong() const noexcept { return pong_; }  // of those that were expected
   // From now on a Close is.
   void swallow_close() noexcept { swallows_close_ = true; }
 
@@ -144,12 +149,14 @@ class FrameWalker {
   std::size_t skip_header(const FrameHeader& header) noexcept;
   std::size_t take_close(const FrameHeader& header, std::size_t size) noexcept;
   Fate fate_of(const FrameHeader& header) const noexcept;
-  bool answers_ping(const FrameHeader& header) const noexcept;
+  std::uint64_t pongs_behind(const FrameHeader& header) const noexcept;
   bool has_to_wait(const FrameHeader& header) noexcept;
   void charge(const FrameHeader& header) noexcept;
   Violation judge(const FrameHeader& header) noexcept;
   Violation judge_size(std::uint64_t payload) noexcept;
   void begin_data(const FrameHeader& header) noexcept;
+
+  static constexpr int kMostPongs = std::numeric_limits<std::uint16_t>::max();
 
   // What is not so of most frames. Where all of it is zero, the next one may be taken the short way: one comparison says so.
   struct Unusual {
@@ -180,7 +187,8 @@ class FrameWalker {
   Observed observed_ = {};
   std::uint32_t free_pongs_ = 0;
   std::uint16_t close_code_ = kNoStatus;
-  std::uint64_t pong_ = 0;
+  std::uint16_t pongs_expected_ = 0;
+  std::uint64_t pong_ = 0;  // the last of them
 };
 // Every idle tunnel owns two.
 static_assert(sizeof(FrameWalker) <= 144);

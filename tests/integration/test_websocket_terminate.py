@@ -206,6 +206,15 @@ def test_a_backend_that_chooses_what_was_not_offered(lab, headers):
     assert client.response().status == 502
 
 
+def test_a_list_without_extensions_stays_with_the_gateway(lab):
+    def script(peer):
+        peer.accept_websocket(headers=[("Sec-WebSocket-Extensions", ", ,")])
+        peer.hang()
+
+    _, _, _, response = tunnel(lab, script, compression="off")
+    assert response.header("Sec-WebSocket-Extensions") is None
+
+
 def test_a_backends_refusal_reaches_the_client(lab):
     def script(peer):
         peer.read_request_head()

@@ -85,6 +85,22 @@ TEST(FrameFates, OnlyThePongThatIsExpectedIsSwallowedAndOnlyOnce) {
   }
 }
 
+TEST(FrameFates, ALatePongToAnEarlierPingIsSwallowedAsWell) {
+  const auto pong = [](std::uint64_t payload) {
+    return encode({.opcode = Opcode::pong, .payload = std::string(reinterpret_cast<const char*>(&payload), 8)});
+  };
+  for (std::size_t piece = 1; piece < 40; ++piece) {
+    FrameWalker walker;
+    for (std::uint64_t i = 0; i < 3; ++i) walker.expect_pong(kPayload + i);
+    const std::string first = pong(kPayload), last = pong(kPayload + 2);
+    const std::vector<Piece> runs = runs_of(walker, pong(kPayload - 1) + first + kText + first + pong(kPayload + 3) + last + pong(kPayload + 1), piece);
+    const std::vector<Piece> expected = {{pong(kPayload - 1), Fate::passes}, {first, Fate::swallowed}, {kText + first + pong(kPayload + 3), Fate::passes},
+                                         {last, Fate::swallowed}, {pong(kPayload + 1), Fate::passes}};
+    EXPECT_EQ(runs, expected) << piece << ": an answer answers what was asked before it as well";
+    EXPECT_FALSE(walker.pong_expected());
+  }
+}
+
 TEST(FrameFates, AMaskedPongIsUnmasked) {
   FrameWalker walker({.masked = true});
   walker.expect_pong(kPayload);

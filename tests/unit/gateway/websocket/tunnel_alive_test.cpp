@@ -109,6 +109,23 @@ TEST_F(TunnelAliveTest, AnyBytesAreASignOfLife) {
   EXPECT_FALSE(ended());
 }
 
+TEST_F(TunnelAliveTest, APongThatIsLateDoesNotPassAndIsNotMeasured) {
+  ask(true, false);
+  const std::optional<std::string> first = ping_in(wait_for_bytes(client_), false);
+  client_.send(from_client(Opcode::text, "busy"));
+  const std::optional<std::string> second = ping_in(wait_for_bytes(client_), false);
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(upstream_.receive(), from_client(Opcode::text, "busy"));
+  client_.send(from_client(Opcode::pong, *first));
+  harness_.settle();
+  EXPECT_EQ(upstream_.receive(), "");
+  EXPECT_EQ(metrics_.client.round_trip.sum(), 0);
+  client_.send(from_client(Opcode::pong, *second));
+  harness_.settle();
+  EXPECT_EQ(upstream_.receive(), "");
+  EXPECT_GT(metrics_.client.round_trip.sum(), 0);
+}
+
 TEST_F(TunnelAliveTest, NoPingInTheMiddleOfAFrame) {
   ask(true, false, 40ms, 40ms);
   const std::string down = from_upstream(Opcode::binary, pattern(300));

@@ -156,6 +156,26 @@ TEST_F(TunnelTest, OrWhenItsBackendIsLost) {
   EXPECT_TRUE(wait_ended(1s));
 }
 
+// Its socket takes no Close any more, and still has what it said.
+TEST_F(TunnelTest, AnswersOfABackendThatHasLeftStillCome) {
+  open({}, 4096);
+  client_.send(from_client(Opcode::text, "question"));
+  harness_.settle();
+  std::string answers;
+  while (answers.size() < 150000) answers += from_upstream(Opcode::text, pattern(1000));
+  upstream_.receive();
+  upstream_.send(answers);
+  upstream_.close();
+  harness_.settle();
+  client_.send(reserved(true));
+  harness_.run_for(100ms);  // the backend was to be told meanwhile
+  const std::optional<CloseFrame> close = receive_close(client_, answers);
+  ASSERT_TRUE(close);
+  EXPECT_EQ(close->code, 1002u);
+  client_.send(client_close(1002));
+  EXPECT_TRUE(wait_ended(1s));
+}
+
 TEST_F(TunnelTest, LargeFramesAreJudgedBeforeTheyAreSpliced) {
   TunnelRules rules;
   rules.frames.max_message = 100 * 1024;

@@ -119,6 +119,18 @@ TEST_F(TerminatedTunnel, NothingFollowsACloseNotEvenAPong) {
   EXPECT_EQ(client_.receive(), "");
 }
 
+TEST_F(TerminatedTunnel, NothingFollowsAnEndThatWasPassedOnAndTheOtherWayGoesOn) {
+  open();
+  upstream_.finish();
+  harness_.settle();
+  client_.send(from_client(Opcode::ping, "?"));
+  harness_.settle();
+  client_.send(from_client(Opcode::text, "for whoever still listens"));
+  harness_.settle();
+  EXPECT_EQ(data_of(upstream_.receive()), "for whoever still listens");
+  EXPECT_FALSE(ended());
+}
+
 TEST_F(TerminatedTunnel, RefusesWrongTextBeforeACloseInTheSamePiece) {
   open();
   client_.send(from_client(Opcode::text, "fine") + from_client(Opcode::text, "\xFF") + client_close(1000));
