@@ -94,6 +94,7 @@ void Tunnel::finish() {
   summary.to_upstream = totals_of(to_upstream_.walker.counts(), to_upstream_.bytes - to_upstream_.put_back);
   summary.close_code = first_close_code_;
   summary.close_initiator = first_closer_;
+  if (first_closer_ == Party::gateway) summary.close_reason = close_reason_;
   summary.violation = violation_;
   summary.violator = violator_;
   summary.outlived = outlived_;

@@ -33,6 +33,7 @@ struct TunnelSummary {
   DirectionTotals to_client, to_upstream;
   unsigned close_code = 0;  // of the first Close; 0: none was seen
   Party close_initiator = Party::gateway;  // who said Close first, or without one went first
+  std::string close_reason;                // of the gateway's own Close, if that was the first
   Violation violation = Violation::none;   // the first one, also of a limit that is only observed
   Party violator = Party::client;          // who did it
   bool outlived = false;                   // max_lifetime, which was only observed
