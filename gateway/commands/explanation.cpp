@@ -163,8 +163,7 @@ std::vector<Destination> destinations(const config::Config& config, const config
 // As forward_upgrade() does. A key of the gateway's own is by chance: the client's stands for it here.
 void prepare_handshake(http::Headers& request, const config::WebSocketRules& rules) {
   const std::string key(*request.find("Sec-WebSocket-Key"));
-  proxy::prepare_handshake(request, rules);
-  request.set("Sec-WebSocket-Key", key);
+  if (proxy::prepare_handshake(request, rules)) request.set("Sec-WebSocket-Key", key);
 }
 
 Forwarded forward(const config::Config& config, TrialExchange& exchange, const RouteContext& route) {
