@@ -25,7 +25,8 @@ def tunnel(lab, script=echo_websocket, rules=None, **options):
 
 
 def example():
-    return yaml.safe_load(EXAMPLE.read_text())
+    # For PyYAML, which reads YAML 1.1, off is a way to say false.
+    return yaml.safe_load(EXAMPLE.read_text().replace(": off", ': "off"'))
 
 
 def route_of_example(name):
