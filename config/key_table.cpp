@@ -35,6 +35,13 @@ std::vector<std::string> offered(const std::vector<KeyInfo>& rows) {
   return names.empty() ? names_of(rows) : names;
 }
 
+// With the keys, where they are few: whoever wrote a value wanted one of them.
+std::string map_expected(const std::vector<KeyInfo>& rows) {
+  constexpr std::size_t kFew = 4;
+  const std::vector<std::string> names = offered(rows);
+  return names.empty() || names.size() > kFew ? kMapExpected : std::string(kMapExpected) + ": " + one_of(names);
+}
+
 void report_unknown(const Value::Entry& entry, const std::vector<KeyInfo>& rows) {
   const std::string near = nearest(entry.key, names_of(rows));
   entry.value.problem("unknown key; " + (near.empty() ? "expected " + one_of(offered(rows)) : "did you mean " + near + "?"));
@@ -77,7 +84,7 @@ std::string with_off(bool may_be_off, const std::string& expected) {
 
 std::vector<Match> match_keys(const Value& value, const std::vector<KeyInfo>& rows) {
   std::vector<Match> matches;
-  const auto entries = value.entries(kMapExpected);
+  const auto entries = value.entries(map_expected(rows));
   if (!entries) return matches;
   for (const Value::Entry& entry : *entries) {
     const KeyInfo* row = find_row(entry.key, rows);
@@ -269,8 +276,8 @@ KeyInfo list_info(std::string name, std::string expected, std::uint64_t minimum)
 }
 
 KeyInfo map_info(std::string name, std::vector<KeyInfo> children) {
-  return {
-      .name = std::move(name), .kind = Kind::map, .expected = kMapExpected, .children = std::move(children)};
+  std::string expected = map_expected(children);
+  return {.name = std::move(name), .kind = Kind::map, .expected = std::move(expected), .children = std::move(children)};
 }
 
 }  // namespace sluice::config

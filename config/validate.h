@@ -13,6 +13,8 @@ void validate(const Config& config, Report& report);
 void validate_routes(const Config& config, Report& report);
 // The part of validate_routes() for the `rewrite` of one, which stands at `path`.
 void validate_rewrite(const Route& route, const std::string& path, Report& report);
+// The same for its `websocket`; `path` is the route's.
+void validate_websocket(const Config& config, const Route& route, const std::string& path, Report& report);
 
 // Reports every repeated name. T has a `name`; an empty one was reported already.
 template <class T>

@@ -3,7 +3,6 @@
 #include <tuple>
 
 #include "config/suggestion.h"
-#include "config/value_text.h"
 #include "config/validate.h"
 
 namespace sluice::config {
@@ -73,6 +72,8 @@ void validate_mirror(const Route& route, const std::vector<std::string>& upstrea
   validate_reference(route.mirror->upstream, upstreams, "upstream", path + ".upstream", report);
   if (route.redirect || route.respond) {
     report.warning(path, "has no effect, the route answers by itself");
+  } else if (route.match.websocket == true) {
+    report.warning(path, "has no effect beside match.websocket: true, WebSockets are not copied");
   } else if (route.leads_to(route.mirror->upstream)) {
     report.warning(path + ".upstream", "is one that the route leads to: it gets such requests twice");
   }
@@ -162,70 +163,6 @@ void warn_when_shadowed(const Config& config, std::size_t index, const std::stri
     report.warning(path, "can never match: route " + in_quotes(before) + " before it matches the same");
 }
 
-// RFC 6455 7.4: those that a server may send when it means no fault of the client's.
-bool is_going_away_code(unsigned code) {
-  return code == 1000 || code == 1001 || code == 1012 || code == 1013 || code >= 3000;
-}
-
-void validate_drain(const WebSocketDrain& drain, const Timeouts& timeouts, const std::string& path, Report& report) {
-  if (!is_going_away_code(drain.code) && !report.is_wrong(path + ".code")) {
-    report.problem(path + ".code", "is \"" + std::to_string(drain.code) + "\"; expected 1000, 1001, 1012, 1013 or 3000 to 4999");
-  }
-  const bool given = report.mentions(path + ".over") && !report.is_wrong(path + ".over");
-  if (given && drain.over >= timeouts.drain) {
-    report.problem(path + ".over", "is \"" + duration_text(drain.over) + "\"; expected less than timeouts.drain, which is " +
-                                       duration_text(timeouts.drain));
-  }
-}
-
-void validate_ping(const Ping& ping, const std::string& path, Report& report) {
-  if (ping.timeout <= ping.interval || report.is_wrong(path + ".timeout") || report.is_wrong(path + ".interval")) return;
-  const std::string key = report.mentions(path + ".timeout") ? ".timeout" : ".interval";
-  report.problem(path + key, "makes the timeout, " + duration_text(ping.timeout) + ", longer than the interval, " + duration_text(ping.interval) +
-                                 "; expected a timeout of at most the interval");
-}
-
-void warn_when_nothing_follows(const SlowConsumer& slow, const std::string& path, Report& report) {
-  if (slow.action != SlowConsumer::Action::pause || !report.mentions(path + ".after")) return;
-  report.warning(path + ".after", "has no effect with action: pause");
-}
-
-void validate_mode(const WebSocketRules& rules, const std::string& path, Report& report) {
-  using Compression = WebSocketRules::Compression;
-  const bool terminates = rules.mode == WebSocketRules::Mode::terminate;
-  if (!terminates && !rules.subprotocols.empty()) {
-    report.problem(path + ".subprotocols", "stands beside mode: forward, where the backend chooses; expected mode: terminate");
-  }
-  if (!terminates && rules.compression == Compression::offload) {
-    report.problem(path + ".compression", "is \"offload\" beside mode: forward; expected pass or off, or mode: terminate");
-  }
-  if (terminates && rules.compression == Compression::pass) {
-    report.problem(path + ".compression", "is \"pass\" beside mode: terminate; expected off or offload");
-  }
-  const bool passes = !terminates && rules.compression.value_or(Compression::pass) == Compression::pass;
-  if (rules.validate_utf8 && passes && !report.is_wrong(path + ".compression")) {
-    report.problem(path + ".validate_utf8", "cannot look into compressed messages; expected compression: off beside it, or mode: terminate");
-  }
-}
-
-// Most often an oversight: what is bounded by default is less than a gateway for WebSockets may want.
-void warn_when_endpoints_take_fewer(const Config& config, const Route& route, const std::string& path, Report& report) {
-  std::uint64_t taken = 0;
-  for (const Upstream& upstream : config.upstreams) {
-    if (!route.leads_to(upstream.name)) continue;
-    if (!upstream.circuit_breaker.max_connections) return;
-    taken += *upstream.circuit_breaker.max_connections * upstream.endpoints.size();
-  }
-  if (taken == 0 || !route.websocket.max_tunnels || *route.websocket.max_tunnels <= taken) return;
-  report.warning(path, "is over what the endpoints take, which is " + std::to_string(taken) +
-                           "; circuit_breaker.max_connections of the upstream bounds them");
-}
-
-void warn_when_one_client_may_take_all(const WebSocketRules& rules, const std::string& path, Report& report) {
-  if (!rules.max_tunnels || !rules.max_tunnels_per_client || *rules.max_tunnels_per_client < *rules.max_tunnels) return;
-  report.warning(path, "leaves nothing to other clients, max_tunnels is " + std::to_string(*rules.max_tunnels));
-}
-
 }  // namespace
 
 void validate_routes(const Config& config, Report& report) {
@@ -246,12 +183,7 @@ void validate_routes(const Config& config, Report& report) {
     if (route.respond) validate_respond(*route.respond, path + ".respond", report);
     validate_match(route.match, path + ".match", report);
     if (route.rewrite) validate_rewrite(route, path + ".rewrite", report);
-    if (!report.is_wrong(path + ".websocket.mode")) validate_mode(route.websocket, path + ".websocket", report);
-    validate_drain(route.websocket.drain, config.timeouts, path + ".websocket.drain", report);
-    if (route.websocket.ping) validate_ping(*route.websocket.ping, path + ".websocket.ping", report);
-    warn_when_nothing_follows(route.websocket.slow_consumer, path + ".websocket.slow_consumer", report);
-    warn_when_endpoints_take_fewer(config, route, path + ".websocket.max_tunnels", report);
-    warn_when_one_client_may_take_all(route.websocket, path + ".websocket.max_tunnels_per_client", report);
+    validate_websocket(config, route, path, report);
     for (std::size_t j = 0; j < route.match.listeners.size(); ++j) {
       validate_reference(route.match.listeners[j], listeners, "listener",
                          path + ".match.listeners[" + std::to_string(j) + "]", report);

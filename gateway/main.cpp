@@ -126,7 +126,7 @@ void add_proxy_options(CLI::App& command, Options& options) {
   command.add_option("--http", options.http, "Address for http and ws, or off")->capture_default_str();
   command.add_option("--https", options.https, "Address for https and wss (self-signed), or off")
       ->capture_default_str();
-  command.add_option("--admin", options.admin, "Address for /metrics, /status and what changes the gateway (reload, drain), or off")
+  command.add_option("--admin", options.admin, "Address for /metrics, /status, /sockets and what changes the gateway (reload, drain), or off")
       ->capture_default_str();
 }
 
@@ -144,9 +144,10 @@ void add_sockets_options(CLI::App& command, commands::SocketsOptions& options) {
   command.add_option("--older-than", options.older_than, "Those that are open for longer, e.g. 1h");
   command.add_option("--idle-for", options.idle_for, "Those without data for so long, e.g. 5m");
   command.add_option("--faster-than", options.faster_than, "Those with more messages a second lately, in either direction");
-  command.add_option("--limit", options.limit, "Show so many, the oldest (default 100, at most 10000)");
+  CLI::Option* limit = command.add_option("--limit", options.limit, "Show so many, the oldest (default 100, at most 10000)");
   command.add_flag("--json", options.json, "For programs");
   CLI::Option* close = command.add_flag("--close", options.close, "Close them politely; one by its ID, those that the filters name, or --all");
+  limit->excludes(close);
   command.add_option("--code", options.code, "Close code: 1000, 1001, 1008, 1012, 1013 or 3000 to 4999 (default 1001)")->needs(close);
   command.add_option("--reason", options.reason, "What the Close says besides, at most 123 bytes")->needs(close);
   command.add_option("--over", options.over, "Spread over so much time, e.g. 20s (default: at once)")->needs(close);
@@ -164,8 +165,8 @@ void add_tap_options(CLI::App& command, commands::TapOptions& options) {
   command.add_flag("--json", options.json, "For programs: one object a line");
   command.footer(
       "Shows the headers of frames, and what is in them only where the route has websocket.tap: payload. The gateway's log tells that\n"
-      "somebody looks. Where the gateway has an admin.token, set SLUICE_ADMIN_TOKEN to it. Exit codes: 1 there is no such ID, 3 cannot\n"
-      "reach the gateway, or it refuses.");
+      "somebody looks. Where the gateway has an admin.token, set SLUICE_ADMIN_TOKEN to it. Exit codes: 1 there is no such ID,\n"
+      "or --for is wrong, 3 cannot reach the gateway, or it refuses (websocket.tap: off, or somebody looks already).");
 }
 
 // 0: the output goes elsewhere.

@@ -36,12 +36,12 @@ class TapStream final : public admin::AnswerStream {
   TapStream(IoContext& context, std::shared_ptr<void> place, std::chrono::milliseconds time)
       : place_(std::move(place)),
         waking_(std::make_shared<Waking>(context)),
-        tap_(std::make_shared<TapQueue>([waking = waking_] { waking->wake(); })),
+        queue_(std::make_shared<TapQueue>([waking = waking_] { waking->wake(); })),
         time_(time),
         timer_(context) {}
-  ~TapStream() override { tap_->leave(); }
+  ~TapStream() override { queue_->leave(); }
 
-  const std::shared_ptr<TapQueue>& tap() const noexcept { return tap_; }
+  const std::shared_ptr<TapQueue>& queue() const noexcept { return queue_; }
   void begin(const SocketIdentity& identity, config::Tap shows) {
     text_ = admin::tap_begin_line(identity, shows);
     timer_.expires_after(time_);
@@ -55,7 +55,7 @@ class TapStream final : public admin::AnswerStream {
   std::chrono::milliseconds longest() const override { return time_; }
   bool take(std::string& text, std::function<void()> ready) override {
     text += std::exchange(text_, {});
-    const TapQueue::Taken taken = tap_->take();
+    const TapQueue::Taken taken = queue_->take();
     for (const websocket::TappedFrame& frame : taken.frames) text += admin::tap_frame_line(frame);
     if (taken.missed > 0) text += admin::tap_missed_line(taken.missed);
     if (taken.ended || *over_) {
@@ -69,7 +69,7 @@ class TapStream final : public admin::AnswerStream {
  private:
   const std::shared_ptr<void> place_;
   const std::shared_ptr<Waking> waking_;
-  const std::shared_ptr<TapQueue> tap_;
+  const std::shared_ptr<TapQueue> queue_;
   const std::chrono::milliseconds time_;
   Timer timer_;
   const std::shared_ptr<bool> over_ = std::make_shared<bool>(false);
@@ -122,12 +122,12 @@ void tap_socket(IoContext& context, const std::vector<std::unique_ptr<Worker>>& 
   if (!place) return done(refusal(503, "As many WebSockets as may be are looked at already (4); try again when one is over.\n"));
   const auto stream = std::make_shared<TapStream>(context, std::move(place), request.time);
   const auto found = std::make_shared<Found>();
-  const auto look = [id = request.filter.id, found, tap = stream->tap()](websocket::Tunnel& tunnel) {
+  const auto look = [id = request.filter.id, found, queue = stream->queue()](websocket::Tunnel& tunnel) {
     const websocket::SocketFacts facts = tunnel.facts(Clock::now());
     if (facts.identity->id() != id) return false;
     found->identity = facts.identity;
     found->shows = tunnel.may_show();
-    found->outcome = tunnel.begin_tap(tap);
+    found->outcome = tunnel.begin_tap(queue);
     return true;
   };
   visit_sockets(context, workers, look, [found, stream, time = request.time, done = std::move(done)](const admin::SocketList& list) {

@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "gateway/http1/parse_error.h"
+#include "gateway/proxy/make_tunnel_rules.h"
 #include "gateway/proxy/rebalance.h"
 #include "gateway/proxy/split.h"
-#include "gateway/proxy/tunnel_rules.h"
 #include "gateway/websocket/tunnel_walk.h"
 #include "metrics/log.h"
 #include "metrics/signals_blocked.h"
@@ -103,7 +103,7 @@ void Worker::take_over(NewConfig next) {
   for (std::size_t i = 0; i < config.routes.size(); ++i) {
     const config::Route& route = config.routes[i];
     proxy::RouteServices& added = generation->routes.emplace_back(services_.cells.route(route.name), next.route_counts[i]);
-    added.tunnel_rules = proxy::tunnel_rules(route.websocket, config.timeouts.drain);
+    added.tunnel_rules = proxy::make_tunnel_rules(route.websocket, config.timeouts.drain);
     add_sides(route, sides, added);
     for (const std::shared_ptr<upstream::Cluster>& cluster : generation->clusters) {
       const bool mirrored = route.mirror && route.mirror->upstream == cluster->settings().name;

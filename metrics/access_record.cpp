@@ -138,6 +138,7 @@ void add_tunnel(JsonObject& object, const TunnelRecord& tunnel) {
   add_direction(fields, "to_upstream", tunnel.to_upstream);
   if (tunnel.close_code != 0) fields.number("close_code", tunnel.close_code);
   fields.text("close_initiator", tunnel.close_initiator);
+  fields.text("close_reason", tunnel.close_reason);
   fields.text("violation", tunnel.violation);
   fields.text("violator", tunnel.violator);
 }
@@ -235,6 +236,7 @@ void append_tunnel(std::string& out, const AccessRecord& record) {
   append_field(out, "bytes_to_upstream", tunnel.to_upstream.bytes);
   if (tunnel.close_code != 0) append_field(out, "close_code", tunnel.close_code);
   append_field(out, "close_initiator", tunnel.close_initiator);
+  if (!tunnel.close_reason.empty()) append_field(out, "close_reason", tunnel.close_reason);
   if (tunnel.violation.empty()) return;
   append_field(out, "violation", tunnel.violation);
   append_field(out, "violator", tunnel.violator);

@@ -31,6 +31,7 @@ struct TunnelRecord {
   Direction to_client, to_upstream;
   unsigned close_code = 0;           // 0: no Close frame was seen
   std::string_view close_initiator;  // client, upstream or gateway
+  std::string_view close_reason;     // of the gateway's own Close
   std::string_view violation;        // the rule that a frame broke, the first one
   std::string_view violator;         // who sent it: client or upstream
 };

@@ -15,6 +15,8 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(Party::count_)> 
 constexpr std::array<std::string_view, static_cast<std::size_t>(Observed::count_)> kObserved = {
     "origins", "handshake_rate", "max_tunnels", "max_tunnels_per_client", "max_lifetime"};
 
+static_assert(!kResults.back().empty() && !kParties.back().empty() && !kObserved.back().empty(), "one for each");
+
 // Close codes with a cell of their own (RFC 6455, 7.4.1, and the registry kept since).
 constexpr unsigned kFirstCode = 1000;
 constexpr unsigned kLastCode = 1015;
@@ -60,9 +62,9 @@ WebSocketMetrics::Direction direction(Registry& registry, unsigned worker, std::
           registry.counter(worker, "sluice_websocket_messages_total",
                            "WebSocket messages carried, by route and direction.", labels),
           registry.counter(worker, "sluice_websocket_bytes_total",
-                           "Bytes carried through tunnels as on the wire, by route and direction.", labels),
+                           "Bytes that came through tunnels, as their sender put them on the wire, by route and direction.", labels),
           registry.histogram(worker, "sluice_websocket_message_bytes",
-                             "Sizes of WebSocket messages as on the wire, by route and direction.", kSizeBounds, labels),
+                             "Sizes of WebSocket messages as their sender put them on the wire (mode: terminate: inflated), by route and direction.", kSizeBounds, labels),
           control_frames(registry, worker, labels, "ping"),
           control_frames(registry, worker, labels, "pong"),
           control_frames(registry, worker, labels, "close"),
@@ -134,7 +136,7 @@ WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::str
     for (std::size_t rule = 1; rule < violations_[sender].size(); ++rule) {
       violations_[sender][rule] = &registry.counter(
           worker, "sluice_websocket_violations_total",
-          "Frames that broke a rule of the protocol or a limit of the route, by route, who sent them, and rule.",
+          "Times that a rule of the protocol or a limit of the route was broken, by route, who did it, and rule.",
           {{"route", std::string(route)},
            {"sender", std::string(kParties[sender])},
            {"rule", std::string(name_of(static_cast<Violation>(rule)))}});

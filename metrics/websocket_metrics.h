@@ -52,8 +52,8 @@ class WebSocketMetrics {
   struct Direction {             // {route,direction="to_client"|"to_upstream"}
     Counter& frames;             // sluice_websocket_frames_total : data and control
     Counter& messages;           // sluice_websocket_messages_total
-    Counter& bytes;              // sluice_websocket_bytes_total : on the wire
-    Histogram& message_bytes;    // sluice_websocket_message_bytes : payload on the wire
+    Counter& bytes;              // sluice_websocket_bytes_total : on the sender's wire
+    Histogram& message_bytes;    // sluice_websocket_message_bytes : payload on the sender's wire; of terminated tunnels inflated
     Counter& pings;              // sluice_websocket_control_frames_total{opcode}
     Counter& pongs;
     Counter& closes;

@@ -27,6 +27,7 @@ std::string_view name_of(Violation violation) noexcept {
       "message_rate",
       "slow_consumer",
   };
+  static_assert(!kNames.back().empty(), "one for each Violation");
   return kNames[static_cast<std::size_t>(violation)];
 }
 

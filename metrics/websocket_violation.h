@@ -7,6 +7,7 @@
 
 namespace sluice::metrics {
 
+// Each has a name in name_of(), a Close code in websocket::close_code_for() (1002 unless it says otherwise), and a row in docs/websocket.md.
 enum class Violation : std::uint8_t {
   none,
   // Of the protocol: Close 1002.
@@ -26,9 +27,9 @@ enum class Violation : std::uint8_t {
   // Of payloads: Close 1007.
   text_not_utf8,            // (8.1) where the gateway looks at it
   broken_deflate,           // no deflated data, or a message that ends within some (RFC 7692 7.2.2)
-  // Of the route's limits: Close 1009.
-  frame_too_big,
-  message_too_big,
+  // Of the route's limits. They are only counted with `observe`.
+  frame_too_big,    // Close 1009
+  message_too_big,  // Close 1009
   message_rate,   // Close 1008
   slow_consumer,  // a client that does not take what is sent to it: Close 1013
   count_,

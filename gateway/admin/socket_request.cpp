@@ -35,6 +35,9 @@ bool read_name(const std::string& text, std::optional<std::string>& result) {
   return !text.empty();
 }
 
+// A host and port alone would be an endpoint's name nowhere, and find nothing.
+bool looks_like_url(const std::string& text) { return text.find("://") != std::string::npos || text.starts_with("unix:"); }
+
 // Those that say no more than that the gateway lets go (as for websocket.drain.code), and 1008, policy.
 bool is_operators_code(std::uint64_t code) {
   return code == 1000 || code == 1001 || code == 1008 || code == 1012 || code == 1013 || (code >= 3000 && code <= 4999);
@@ -44,8 +47,8 @@ const std::vector<Parameter> kFilters = {
     {"route", "the name of a route", [](const std::string& text, SocketRequest& request) { return read_name(text, request.filter.route); }},
     {"client", "an IP address or a block such as 10.0.0.0/8",
      [](const std::string& text, SocketRequest& request) { return !config::parse_cidr(text, request.filter.client.emplace()); }},
-    {"endpoint", "the URL of an endpoint, as /status tells it",
-     [](const std::string& text, SocketRequest& request) { return read_name(text, request.filter.endpoint); }},
+    {"endpoint", "the URL of an endpoint as /status tells it, such as http://10.0.0.1:8000",
+     [](const std::string& text, SocketRequest& request) { return looks_like_url(text) && read_name(text, request.filter.endpoint); }},
     {"older_than", "a duration such as 1h",
      [](const std::string& text, SocketRequest& request) { return read_duration(text, request.filter.older_than); }},
     {"idle_for", "a duration such as 5m",

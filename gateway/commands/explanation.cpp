@@ -4,9 +4,9 @@
 #include <cstdio>
 
 #include "config/address.h"
-#include "config/origin.h"
 #include "config/value_text.h"
 #include "gateway/commands/trial_exchange.h"
+#include "gateway/commands/websocket_limits.h"
 #include "gateway/http/cookies.h"
 #include "gateway/http1/request_parser.h"
 #include "gateway/proxy/decide.h"
@@ -14,6 +14,7 @@
 #include "gateway/proxy/header_rules.h"
 #include "gateway/proxy/https_redirect.h"
 #include "gateway/proxy/local_answer.h"
+#include "gateway/proxy/termination.h"
 
 namespace sluice::commands {
 namespace {
@@ -25,14 +26,6 @@ std::string duration_or_off(const config::OptionalDuration& value) {
 }
 std::string size_or_off(const config::OptionalSize& value) {
   return value ? config::size_text(*value) : "off";
-}
-
-std::string count_or_off(const config::OptionalCount& value) { return value ? std::to_string(*value) : "off"; }
-
-std::string origins_text(const std::vector<config::AllowedOrigin>& origins) {
-  std::string text;
-  for (const config::AllowedOrigin& origin : origins) text += (text.empty() ? "" : ", ") + config::origin_text(origin);
-  return text.empty() ? "any" : text;
 }
 
 std::string balance_text(const config::Upstream& upstream) {
@@ -118,13 +111,8 @@ Pairs in_force(const config::Config& config, const RouteContext& route) {
   pairs.emplace_back(key(own.timeouts.response_head.has_value(), "", "timeouts.response_head"),
                      duration_or_off(route.response_head_timeout));
   if (route.websocket) {
-    const config::WebSocketRules& rules = own.websocket;
-    pairs.emplace_back("routes.websocket.idle_timeout", duration_or_off(rules.idle_timeout));
-    pairs.emplace_back("routes.websocket.max_tunnels", count_or_off(rules.max_tunnels));
-    pairs.emplace_back("routes.websocket.max_tunnels_per_client", count_or_off(rules.max_tunnels_per_client));
-    pairs.emplace_back("routes.websocket.handshake_rate",
-                       rules.handshake_rate ? config::rate_text(*rules.handshake_rate) : "off");
-    pairs.emplace_back("routes.websocket.origins", origins_text(rules.origins));
+    const Pairs limits = websocket_limits(own.websocket).in_force;
+    pairs.insert(pairs.end(), limits.begin(), limits.end());
   } else {
     pairs.emplace_back("timeouts.request_body_idle", duration_or_off(config.timeouts.request_body_idle));
     pairs.emplace_back(key(own.timeouts.response_body_idle.has_value(), "", "timeouts.response_body_idle"),
@@ -172,6 +160,12 @@ std::vector<Destination> destinations(const config::Config& config, const config
   return sides;
 }
 
+// As forward_upgrade() does. A key of the gateway's own is by chance: the client's stands for it here.
+void prepare_handshake(http::Headers& request, const config::WebSocketRules& rules) {
+  const std::string key(*request.find("Sec-WebSocket-Key"));
+  if (proxy::prepare_handshake(request, rules)) request.set("Sec-WebSocket-Key", key);
+}
+
 Forwarded forward(const config::Config& config, TrialExchange& exchange, const RouteContext& route) {
   Forwarded forwarded;
   forwarded.to = destinations(config, *route.route);
@@ -187,6 +181,7 @@ Forwarded forward(const config::Config& config, TrialExchange& exchange, const R
     }
   }
   prepare_request_headers(exchange, route);
+  if (route.websocket) prepare_handshake(exchange.request.headers, route.route->websocket);
   forwarded.request_line =
       std::string(exchange.request.method) + " " + upstream_target(exchange, route) + " HTTP/1.1";
   forwarded.fields = pairs_of(exchange.request.headers);
@@ -240,6 +235,10 @@ void explain_decision(const proxy::Snapshot& snapshot, TrialExchange& exchange, 
     explanation.request_rules = rules_of(route.route->request_headers, values);
     explanation.response_rules = rules_of(route.route->response_headers, values);
     explanation.in_force = in_force(snapshot.config, route);
+    if (route.websocket) explanation.observed = websocket_limits(route.route->websocket).observed;
+    if (route.observed_origin) {
+      explanation.notes.push_back("websocket.origins does not name this Origin, and observe lets it in all the same");
+    }
     explanation.forwarded = forward(snapshot.config, exchange, route);
   }
 }

@@ -68,6 +68,7 @@ struct Explanation {
   std::vector<std::string> request_rules;  // `set X-Client: 127.0.0.1`
   std::vector<std::string> response_rules;
   Pairs in_force;                 // key and value: limits and timeouts
+  Pairs observed;                 // the same of limits that websocket.observe has taken out of force
   std::vector<RouteLine> routes;  // empty: the routes are not asked
 };
 

@@ -85,6 +85,8 @@ std::string to_json(const Explanation& explanation) {
   json["response_rules"] = explanation.response_rules;
   json["in_force"] = Json::object();
   for (const auto& [key, value] : explanation.in_force) json["in_force"][key] = value;
+  json["observed"] = Json::object();
+  for (const auto& [key, value] : explanation.observed) json["observed"][key] = value;
   json["routes"] = routes_json(explanation.routes);
   json["notes"] = explanation.notes;
   // What is no UTF-8 is replaced rather than thrown about.

@@ -7,7 +7,7 @@ namespace sluice::commands {
 namespace {
 
 constexpr std::size_t kLabelWidth = 12;
-constexpr std::size_t kWidestColumn = 34;
+constexpr std::size_t kWidestColumn = 39;
 
 void line(std::string& out, const char* label, const std::string& text) {
   if (text.empty()) return;
@@ -98,6 +98,7 @@ std::string to_text(const Explanation& explanation) {
   lines(out, "Rules for the request's headers, applied already", explanation.request_rules);
   lines(out, "Rules for the response's headers", explanation.response_rules);
   table(out, "In force", explanation.in_force);
+  table(out, "Only observed, not in force", explanation.observed);
   append_routes(out, explanation.routes);
   lines(out, "Note", explanation.notes);
   return config::visible(out);  // what was asked for may hold anything

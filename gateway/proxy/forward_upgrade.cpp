@@ -20,14 +20,6 @@ Failure check_switch(const ClientExchange& exchange, const http::ResponseHead& r
   return {FailureCode::bad_upgrade, upstream::Retryable::no, std::string(websocket::name_of(error))};
 }
 
-// What goes to the backend of the client's handshake, whose fields are prepared.
-std::optional<Termination> prepare_handshake(ClientExchange& exchange, const config::WebSocketRules& rules) {
-  http::Headers& headers = exchange.request.headers;
-  if (rules.mode == config::WebSocketRules::Mode::terminate) return Termination(rules, headers);
-  if (rules.compression == config::WebSocketRules::Compression::off) headers.remove("Sec-WebSocket-Extensions");
-  return std::nullopt;
-}
-
 ErrorCode send_switch(ClientExchange& exchange, RouteContext& route, http::ResponseHead& response,
                       const std::optional<Termination>& termination) {
   if (termination) termination->answer(response.headers);
@@ -81,7 +73,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
   exchange.close_after();  // bytes that follow the head were meant for a tunnel, whatever is answered
   std::optional<TunnelPlace> place = admit_upgrade(exchange, route);
   if (!place) co_return nullptr;
-  const std::optional<Termination> termination = prepare_handshake(exchange, route.route->websocket);
+  const std::optional<Termination> termination = prepare_handshake(exchange.request.headers, route.route->websocket);
   HeldBody held(services.io);
   std::vector<std::size_t> tried;
   upstream::AttemptFacts facts;

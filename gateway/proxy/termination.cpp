@@ -38,4 +38,10 @@ void Termination::answer(http::Headers& response) const {
   if (deflate_) response.set(kExtensions, deflate_->answer());
 }
 
+std::optional<Termination> prepare_handshake(http::Headers& request, const config::WebSocketRules& rules) {
+  if (rules.mode == config::WebSocketRules::Mode::terminate) return Termination(rules, request);
+  if (rules.compression == config::WebSocketRules::Compression::off) request.remove(kExtensions);
+  return std::nullopt;
+}
+
 }  // namespace sluice::proxy

@@ -30,4 +30,8 @@ class Termination {
   std::optional<websocket::DeflateAgreement> deflate_;
 };
 
+// Makes of the client's handshake, a valid one whose fields are prepared, the one for the backend. Nothing: it stays the client's own
+// (mode: forward), but for what the route does not let through.
+std::optional<Termination> prepare_handshake(http::Headers& request, const config::WebSocketRules& rules);
+
 }  // namespace sluice::proxy

@@ -80,6 +80,7 @@ void TunnelLog::tunnel_ended(const websocket::TunnelSummary& summary) {
   record.tunnel.to_upstream = {summary.to_upstream.frames, summary.to_upstream.messages, summary.to_upstream.bytes};
   record.tunnel.close_code = summary.close_code;
   record.tunnel.close_initiator = name_of(summary.close_initiator);
+  record.tunnel.close_reason = summary.close_reason;
   if (summary.outlived && record.observed.empty()) record.observed = name_of(metrics::Observed::max_lifetime);
   if (summary.violation != metrics::Violation::none) {
     record.tunnel.violation = name_of(summary.violation);

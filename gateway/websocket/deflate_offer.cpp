@@ -39,9 +39,9 @@ class Offer {
 std::optional<DeflateAgreement> agree(std::string_view parameters) noexcept {
   Offer offer;
   while (!parameters.empty()) {
-    std::string_view value = cut(parameters, ';');
+    std::string_view value = take_until(parameters, ';');
     const bool has_value = value.find('=') != std::string_view::npos;
-    const std::string_view name = cut(value, '=');
+    const std::string_view name = take_until(value, '=');
     if (!offer.take(name, has_value ? std::optional(value) : std::nullopt)) return std::nullopt;
   }
   return offer.agreement;

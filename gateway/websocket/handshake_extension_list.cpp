@@ -12,7 +12,7 @@ std::string_view trim(std::string_view text) noexcept {
 
 }  // namespace
 
-std::string_view cut(std::string_view& rest, char separator) noexcept {
+std::string_view take_until(std::string_view& rest, char separator) noexcept {
   const std::size_t at = rest.find(separator);
   const std::string_view part = trim(rest.substr(0, at));
   rest = at == std::string_view::npos ? std::string_view{} : rest.substr(at + 1);

@@ -15,8 +15,8 @@ inline constexpr std::string_view kClientNoContextTakeover = "client_no_context_
 inline constexpr std::string_view kServerMaxWindowBits = "server_max_window_bits";
 inline constexpr std::string_view kClientMaxWindowBits = "client_max_window_bits";
 
-// Cuts the part up to `separator` off `rest`, without the blanks around it.
-std::string_view cut(std::string_view& rest, char separator) noexcept;
+// Takes the part up to `separator` off `rest`, without the blanks around it.
+std::string_view take_until(std::string_view& rest, char separator) noexcept;
 
 // The value of a parameter that says how large a window is: 8 to 15 without leading zeros, perhaps quoted (RFC 7692 7.1.2).
 std::optional<unsigned> window_bits(std::string_view value) noexcept;
@@ -28,7 +28,7 @@ void for_each_extension(const http::Headers& headers, Visitor visit) {
   for (const http::Field& field : headers) {
     if (!http::equals_ignore_case(field.name, kExtensionsField)) continue;
     http::for_each_list_member(field.value, [&](std::string_view member) {
-      const std::string_view name = cut(member, ';');
+      const std::string_view name = take_until(member, ';');
       visit(name, member);
     });
   }

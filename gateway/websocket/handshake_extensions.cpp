@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string_view>
 
+#include "gateway/websocket/frame.h"
 #include "gateway/websocket/handshake_extension_list.h"
 
 namespace sluice::websocket {
@@ -38,8 +39,8 @@ bool offers_client_max_window_bits(const http::Headers& request) noexcept {
   for_each_extension(request, [&](std::string_view name, std::string_view parameters) {
     if (name != kDeflate) return;
     while (!parameters.empty()) {
-      std::string_view parameter = cut(parameters, ';');
-      offered = offered || cut(parameter, '=') == kClientMaxWindowBits;
+      std::string_view parameter = take_until(parameters, ';');
+      offered = offered || take_until(parameter, '=') == kClientMaxWindowBits;
     }
   });
   return offered;
@@ -48,9 +49,9 @@ bool offers_client_max_window_bits(const http::Headers& request) noexcept {
 bool deflate_answer_is_valid(const http::Headers& request, std::string_view parameters) noexcept {
   std::array<bool, kDeflateParameters.size()> seen{};
   while (!parameters.empty()) {
-    std::string_view value = cut(parameters, ';');
+    std::string_view value = take_until(parameters, ';');
     const bool has_value = value.find('=') != std::string_view::npos;
-    const std::string_view name = cut(value, '=');
+    const std::string_view name = take_until(value, '=');
     const auto known =
         std::find_if(kDeflateParameters.begin(), kDeflateParameters.end(),
                      [&](const DeflateParameter& parameter) { return parameter.name == name; });
@@ -80,11 +81,10 @@ bool extensions_were_offered(const http::Headers& request, const http::Headers& 
 }
 
 ReservedBits reserved_bits_of(const http::Headers& response) noexcept {
-  constexpr std::uint8_t kRsv1 = 0x40;
   ReservedBits bits;
   for_each_extension(response, [&](std::string_view name, std::string_view) {
     if (name == kDeflate) {
-      bits.allowed |= kRsv1;
+      bits.allowed |= kDeflatedBit;
     } else {
       bits.any = true;
     }

@@ -170,9 +170,9 @@ std::optional<MaskKey> Transcoder::mask_onward(TranscoderOutput& out) const noex
   return rules_.from_client ? std::optional(out.keys.next()) : std::nullopt;
 }
 
-void Transcoder::rest() noexcept {
+void Transcoder::give_back_memory() noexcept {
   // A compressor that begins anew refers to nothing that was before. The other side's may, so the inflater's window stays.
-  if (can_rest()) deflater_.reset();
+  if (holds_spare_memory()) deflater_.reset();
 }
 
 }  // namespace sluice::websocket

@@ -64,8 +64,8 @@ class Transcoder {
   // With `observe`: what would have been a violation since it was asked last.
   Violation take_observed() noexcept { return std::exchange(observed_, Violation::none); }
   // After a long quiet: gives back what can be had again. The other side does not notice.
-  bool can_rest() const noexcept { return deflater_ && !in_message_; }
-  void rest() noexcept;
+  bool holds_spare_memory() const noexcept { return deflater_ && !in_message_; }
+  void give_back_memory() noexcept;
 
  private:
   // Messages below this size go as they are: what is saved is less than what each packet costs anyway.

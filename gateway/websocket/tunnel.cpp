@@ -61,14 +61,14 @@ std::mt19937& Tunnel::random_numbers() {
 
 void Tunnel::cut() { finish(); }
 
-TapOutcome Tunnel::begin_tap(std::shared_ptr<TapQueue> tap) {
+TapOutcome Tunnel::begin_tap(std::shared_ptr<TapQueue> queue) {
   if (done_) return TapOutcome::ended;
   if (rules().tap == config::Tap::off) return TapOutcome::off;
   if (tap_ && !tap_->left()) return TapOutcome::taken;
   const auto left = [](const Direction& direction) { return direction.translation ? 0 : direction.walker.passing_left(); };
   const bool deflates = opening_.terminated && opening_.terminated->deflate;
   const ReservedBits bits = deflates ? ReservedBits{kDeflatedBit, false} : opening_.reserved_bits;
-  tap_ = std::make_unique<TunnelTap>(std::move(tap), rules().tap, bits, TunnelTap::Left{left(to_client_), left(to_upstream_)});
+  tap_ = std::make_unique<TunnelTap>(std::move(queue), rules().tap, bits, TunnelTap::Left{left(to_client_), left(to_upstream_)});
   return TapOutcome::begun;
 }
 
@@ -94,6 +94,7 @@ void Tunnel::finish() {
   summary.to_upstream = totals_of(to_upstream_.walker.counts(), to_upstream_.bytes - to_upstream_.put_back);
   summary.close_code = first_close_code_;
   summary.close_initiator = first_closer_;
+  if (first_closer_ == Party::gateway) summary.close_reason = close_reason_;
   summary.violation = violation_;
   summary.violator = violator_;
   summary.outlived = outlived_;

@@ -33,6 +33,7 @@ struct TunnelSummary {
   DirectionTotals to_client, to_upstream;
   unsigned close_code = 0;  // of the first Close; 0: none was seen
   Party close_initiator = Party::gateway;  // who said Close first, or without one went first
+  std::string close_reason;                // of the gateway's own Close, if that was the first
   Violation violation = Violation::none;   // the first one, also of a limit that is only observed
   Party violator = Party::client;          // who did it
   bool outlived = false;                   // max_lifetime, which was only observed
@@ -69,24 +70,25 @@ class Tunnel {
 
   // Begins to carry. Called once by the set, which then owns it.
   void start(TunnelSet& owner);
-  // Ends it politely: a Close on a frame boundary to each side that has not had one, then waits for the peers' Closes for
-  // at most `grace`.
-  void close(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace);
-  // Closes it with rules.leave_code, or what a drain says, at a moment by chance within rules.leave_within and `most`: many
-  // that leave together are spread.
+  // Five ways to end it from outside, from the gentlest to the rudest. Those that plan it close it at a moment by chance, so that many
+  // that are told together are spread.
+  //
+  // Plans to close it with rules.leave_code, or what the set's farewell says, within rules.leave_within and `most`: its route or its
+  // endpoint is gone, or the gateway drains.
   void leave(std::chrono::milliseconds most = std::chrono::milliseconds::max());
-  // The same for a tunnel that is to come back to another endpoint, with a time of its own; stay() calls it off. False: it
-  // leaves anyway; there was nothing to call off.
+  // Plans the same within `within`, so that its client comes back to another endpoint; stay() calls that off. False: it leaves anyway;
+  // there was nothing to call off.
   bool move(std::chrono::milliseconds within);
   bool stay();
-  // The same at an operator's word, whatever it had planned: at a moment by chance within `within`, or sooner. False: it is closing
-  // already.
+  // Plans to close it with the operator's words within `within`, or sooner if it was to leave sooner. False: it is closing already.
   bool dismiss(std::shared_ptr<const Dismissal> dismissal, std::chrono::milliseconds within);
-  // From now on `tap` gets the frames that pass, until somebody leaves it or the tunnel ends. One at a time.
-  TapOutcome begin_tap(std::shared_ptr<TapQueue> tap);
-  config::Tap may_show() const noexcept { return rules().tap; }
-  // Ends it at once.
+  // Closes it now: a Close on a frame boundary to each side that has not had one, then waits for the peers' Closes for at most `grace`.
+  void close(std::uint16_t code, std::string_view reason, std::chrono::milliseconds grace);
+  // Ends it now, without a Close.
   void cut();
+  // From now on `queue` gets the frames that pass, until somebody leaves it or the tunnel ends. One at a time.
+  TapOutcome begin_tap(std::shared_ptr<TapQueue> queue);
+  config::Tap may_show() const noexcept { return rules().tap; }
 
   // Which route and endpoint it belongs to: to be compared, not looked into.
   const metrics::WebSocketMetrics* route() const noexcept { return &metrics_; }
@@ -156,7 +158,7 @@ class Tunnel {
   std::size_t translate(Direction& direction, std::string_view bytes);
   void answer_pings(Direction& direction, std::string_view pongs, std::string_view last);
   void put_due_pong(Direction& direction);
-  void rest();
+  void give_back_memory();
 
   // tunnel_inspect.cpp: text that passes as it is.
   std::string_view inspect(Direction& direction, std::string_view bytes);  // what of it may pass
@@ -199,7 +201,7 @@ class Tunnel {
   std::optional<std::chrono::milliseconds> quiet_limit() const noexcept;
   Clock::time_point quiet_ends() const noexcept;
   Clock::time_point lifetime_ends() const noexcept;
-  Clock::time_point rests() const noexcept;
+  Clock::time_point gives_back_memory_at() const noexcept;
   void choose_departure(std::chrono::milliseconds within);
 
   // tunnel_alive.cpp: whether both sides are still there.

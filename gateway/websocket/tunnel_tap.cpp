@@ -4,7 +4,7 @@
 
 namespace sluice::websocket {
 
-void PassingFrames::pass(std::string_view bytes, TapQueue& tap) {
+void PassingFrames::pass(std::string_view bytes, TapQueue& queue) {
   while (!bytes.empty()) {
     std::size_t taken = 0;
     if (left_ == 0) {
@@ -18,7 +18,7 @@ void PassingFrames::pass(std::string_view bytes, TapQueue& tap) {
     const bool told = !shows_payload_ || left_ == 0 || (frame_.payload && frame_.payload->size() == TapQueue::kMostPayload);
     if (!pending_ || !told) continue;
     pending_ = false;
-    tap.put(frame_);
+    queue.put(frame_);
     frame_.payload.reset();
   }
 }
@@ -51,8 +51,8 @@ void PassingFrames::take_payload(std::string_view bytes) {
   }
 }
 
-TunnelTap::TunnelTap(std::shared_ptr<TapQueue> tap, config::Tap shows, const ReservedBits& reserved_bits, Left left)
-    : tap_(std::move(tap)),
+TunnelTap::TunnelTap(std::shared_ptr<TapQueue> queue, config::Tap shows, const ReservedBits& reserved_bits, Left left)
+    : queue_(std::move(queue)),
       to_client_(metrics::Party::upstream, left.to_client, shows == config::Tap::payload, (reserved_bits.allowed & kDeflatedBit) != 0),
       to_upstream_(metrics::Party::client, left.to_upstream, shows == config::Tap::payload, (reserved_bits.allowed & kDeflatedBit) != 0) {}
 

@@ -19,8 +19,8 @@ class PassingFrames {
     frame_.sender = sender;
   }
 
-  // Each frame goes to `tap` when its header, or as much of its payload as is shown, has passed.
-  void pass(std::string_view bytes, TapQueue& tap);
+  // Each frame goes to `queue` when its header, or as much of its payload as is shown, has passed.
+  void pass(std::string_view bytes, TapQueue& queue);
 
  private:
   std::size_t take_header(std::string_view bytes);
@@ -41,16 +41,16 @@ class TunnelTap {
   struct Left {
     std::uint64_t to_client, to_upstream;
   };
-  TunnelTap(std::shared_ptr<TapQueue> tap, config::Tap shows, const ReservedBits& reserved_bits, Left left);
-  ~TunnelTap() { tap_->end(); }
+  TunnelTap(std::shared_ptr<TapQueue> queue, config::Tap shows, const ReservedBits& reserved_bits, Left left);
+  ~TunnelTap() { queue_->end(); }
   TunnelTap(const TunnelTap&) = delete;
   TunnelTap& operator=(const TunnelTap&) = delete;
 
-  void pass(metrics::Party sender, std::string_view bytes) { (sender == metrics::Party::client ? to_upstream_ : to_client_).pass(bytes, *tap_); }
-  bool left() const noexcept { return tap_->left(); }
+  void pass(metrics::Party sender, std::string_view bytes) { (sender == metrics::Party::client ? to_upstream_ : to_client_).pass(bytes, *queue_); }
+  bool left() const noexcept { return queue_->left(); }
 
  private:
-  std::shared_ptr<TapQueue> tap_;
+  std::shared_ptr<TapQueue> queue_;
   PassingFrames to_client_, to_upstream_;
 };
 

@@ -27,7 +27,8 @@ Clock::time_point Tunnel::lifetime_ends() const noexcept {
 // Wakes up for what comes first.
 void Tunnel::watch() {
   if (closing_) return;  // only the grace time is left
-  const Clock::time_point next = std::min({leaves_at_, lifetime_ends(), quiet_ends(), slow_at_, delayed_till_, rests(), to_client_.alive.due(), to_upstream_.alive.due()});
+  const Clock::time_point next = std::min({leaves_at_, lifetime_ends(), quiet_ends(), slow_at_, delayed_till_, gives_back_memory_at(),
+                                           to_client_.alive.due(), to_upstream_.alive.due()});
   if (next == kNever) return deadline_.clear();
   deadline_.set_after(std::max(std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()), std::chrono::milliseconds(0)));
 }
@@ -81,7 +82,7 @@ void Tunnel::on_time() {
   if (end_in_time(now)) return;
   if (!still_there(to_client_, now) || !still_there(to_upstream_, now)) return;
   if (slow_at_ <= now) client_is_slow();
-  if (rests() <= now) rest();
+  if (gives_back_memory_at() <= now) give_back_memory();
   if (!done_ && !closing_ && delayed_till_ <= now) {
     delayed_till_ = kNever;
     pump(to_upstream_);

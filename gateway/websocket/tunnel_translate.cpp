@@ -6,7 +6,7 @@
 namespace sluice::websocket {
 namespace {
 
-constexpr std::chrono::seconds kRestAfter{30};
+constexpr std::chrono::seconds kGivesBackAfter{30};
 
 // Deflated data may be a little longer than what it stands for: the transcoder counts that.
 std::uint64_t wire_limit(std::uint64_t inflated) noexcept {
@@ -34,21 +34,21 @@ void Tunnel::terminate(const Terminated& terminated) {
 }
 
 // Once no data has come for a while, what compresses them is given back.
-Clock::time_point Tunnel::rests() const noexcept {
-  const auto can_rest = [](const Direction& direction) { return direction.translation && direction.translation->transcoder.can_rest(); };
-  return can_rest(to_upstream_) || can_rest(to_client_) ? last_data_ + kRestAfter : kNever;
+Clock::time_point Tunnel::gives_back_memory_at() const noexcept {
+  const auto has_some = [](const Direction& direction) { return direction.translation && direction.translation->transcoder.holds_spare_memory(); };
+  return has_some(to_upstream_) || has_some(to_client_) ? last_data_ + kGivesBackAfter : kNever;
 }
 
-void Tunnel::rest() {
-  to_upstream_.translation->transcoder.rest();
-  to_client_.translation->transcoder.rest();
+void Tunnel::give_back_memory() {
+  to_upstream_.translation->transcoder.give_back_memory();
+  to_client_.translation->transcoder.give_back_memory();
 }
 
 std::size_t Tunnel::translate(Direction& direction, std::string_view bytes) {
   Translation& translation = *direction.translation;
   TranscoderOutput& out = owner_->transcoder_output();
   out.clear();
-  const bool rested = !translation.transcoder.can_rest();
+  const bool had_none = !translation.transcoder.holds_spare_memory();
   const Transcoder::Step step = translation.transcoder.transcode(bytes, out);
   if (!out.onward.bytes().empty()) {
     const ErrorCode error = direction.to->write({out.onward.bytes()});
@@ -60,7 +60,7 @@ std::size_t Tunnel::translate(Direction& direction, std::string_view bytes) {
   }
   if (!out.pongs.bytes().empty()) answer_pings(direction, out.pongs.bytes(), out.last_pong);
   if (done_) return bytes.size();
-  if (rested && translation.transcoder.can_rest() && !closing_) watch();
+  if (had_none && translation.transcoder.holds_spare_memory() && !closing_) watch();
   if (const Violation seen = translation.transcoder.take_observed(); seen != Violation::none) note_violation(direction.sender, seen);
   if (step.taken < bytes.size()) {
     direction.walker = translation.before;

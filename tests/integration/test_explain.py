@@ -158,6 +158,44 @@ def test_limits_and_timeouts_in_force(two_listeners):
     assert other["timeouts.response_head"] == "1m" and "routes.timeouts.response_head" not in other
 
 
+def websocket_explained(folder, rules, *headers):
+    file = folder / "sluice.yaml"
+    file.write_text(to_yaml(config_for("http://127.0.0.1:1", route={"websocket": rules})) + "\n")
+    return explain(file, "GET", "http://a.example/", "--listener", "web", *flags([*HANDSHAKE, *headers]))
+
+
+def test_every_limit_of_a_websocket_is_told(tmp_path):
+    told = websocket_explained(tmp_path, {"message_rate": {"rate": "5/s", "burst": 9, "action": "delay"}, "max_lifetime": "2h",
+                                          "slow_consumer": {"action": "close", "after": "3s"}, "ping": {"to": "both"},
+                                          "compression": "off", "validate_utf8": True, "max_frame_size": "1MiB"})
+    limits = {key.removeprefix("routes.websocket."): value for key, value in told["in_force"].items()}
+    assert limits.items() >= {
+        "mode": "forward, compression off, text is checked", "message_rate": "5/s, burst 9, delay", "max_lifetime": "2h",
+        "slow_consumer": "close, buffer 64KiB, after 3s", "ping": "both, interval 30s, timeout 10s", "max_frame_size": "1MiB",
+        "max_message_size": "64MiB", "idle_timeout": "1h", "max_tunnels": "off", "origins": "any"}.items()
+    assert told["observed"] == {}
+
+
+def test_what_is_only_observed_is_not_called_in_force(tmp_path):
+    told = websocket_explained(tmp_path, {"observe": True, "origins": ["same"], "max_message_size": "1KiB"}, ("Origin", "https://other.example"))
+    assert told["observed"]["routes.websocket.origins"] == "same" and told["observed"]["routes.websocket.max_message_size"] == "1KiB"
+    assert not {"routes.websocket.origins", "routes.websocket.max_message_size"} & told["in_force"].keys()
+    assert "routes.websocket.idle_timeout" in told["in_force"] and "forwarded" in told
+    assert told["notes"] == ["websocket.origins does not name this Origin, and observe lets it in all the same"]
+
+
+@pytest.mark.parametrize("rules,protocol,extensions", [
+    ({}, "x, chat.v1, chat.v2", "permessage-deflate"),
+    ({"compression": "off"}, "x, chat.v1, chat.v2", None),
+    ({"mode": "terminate", "compression": "offload", "subprotocols": ["chat.v2", "chat.v1"]}, "chat.v1", None),
+])
+def test_the_handshake_for_the_backend_is_told_as_it_goes(tmp_path, rules, protocol, extensions):
+    offered = [("Sec-WebSocket-Protocol", "x, chat.v1, chat.v2"), ("Sec-WebSocket-Extensions", "permessage-deflate")]
+    fields = dict(explained_fields(websocket_explained(tmp_path, rules, *offered)["forwarded"]))
+    assert fields["Sec-WebSocket-Protocol"] == protocol
+    assert fields.get("Sec-WebSocket-Extensions") == extensions
+
+
 @pytest.mark.parametrize("url,arguments,listener", [
     ("http://a.example:8080/", [], "web"),
     ("http://a.example/", [], "redirecting"),

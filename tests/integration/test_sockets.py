@@ -212,6 +212,7 @@ def test_one_is_closed_by_its_id(lab):
     clients[1].expect_closed()
     line = gateway.wait_log(event="tunnel_close")
     assert (line["socket"], line["tunnel"]["close_code"], line["tunnel"]["close_initiator"]) == (by_target["/1"], 1008, "gateway")
+    assert line["tunnel"]["close_reason"] == "too loud!"
     assert sorted(ids(gateway)) == sorted([by_target["/0"], by_target["/2"]])
     wait_until(lambda: "1 WebSocket told to close with 1008" in gateway.stderr(), "the line in the log")
     clients[0].expect_silence(0.1)

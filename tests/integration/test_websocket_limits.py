@@ -10,7 +10,8 @@ from support.binary import is_sanitized
 from support.gateway import run_sluice
 from support.raw_backend import echo_websocket, keep_frames
 from support.waiting import wait_until
-from support.websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, assert_carries, close_payload, frame_bytes, open_websocket
+from support.websocket import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, assert_carries, close_payload, frame_bytes, masked,
+                               open_websocket, violations)
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "deploy/examples/held_sockets.yaml"
 
@@ -23,12 +24,9 @@ def tunnel(lab, script=echo_websocket, rules=None, **options):
     return backend, gateway, client
 
 
-def masked(*arguments, **options):
-    return frame_bytes(*arguments, mask=True, **options)
-
-
 def example():
-    return yaml.safe_load(EXAMPLE.read_text())
+    # For PyYAML, which reads YAML 1.1, off is a way to say false.
+    return yaml.safe_load(EXAMPLE.read_text().replace(": off", ': "off"'))
 
 
 def route_of_example(name):
@@ -57,10 +55,6 @@ def expect_close(client, code, timeout=10):
     return frame
 
 
-def violations(gateway, rule, route="all"):
-    return gateway.metric("sluice_websocket_violations_total", route=route, sender="client", rule=rule)
-
-
 def test_too_many_messages_end_with_1008_and_the_answers_to_the_others(lab):
     _, gateway, client = tunnel(lab, rules=route_of_example("chat"))
     client.send(b"".join(masked(TEXT, b"%d" % i) for i in range(30)))
@@ -70,7 +64,7 @@ def test_too_many_messages_end_with_1008_and_the_answers_to_the_others(lab):
     client.close()
     line = gateway.wait_log(event="tunnel_close")["tunnel"]
     assert (line["violation"], line["violator"], line["close_code"]) == ("message_rate", "client", 1008)
-    assert violations(gateway, "message_rate") == 1
+    assert violations(gateway, "client", "message_rate") == 1
 
 
 @pytest.mark.parametrize("opcode", [PING, PONG], ids=["pings", "pongs"])
@@ -90,7 +84,7 @@ def test_or_the_client_has_to_wait(lab):
     for i in range(25):
         assert client.read_frame().payload == b"%d" % i
     assert time.monotonic() - begin >= (20 - 2) / 50 * 0.95  # the clock ticks each 20 ms
-    assert violations(gateway, "message_rate") == 0
+    assert violations(gateway, "client", "message_rate") == 0
 
 
 def test_a_flood_that_has_to_wait_costs_no_memory(lab):
@@ -112,6 +106,7 @@ def test_a_client_that_says_nothing_is_gone_and_its_backend_told(lab):
     line = gateway.wait_log(event="tunnel_close")
     assert line["failure"] == "the peer gave no sign of life after a Ping"
     assert (line["tunnel"]["close_code"], line["tunnel"]["close_initiator"]) == (1011, "gateway")
+    assert line["tunnel"]["close_reason"] == "client: no answer to a Ping", "which of the two it was"
     assert [client.read_frame().opcode for _ in range(2)] == [PING, CLOSE]
 
 
@@ -152,6 +147,7 @@ def test_a_tunnel_lives_no_longer_than_it_may(lab):
     _, gateway, client = tunnel(lab, backend, rules={"max_lifetime": "300ms"})
     assert expect_close(client, 1001).payload[2:] == b"max_lifetime"
     assert backend.wait_close() == 1001
+    assert gateway.wait_log(event="tunnel_close")["tunnel"]["close_reason"] == "max_lifetime"
     gateway.wait_metric("sluice_websocket_tunnels_open", 0, route="all")
 
 
@@ -204,7 +200,7 @@ def test_a_slow_client_misses_whole_messages_and_gets_all_again_when_it_is_back(
 def test_a_slow_client_gets_1013(lab):
     flood = Flood()
     gateway, client = slow_tunnel(lab, flood, {"slow_consumer": {"action": "close", "after": "200ms", "buffer": "128KiB"}})
-    wait_until(lambda: violations(gateway, "slow_consumer") == 1, "the violation", timeout=20)
+    wait_until(lambda: violations(gateway, "client", "slow_consumer") == 1, "the violation", timeout=20)
     flood.stop = True
     expect_close(client, 1013)
     client.close()
@@ -215,7 +211,7 @@ def test_a_slow_client_gets_1013(lab):
 def test_a_slow_client_that_never_reads_is_cut_after_a_grace_time(lab):
     flood = Flood()
     gateway, _ = slow_tunnel(lab, flood, {"slow_consumer": {"action": "close", "after": "100ms"}})
-    wait_until(lambda: violations(gateway, "slow_consumer") == 1, "the violation", timeout=20)
+    wait_until(lambda: violations(gateway, "client", "slow_consumer") == 1, "the violation", timeout=20)
     gateway.wait_metric("sluice_websocket_tunnels_open", 0, route="all", timeout=15)
     flood.stop = True
 
@@ -236,10 +232,10 @@ def test_observing_counts_and_lets_pass(lab):
     for i in range(10):
         client.send_frame(TEXT, b"%d" % i)
         assert client.read_frame().payload == b"%d" % i
-    assert violations(gateway, "message_rate") == 8
+    assert violations(gateway, "client", "message_rate") == 8
     client.send_frame(BINARY, bytes((1 << 20) + 1))
     assert len(client.read_frame().payload) == (1 << 20) + 1
-    assert violations(gateway, "message_too_big") == 1
+    assert violations(gateway, "client", "message_too_big") == 1
     client.send_frame(CLOSE, close_payload(1000))
     assert client.read_frame().close_code == 1000
     client.close()

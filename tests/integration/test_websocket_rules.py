@@ -5,7 +5,8 @@ import pytest
 
 from support.raw_backend import echo_websocket, keep_frames
 from support.waiting import wait_until
-from support.websocket import BINARY, CLOSE, CONTINUATION, PING, TEXT, assert_carries, close_payload, frame_bytes, open_websocket
+from support.websocket import (BINARY, CLOSE, CONTINUATION, PING, TEXT, assert_carries, close_payload, frame_bytes, masked, open_websocket,
+                               violations)
 
 MIB = 1024 * 1024
 
@@ -16,14 +17,6 @@ def tunnel(lab, script=echo_websocket, extra=(), **rules):
     client = lab.client(gateway)
     open_websocket(client, extra=extra)
     return backend, gateway, client
-
-
-def masked(*arguments, **options):
-    return frame_bytes(*arguments, mask=True, **options)
-
-
-def violations(gateway, sender, rule):
-    return gateway.metric("sluice_websocket_violations_total", route="all", sender=sender, rule=rule)
 
 
 CLIENTS_FAULTS = {

@@ -26,7 +26,7 @@ from support.binary import is_sanitized
 from support.raw_backend import echo_websocket, keep_frames
 from support.waiting import seconds, wait_until
 from support.websocket import (BINARY, CLOSE, CONTINUATION, KEY, PING, PONG, TEXT, assert_carries, close_payload,
-                               frame_bytes, open_websocket, upgrade_bytes)
+                               masked, open_websocket, upgrade_bytes, violations)
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "deploy/examples/offload.yaml"
 MIB = 1024 * 1024
@@ -57,10 +57,6 @@ def tunnel(lab, script=echo_websocket, extra=(DEFLATE,), **rules):
     return backend, gateway, client, response
 
 
-def masked(*arguments, **options):
-    return frame_bytes(*arguments, mask=True, **options)
-
-
 def deflated(data, bits=15):
     packer = zlib.compressobj(9, zlib.DEFLATED, -bits)
     return (packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
@@ -68,10 +64,6 @@ def deflated(data, bits=15):
 
 def inflated(data):
     return zlib.decompressobj(-15).decompress(data + b"\0\0\xff\xff")
-
-
-def violations(gateway, sender, rule):
-    return gateway.metric("sluice_websocket_violations_total", route="all", sender=sender, rule=rule)
 
 
 def assert_ended(gateway, **expected):

@@ -33,6 +33,11 @@ def frame_bytes(opcode, payload=b"", fin=True, mask=False, rsv=0):
     return head + key + apply_mask(payload, key)
 
 
+def masked(*arguments, **options):
+    """As frame_bytes, of a client."""
+    return frame_bytes(*arguments, mask=True, **options)
+
+
 def apply_mask(payload, key):
     size = len(payload)
     pattern = (key * (size // 4 + 1))[:size]
@@ -106,3 +111,8 @@ def assert_carries(client):
     """Of a client whose WebSocket leads to an echo."""
     client.send_frame(TEXT, b"still here?")
     assert client.read_frame().payload == b"still here?"
+
+
+def violations(gateway, sender, rule, route="all"):
+    """How often `sender` has broken `rule`, as the gateway counts."""
+    return gateway.metric("sluice_websocket_violations_total", route=route, sender=sender, rule=rule)

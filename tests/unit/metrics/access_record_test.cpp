@@ -70,6 +70,7 @@ AccessRecord closed_tunnel() {
   record.tunnel.to_upstream = {20, 19, 1600};
   record.tunnel.close_code = 1001;
   record.tunnel.close_initiator = "gateway";
+  record.tunnel.close_reason = "idle timeout";
   return record;
 }
 
@@ -100,7 +101,8 @@ TEST(AccessRecordJson, TellsHowATunnelWent) {
   EXPECT_EQ(json["socket"], "5c");
   EXPECT_EQ(json["tunnel"], nlohmann::json::parse(R"({"duration_ms": 61500,
     "to_client": {"frames": 10, "messages": 9, "bytes": 800},
-    "to_upstream": {"frames": 20, "messages": 19, "bytes": 1600}, "close_code": 1001, "close_initiator": "gateway"})"));
+    "to_upstream": {"frames": 20, "messages": 19, "bytes": 1600}, "close_code": 1001, "close_initiator": "gateway",
+    "close_reason": "idle timeout"})"));
   AccessRecord opened = closed_tunnel();
   opened.event = AccessEvent::tunnel_open;
   const auto open = nlohmann::json::parse(json_of(opened));
@@ -139,7 +141,7 @@ TEST(AccessRecordCombined, AppendsFieldsForTunnels) {
       HasSubstr("\"curl/7.88\" event=tunnel_close request_id=0f socket=5c route=chat upstream=app "
                 "endpoint=127.0.0.1:8000 duration_ms=61500 frames_to_client=10 messages_to_client=9 "
                 "bytes_to_client=800 frames_to_upstream=20 messages_to_upstream=19 bytes_to_upstream=1600 "
-                "close_code=1001 close_initiator=gateway"));
+                "close_code=1001 close_initiator=gateway close_reason=idle\\x20timeout"));
   AccessRecord opened = closed_tunnel();
   opened.event = AccessEvent::tunnel_open;
   EXPECT_TRUE(combined_of(opened).ends_with(" endpoint=127.0.0.1:8000"));

@@ -40,6 +40,7 @@ TEST(SocketRequest, WhatIsWrongIsTold) {
            Wrong{"?route=", "route is \"\"; expected the name of a route"},
            Wrong{"?client=localhost", "client is \"localhost\"; expected an IP address or a block"},
            Wrong{"?client=10.0.0.0/33", "expected an IP address or a block"},
+           Wrong{"?endpoint=10.0.0.1:8000", "endpoint is \"10.0.0.1:8000\"; expected the URL of an endpoint"},
            Wrong{"?older_than=1", "older_than is \"1\"; expected a duration such as 1h"},
            Wrong{"?idle_for=off", "expected a duration"},
            Wrong{"?faster_than=-1", "expected a number of messages a second"},

@@ -290,7 +290,7 @@ TEST(Transcoder, LeavesSmallMessagesAsTheyAre) {
   line.feed(encode({.opcode = Opcode::text, .payload = std::string(128, 'a')}));
   EXPECT_EQ(decode(line.onward, false, true).at(1).reserved, kRsv1);
   EXPECT_GT(memory.value(), 0);
-  line.transcoder().rest();
+  line.transcoder().give_back_memory();
   EXPECT_EQ(memory.value(), 0);
   line.feed(encode({.opcode = Opcode::text, .payload = std::string(128, 'a')}));
   PeerInflater peer(12);
@@ -302,7 +302,7 @@ TEST(Transcoder, KeepsTheDeflaterWithinAMessage) {
   metrics::Gauge memory;
   Line line({.deflate = DeflateAgreement{}, .memory = &memory});
   line.feed(encode({.opcode = Opcode::binary, .payload = std::string(5000, 'a'), .fin = false}));
-  line.transcoder().rest();
+  line.transcoder().give_back_memory();
   EXPECT_GT(memory.value(), 0);
 }
 

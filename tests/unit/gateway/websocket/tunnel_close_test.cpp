@@ -32,6 +32,7 @@ TEST_F(TunnelTest, CloseGoesToBothSidesAndWaitsForBothAnswers) {
   EXPECT_TRUE(upstream_.ended());
   EXPECT_EQ(ending_.summary.close_code, 1001u);
   EXPECT_EQ(ending_.summary.close_initiator, Party::gateway);
+  EXPECT_EQ(ending_.summary.close_reason, "bye");
 }
 
 TEST_F(TunnelTest, AnEndInsteadOfAnAnswerWillDo) {
@@ -170,7 +171,7 @@ TEST_F(TunnelTest, WhoHasSaidCloseGetsOursAsTheAnswer) {
   client_.send(client_close(1000));
   harness_.settle();
   EXPECT_EQ(upstream_.receive(), client_close(1000));
-  tunnel_->close(1001, "", 5s);
+  tunnel_->close(1001, "bye", 5s);
   EXPECT_TRUE(read_close(client_.receive()));
   EXPECT_EQ(upstream_.receive(), "") << "it has had one";
   upstream_.send(upstream_close(1000));
@@ -181,6 +182,7 @@ TEST_F(TunnelTest, WhoHasSaidCloseGetsOursAsTheAnswer) {
   ASSERT_TRUE(wait_ended(1s));
   EXPECT_EQ(ending_.summary.close_code, 1000u);
   EXPECT_EQ(ending_.summary.close_initiator, Party::client);
+  EXPECT_EQ(ending_.summary.close_reason, "") << "the gateway's own was not the first";
 }
 
 TEST_F(TunnelTest, WithoutAnswersTheGraceTimeEndsIt) {

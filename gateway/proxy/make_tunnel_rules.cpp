@@ -1,4 +1,4 @@
-#include "gateway/proxy/tunnel_rules.h"
+#include "gateway/proxy/make_tunnel_rules.h"
 
 #include "gateway/websocket/tunnel_set.h"
 #include "tls/deadline.h"
@@ -32,7 +32,7 @@ websocket::SlowConsumerRule slow_consumer_rule(const config::SlowConsumer& wante
 
 }  // namespace
 
-std::shared_ptr<const websocket::TunnelRules> tunnel_rules(const config::WebSocketRules& rules, config::Duration drain) {
+std::shared_ptr<const websocket::TunnelRules> make_tunnel_rules(const config::WebSocketRules& rules, config::Duration drain) {
   auto made = std::make_shared<websocket::TunnelRules>();
   made->idle_timeout = rules.idle_timeout;
   made->max_lifetime = rules.max_lifetime;

@@ -7,6 +7,6 @@
 namespace sluice::proxy {
 
 // `drain`: timeouts.drain, within which those that leave have to be gone.
-std::shared_ptr<const websocket::TunnelRules> tunnel_rules(const config::WebSocketRules& rules, config::Duration drain);
+std::shared_ptr<const websocket::TunnelRules> make_tunnel_rules(const config::WebSocketRules& rules, config::Duration drain);
 
 }  // namespace sluice::proxy
