@@ -3,8 +3,9 @@
 // - The gateway says it: begin_close() chooses a code for each direction, put_close() writes it as soon as the receiver stands between
 //   two frames, at once or from forward(). finished() when both have answered, or ended.
 // - A side breaks a rule: refuse(), which is begin_close() with the codes of close_code_for(). When the client did, answers of the backend
-//   that are under way reach it first: close_waits, and the functions that speak of answers.
-// - A connection ends (sender_ended: the other side may go on) or is lost (lost: the tunnel ends).
+//   that are under way reach the client first: close_waits, and the functions that speak of answers.
+// - A connection ends (sender_ended: the other side may go on), takes no more (cannot_send: what it said before is still read), or is
+//   lost (lost: the tunnel ends).
 // A reason for a Close of the gateway's own that depends on time belongs into end_in_time(), one that depends on frames is a Violation.
 #include "gateway/websocket/tunnel.h"
 
