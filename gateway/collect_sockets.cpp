@@ -88,10 +88,9 @@ void ask_workers(IoContext& context, const std::vector<std::unique_ptr<Worker>>&
   }
 }
 
-admin::AdminReply json_reply(std::string body) {
+admin::AdminReply json_reply() {
   admin::AdminReply reply;
   reply.content_type = "application/json";
-  reply.body = std::move(body);
   return reply;
 }
 
@@ -121,8 +120,11 @@ void list_sockets(IoContext& context, const std::vector<std::unique_ptr<Worker>>
     if (part.oldest.size() > limit) part.oldest.pop_front();
   };
   const bool named = request.filter.id.has_value();
-  ask_workers(context, workers, request.limit, kLooksPerTurn, visit, [named, done = std::move(done)](const SocketList& list) {
-    done(named && list.matched == 0 ? no_such_socket(list) : json_reply(admin::listing_json(list)));
+  ask_workers(context, workers, request.limit, kLooksPerTurn, visit, [named, done = std::move(done)](SocketList& list) {
+    if (named && list.matched == 0) return done(no_such_socket(list));
+    admin::AdminReply reply = json_reply();
+    reply.stream = admin::listing_json(std::move(list));
+    done(std::move(reply));
   });
 }
 
@@ -138,7 +140,10 @@ void close_sockets(IoContext& context, const std::vector<std::unique_ptr<Worker>
     if (list.told > 0) {
       metrics::log().info("{} told to close with {} at the admin listener's word", config::counted(list.told, "WebSocket"), dismissal->code);
     }
-    done(named && list.matched == 0 ? no_such_socket(list) : json_reply(admin::closing_json(list)));
+    if (named && list.matched == 0) return done(no_such_socket(list));
+    admin::AdminReply reply = json_reply();
+    reply.body = admin::closing_json(list);
+    done(std::move(reply));
   });
 }
 

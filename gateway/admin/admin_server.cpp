@@ -170,7 +170,7 @@ ControlAwaitable<> AdminServer::serve(std::shared_ptr<Connection> connection) {
     if (reply.task != Task::none) {
       deadline.cancel();  // it is bounded itself
       reply = co_await carry_out(reply);
-      stream = reply.stream;
+      if (request.method != "HEAD") stream = reply.stream;
       deadline.expires_after(stream ? stream->longest() + kRequestTime : kRequestTime);
       deadline.async_wait(cut);
     }

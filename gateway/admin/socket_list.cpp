@@ -44,20 +44,44 @@ Json socket_of(const SocketFacts& facts) {
   return json;
 }
 
-std::string text_of(Json json, const SocketList& list) {
-  if (!list.silent.empty()) json["silent_workers"] = list.silent;
-  // Some texts are the client's, in any encoding.
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
+// Some texts are the client's, in any encoding.
+std::string text_of(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+class Listing final : public AnswerStream {
+ public:
+  explicit Listing(SocketList list) : list_(std::move(list)) {}
+
+  std::chrono::milliseconds longest() const override { return kTakeTime; }
+  bool take(std::string& text, std::function<void()>) override {
+    if (told_ == 0) {
+      text += "{\n  \"matched\": " + std::to_string(list_.matched) + ",\n  \"shown\": " + std::to_string(list_.sockets.size()) + ",\n  \"sockets\": [";
+    }
+    for (; told_ < list_.sockets.size(); ++told_) {
+      if (text.size() >= kPiece) return true;
+      text += (told_ == 0 ? "\n    " : ",\n    ") + text_of(socket_of(list_.sockets[told_]));
+    }
+    text += "\n  ]";
+    if (!list_.silent.empty()) text += ",\n  \"silent_workers\": " + text_of(list_.silent);
+    text += "\n}\n";
+    return false;
+  }
+
+ private:
+  static constexpr std::chrono::milliseconds kTakeTime{20000};
+  static constexpr std::size_t kPiece = 64 * 1024;  // with one more socket than fits in
+
+  const SocketList list_;
+  std::size_t told_ = 0;
+};
 
 }  // namespace
 
-std::string listing_json(const SocketList& list) {
-  Json sockets = Json::array();
-  for (const SocketFacts& facts : list.sockets) sockets.push_back(socket_of(facts));
-  return text_of({{"matched", list.matched}, {"shown", list.sockets.size()}, {"sockets", std::move(sockets)}}, list);
-}
+std::shared_ptr<AnswerStream> listing_json(SocketList list) { return std::make_shared<Listing>(std::move(list)); }
 
-std::string closing_json(const SocketList& list) { return text_of({{"matched", list.matched}, {"told", list.told}}, list); }
+std::string closing_json(const SocketList& list) {
+  Json json{{"matched", list.matched}, {"told", list.told}};
+  if (!list.silent.empty()) json["silent_workers"] = list.silent;
+  return text_of(json) + "\n";
+}
 
 }  // namespace sluice::admin

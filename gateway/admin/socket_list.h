@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "gateway/admin/answer_stream.h"
 #include "gateway/websocket/socket_facts.h"
 
 namespace sluice::admin {
@@ -16,7 +18,9 @@ struct SocketList {
   std::vector<std::size_t> silent;                // workers that did not answer: theirs are missing
 };
 
-std::string listing_json(const SocketList& list);
+// A line of JSON for each socket. It is made as it is taken: clients choose much of what is told of them, and the text of 10,000 sockets
+// is 50 MiB then.
+std::shared_ptr<AnswerStream> listing_json(SocketList list);
 std::string closing_json(const SocketList& list);
 
 }  // namespace sluice::admin

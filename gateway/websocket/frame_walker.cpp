@@ -284,17 +284,4 @@ std::optional<std::uint16_t> FrameWalker::close_code() const noexcept {
   return close_code_;
 }
 
-std::uint16_t close_code_for(Violation violation) noexcept {
-  switch (violation) {
-    case Violation::close_reason:
-    case Violation::text_not_utf8:
-    case Violation::broken_deflate: return kInvalidPayload;
-    case Violation::frame_too_big:
-    case Violation::message_too_big: return kMessageTooBig;
-    case Violation::message_rate: return kPolicyViolation;
-    case Violation::slow_consumer: return kTryAgainLater;
-    default: return kProtocolError;
-  }
-}
-
 }  // namespace sluice::websocket

@@ -193,7 +193,4 @@ class FrameWalker {
 // Every idle tunnel owns two.
 static_assert(sizeof(FrameWalker) <= 144);
 
-// What is to be said to the side that broke the rule.
-std::uint16_t close_code_for(Violation violation) noexcept;
-
 }  // namespace sluice::websocket

@@ -7,6 +7,7 @@
 // - A connection ends (sender_ended: the other side may go on), takes no more (cannot_send: what it said before is still read), or is
 //   lost (lost: the tunnel ends).
 // A reason for a Close of the gateway's own that depends on time belongs into end_in_time(), one that depends on frames is a Violation.
+#include "gateway/websocket/frame_close_code.h"
 #include "gateway/websocket/tunnel.h"
 
 namespace sluice::websocket {

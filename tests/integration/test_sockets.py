@@ -8,6 +8,7 @@ import pytest
 from support.crowd import Crowd
 from support.freeze import stopped_thread
 from support.gateway import run_sluice
+from support.http_message import request_bytes
 from support.raw_backend import echo_websocket
 from support.raw_client import RawClient
 from support.waiting import wait_until
@@ -250,6 +251,16 @@ def test_who_is_unknown_or_not_named_is_not_closed(lab):
         assert gateway.admin(target, [OWN], method="DELETE").status == status, target
     assert gateway.admin(f"/sockets/{NOBODY}").status == 404
     assert_carries(client)
+
+
+def test_head_tells_of_a_list_without_it(lab):
+    gateway = lab.gateway(lab.backend(echo_websocket))
+    opened(lab, gateway)
+    client = RawClient(gateway.admin_port)
+    client.send(request_bytes("HEAD", "/sockets", [], host=admin(gateway)))
+    answer = client.read_until_closed()
+    client.close()
+    assert answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"\r\n\r\n"), answer
 
 
 def test_closing_is_for_those_who_may(lab):

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "gateway/websocket/frame_close_code.h"
 #include "gateway/websocket/frame_walker.h"
 #include "tests/unit/gateway/websocket/frame_bytes.h"
 
