@@ -21,6 +21,7 @@ constexpr std::size_t kMaxDiscarded = kBytesPerTurn;
 }  // namespace
 
 void StreamClose::operator()(Stream* stream) const noexcept { delete stream; }
+void Stream::close() noexcept { delete this; }
 
 StreamPtr Stream::plain(WorkerIo& io, Descriptor socket) { return StreamPtr(new Stream(io, std::move(socket))); }
 
@@ -38,7 +39,7 @@ void Stream::start_tls(SslPtr ssl) {
 }
 
 Stream::Stream(WorkerIo& io, Descriptor socket)
-    : io_(io), socket_(std::move(socket)), next_turn_(io.loop, &Stream::on_next_turn, this) {
+    : Duplex(io), socket_(std::move(socket)), next_turn_(io.loop, &Stream::on_next_turn, this) {
   error_ = write_error_ = io_.loop.add(socket_.get(), kReadEvents, *this);
 }
 

@@ -12,36 +12,29 @@
 #include <openssl/ssl.h>
 
 #include <array>
-#include <initializer_list>
 
 #include "tls/client_hello_guard.h"
+#include "tls/duplex.h"
 #include "tls/ssl_ptr.h"
-#include "tls/worker_io.h"
 
 namespace sluice::tls {
 
 class Stream;
 struct StreamClose {
   void operator()(Stream* stream) const noexcept;
+  operator DuplexClose() const noexcept { return {}; }  // a StreamPtr may become a DuplexPtr
 };
 using StreamPtr = std::unique_ptr<Stream, StreamClose>;
 
-struct ReadResult {
-  std::size_t size = 0;
-  ErrorCode error;  // would_block, eof, or a failure; then size is 0
-};
-
-class Stream final : private EventSource {
+class Stream final : public Duplex, private EventSource {
  public:
   // A connected socket, or one that is connecting: then connected() comes first. Non-blocking.
   static StreamPtr plain(WorkerIo& io, Descriptor socket);
   static StreamPtr secure(WorkerIo& io, Descriptor socket, SslPtr ssl);
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
 
   bool is_tls() const noexcept { return ssl_ != nullptr; }
   SSL* ssl() const noexcept { return ssl_.get(); }
-  WorkerIo& io() const noexcept { return io_; }
+  Stream* socket() noexcept override { return this; }
   int descriptor() const noexcept { return socket_.get(); }
 
   // Returns when the connect() that is under way has ended, and how.
@@ -54,35 +47,30 @@ class Stream final : private EventSource {
   // Bounded by the owner, who aborts.
   Awaitable<> wait_for_end();
 
-  ReadResult read_some(char* data, std::size_t size);
-  // Puts bytes back in front of what read_some() returns next.
-  void unread(std::string_view bytes);
+  ReadResult read_some(char* data, std::size_t size) override;
+  void unread(std::string_view bytes) override;
   // Returns when read_some() has something new to say. One coroutine at a time.
   Awaitable<> wait_readable();
   // Makes a wait_readable() return now, although nothing came; the stream stays usable.
   void interrupt_wait() noexcept {
     if (read_waiter_.waiting()) wake_reader_later();
   }
-  // Whether read_some() is worth a call before any wait. Call it until it would block, then wait: TLS may hold whole
-  // records that no socket event announces.
-  bool readable_now() const noexcept {
+  // Call read_some() until it would block, then wait: TLS may hold whole records that no socket event announces.
+  bool readable_now() const noexcept override {
     return error_ || !unread_.empty() || ready_ || read_ended_ || socket_eof_ || turn_over_;
   }
 
   // All of it is sent or kept; an error means that the stream is lost (held_limit: the budget for slow peers is spent).
   // At most kMaxParts parts, sent with one system call or as one TLS record where they fit.
   static constexpr std::size_t kMaxParts = 6;
-  ErrorCode write(std::initializer_list<std::string_view> parts);
-  bool flushed() const noexcept { return overflow_.empty() || write_error_; }
-  std::size_t kept() const noexcept { return overflow_.size() - overflow_sent_; }
-  // The owner means to let so much be kept, beyond one write. (Over TLS, what is kept stops the reading when it is much more.)
-  void set_most_kept(std::size_t size) noexcept { most_kept_ = size; }
-  // Of what was written, what the peer's system has not acknowledged yet, with what is kept. Asks the kernel.
-  std::size_t unacknowledged() const noexcept;
+  // A peer that takes no more bytes may still have sent some: reading goes on after a failed write, see write_error().
+  ErrorCode write(std::initializer_list<std::string_view> parts) override;
+  // Over TLS, what is kept stops the reading when it is much more.
+  void set_most_kept(std::size_t size) noexcept override { most_kept_ = size; }
+  // What the peer's system has not acknowledged yet, as the kernel says.
+  std::size_t unacknowledged() const noexcept override;
   // Returns when everything kept was sent, or the stream is lost: see write_error(). One coroutine at a time.
   Awaitable<> wait_flushed();
-  // A peer that takes no more bytes may still have sent some: reading goes on after a failed write.
-  const ErrorCode& write_error() const noexcept { return write_error_; }
   // Cuts the stream when the peer takes no bytes for so long while some are kept. Absent: never. `count` is told.
   void set_write_idle(std::optional<std::chrono::milliseconds> limit, metrics::Counter* count = nullptr) noexcept {
     write_idle_limit_ = limit;
@@ -99,21 +87,19 @@ class Stream final : private EventSource {
   // what became of the writing tells to.write_error(). Nothing: read_some() knows what is there. Only where can_splice_to() says yes.
   std::optional<ReadResult> splice_to(Stream& to, std::size_t size);
 
-  // No more writes: sends close_notify under TLS, then FIN, both after what is kept.
-  void shutdown_write();
+  // Sends close_notify under TLS, then FIN.
+  void shutdown_write() override;
 
   // Calls back (once) when the peer ends or resets the connection while nobody reads, also behind bytes that are unread.
-  using Callback = void (*)(void* context);
   void watch_end(Callback on_end, void* context);
   // The same for a connection on which nothing at all is expected: bytes count as well.
   void watch_idle(Callback on_event, void* context);
   void stop_watching() noexcept { on_end_ = nullptr; }
 
   // The event interface that a state machine uses instead of the coroutine waits: each is called once per call.
-  void on_readable(Callback callback, void* context);
-  void on_flushed(Callback callback, void* context);
-  // Calls back after other connections had their turn, although there is more to read.
-  void yield(Callback callback, void* context);
+  void on_readable(Callback callback, void* context) override;
+  void on_flushed(Callback callback, void* context) override;
+  void yield(Callback callback, void* context) override;
 
   // Something that shall live as long as the connection is open: a count, a slot.
   struct Attachment {
@@ -124,10 +110,9 @@ class Stream final : private EventSource {
   // Everything pending and to come fails with `error`. The descriptor stays open until the owner lets go.
   void abort(ErrorCode error);
   const ErrorCode& error() const noexcept { return error_; }
-  // Fails with held_limit and gives back what it keeps: others need the room. Called by WorkerIo.
-  void cut_for_others();
+  void cut_for_others() override;  // fails with held_limit
 
-  std::uint64_t bytes_written() const noexcept { return bytes_written_; }  // on the wire
+  std::uint64_t bytes_written() const noexcept override { return bytes_written_; }  // on the wire
 
  private:
   friend struct StreamClose;
@@ -146,7 +131,8 @@ class Stream final : private EventSource {
   static constexpr std::size_t kDrip = 4096;
 
   Stream(WorkerIo& io, Descriptor socket);
-  ~Stream();
+  ~Stream() override;
+  void close() noexcept override;
   void on_events(std::uint32_t events) override;
   void on_connected();
   static void on_next_turn(void* stream);
@@ -180,11 +166,9 @@ class Stream final : private EventSource {
   void tls_violated(metrics::Counter& reason);  // by a client: counted. Fails what is read from now on
   void give_back_held() noexcept;
 
-  WorkerIo& io_;
   Descriptor socket_;
   SslPtr ssl_;
   ErrorCode error_;        // of reading, or of everything after abort()
-  ErrorCode write_error_;
   std::string unread_;
   NextTurn next_turn_;     // for `reader_due_` and `writer_due_`
 
@@ -214,10 +198,9 @@ class Stream final : private EventSource {
   bool corked_ = false;            // records of one write are gathered in io_.records
   bool fin_wanted_ = false;
   bool fin_sent_ = false;
-  std::string overflow_;           // what the socket did not take; the first `overflow_sent_` bytes have left
-  std::size_t overflow_sent_ = 0;
+  std::string overflow_;           // what the socket did not take; all but the last kept() bytes have left
   std::size_t most_kept_ = 0;
-  std::list<Stream*>::iterator stalled_place_;  // while something is kept
+  std::list<Duplex*>::iterator stalled_place_;  // while something is kept
   Waiter flush_waiter_;
   Interest flushed_interest_;
   std::optional<std::chrono::milliseconds> write_idle_limit_;

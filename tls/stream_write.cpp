@@ -133,6 +133,7 @@ ErrorCode Stream::keep(const iovec* parts, std::size_t count, std::size_t size) 
     return write_error_;
   }
   for (std::size_t i = 0; i < count; ++i) overflow_.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
+  kept_ += size;
   if (!first) return {};
   if (write_idle_limit_) {
     if (!write_deadline_) {
@@ -146,10 +147,10 @@ ErrorCode Stream::keep(const iovec* parts, std::size_t count, std::size_t size) 
 
 // What has left needs no memory; moving the rest costs no more than sending it did.
 void Stream::forget_sent() {
-  if (overflow_sent_ == 0 || overflow_sent_ < overflow_.size() / 2) return;
-  io_.give_back_held(overflow_sent_);
-  overflow_.erase(0, overflow_sent_);
-  overflow_sent_ = 0;
+  const std::size_t sent = overflow_.size() - kept_;
+  if (sent == 0 || sent < overflow_.size() / 2) return;
+  io_.give_back_held(sent);
+  overflow_.erase(0, sent);
 }
 
 std::size_t Stream::unacknowledged() const noexcept {
@@ -159,16 +160,15 @@ std::size_t Stream::unacknowledged() const noexcept {
 }
 
 bool Stream::send_kept() {
-  while (!write_error_ && overflow_sent_ < overflow_.size()) {
-    const ssize_t n =
-        ::send(socket_.get(), overflow_.data() + overflow_sent_, overflow_.size() - overflow_sent_, MSG_NOSIGNAL);
+  while (!write_error_ && kept_ > 0) {
+    const ssize_t n = ::send(socket_.get(), overflow_.data() + overflow_.size() - kept_, kept_, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
     if (n < 0) {
       send_failed(errno);
       break;
     }
-    overflow_sent_ += static_cast<std::size_t>(n);
+    kept_ -= static_cast<std::size_t>(n);
     bytes_written_ += static_cast<std::size_t>(n);
     io_.stalled.splice(io_.stalled.end(), io_.stalled, stalled_place_);
     if (write_deadline_ && write_idle_limit_) write_deadline_->set_after(*write_idle_limit_);
@@ -220,6 +220,6 @@ void Stream::give_back_held() noexcept {
   io_.stalled.erase(stalled_place_);
   io_.give_back_held(size);
   std::string().swap(overflow_);  // assigning would keep the memory
-  overflow_sent_ = 0;
+  kept_ = 0;
 }
 }  // namespace sluice::tls

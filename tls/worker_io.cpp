@@ -1,10 +1,10 @@
 #include "tls/worker_io.h"
 
-#include "tls/stream.h"
+#include "tls/duplex.h"
 
 namespace sluice::tls {
 
-bool WorkerIo::take_held(std::size_t size, const Stream* own) {
+bool WorkerIo::take_held(std::size_t size, const Duplex* own) {
   while (!held.take(size)) {
     if (stalled.empty() || stalled.front() == own || !held.could_take(size)) return false;
     stalled.front()->cut_for_others();

@@ -22,7 +22,7 @@ inline constexpr std::size_t kBytesPerTurn = 256 * 1024;
 // A head is looked for in so much at a time: what follows it is put back, and should be little.
 inline constexpr std::size_t kHeadRead = 16 * 1024;
 
-class Stream;
+class Duplex;
 
 struct WorkerIo {
   WorkerIo(EventLoop& event_loop, HeldBytes& held_bytes, metrics::ConnectionMetrics& connection_metrics)
@@ -36,10 +36,10 @@ struct WorkerIo {
   char* scratch() noexcept { return memory_->data(); }
   SplicePipe splice_pipe;
   // Those that keep bytes for a slow peer; the first one has got rid of none for longest.
-  std::list<Stream*> stalled;
+  std::list<Duplex*> stalled;
   // Takes from the budget. When it is spent, those of this worker's streams are cut that have made no progress for longest,
   // until there is enough; false when it is the turn of `own`, or nobody is left. Other workers' streams are theirs alone.
-  bool take_held(std::size_t size, const Stream* own);
+  bool take_held(std::size_t size, const Duplex* own);
   void give_back_held(std::size_t size) noexcept;
   std::string out;       // for heads that are being written
   std::string joined;    // the parts of one small TLS write

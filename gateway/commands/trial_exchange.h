@@ -48,8 +48,8 @@ class TrialExchange final : public proxy::ClientExchange {
   void close_after() override {}
   void watch_client(tls::Stream::Callback, void*) override {}
   void stop_watching() override {}
-  ErrorCode send_switching_protocols(const http::Headers&) override { return {}; }
-  tls::StreamPtr take_stream() override { return nullptr; }
+  ErrorCode open_tunnel(http::Headers&) override { return {}; }
+  tls::DuplexPtr take_stream() override { return nullptr; }
 
  private:
   http::Headers trailers_;

@@ -1,11 +1,9 @@
 #include "gateway/http1/request_parser.h"
 
-#include <algorithm>
 #include <cassert>
-#include <optional>
 
 #include "gateway/http/characters.h"
-#include "gateway/http/uri.h"
+#include "gateway/http/target.h"
 #include "gateway/http1/framing.h"
 
 namespace sluice::http1 {
@@ -13,59 +11,6 @@ namespace {
 
 constexpr std::size_t kMaxEmptyLines = 2;
 constexpr std::string_view kVersionPattern = "HTTP/d.d";
-
-struct Target {
-  http::TargetForm form = http::TargetForm::origin;
-  std::string_view authority;
-  std::string_view path;
-  std::string_view query;
-};
-
-void split_query(std::string_view path_and_query, Target& target) noexcept {
-  const auto question = std::min(path_and_query.find('?'), path_and_query.size());
-  target.path = path_and_query.substr(0, question);
-  target.query = path_and_query.substr(question);
-}
-
-std::optional<Target> parse_absolute(std::string_view method, std::string_view text) noexcept {
-  const auto colon = text.find("://");
-  if (colon == std::string_view::npos) return std::nullopt;
-  const std::string_view scheme = text.substr(0, colon);
-  if (!http::equals_ignore_case(scheme, "http") && !http::equals_ignore_case(scheme, "https"))
-    return std::nullopt;
-  const std::string_view rest = text.substr(colon + 3);
-  const auto authority_end = std::min(rest.find_first_of("/?"), rest.size());
-  Target target;
-  target.form = http::TargetForm::absolute;
-  target.authority = rest.substr(0, authority_end);
-  if (!http::parse_authority(target.authority)) return std::nullopt;
-  split_query(rest.substr(authority_end), target);
-  if (target.path.empty()) target.path = "/";
-  if (method == "OPTIONS" && authority_end == rest.size()) {  // RFC 9112 3.2.4
-    target.form = http::TargetForm::asterisk;
-    target.path = "*";
-  }
-  return target;
-}
-
-// RFC 9112 3.2. Nothing when the form does not fit the method, or is none.
-std::optional<Target> parse_target(std::string_view method, std::string_view text) noexcept {
-  if (method == "CONNECT") {
-    const auto authority = http::parse_authority(text);
-    if (!authority || !authority->port) return std::nullopt;
-    return Target{http::TargetForm::absolute, text, text, {}};
-  }
-  if (text.front() == '/') {
-    Target target;
-    split_query(text, target);
-    return target;
-  }
-  if (text == "*") {
-    if (method != "OPTIONS") return std::nullopt;
-    return Target{http::TargetForm::asterisk, {}, text, {}};
-  }
-  return parse_absolute(method, text);
-}
 
 // What a byte is that ends the method or the target too early.
 ParseError error_at(char c, ParseError otherwise) noexcept {
@@ -194,7 +139,7 @@ ParseError RequestParser::scan_line_end(std::string_view text) noexcept {
   // Told now and not with the whole head; the parts are taken when the bytes have found their place.
   const auto method = text.substr(0, method_end_);
   const auto target = text.substr(method_end_ + 1, target_end_ - method_end_ - 1);
-  return parse_target(method, target) ? ParseError::none : ParseError::bad_target;
+  return http::parse_target(method, target) ? ParseError::none : ParseError::bad_target;
 }
 
 ParseError RequestParser::fill(std::string_view text, http::RequestHead& head) const {
@@ -205,7 +150,7 @@ ParseError RequestParser::fill(std::string_view text, http::RequestHead& head) c
   head.target = bytes.substr(method_end_ + 1, target_end_ - method_end_ - 1);
   head.version =
       bytes[target_end_ + kVersionPattern.size()] == '1' ? http::Version::http_1_1 : http::Version::http_1_0;
-  const auto target = parse_target(head.method, head.target);
+  const auto target = http::parse_target(head.method, head.target);
   assert(target && "the request line was checked when it ended");
   head.form = target->form;
   head.authority = target->authority;

@@ -87,7 +87,7 @@ void finish_request(ClientExchange& exchange, Services& services) {
     metrics::log().warn("request {}{}{} failed: {} ({})", record.request_id, record.endpoint.empty() ? "" : " to ",
                         record.endpoint, record.failure, record.failure_detail);
   }
-  if (record.status != 101 && metrics::access_log() != nullptr) {  // a tunnel has lines of its own
+  if (!record.became_tunnel && metrics::access_log() != nullptr) {
     write_access_line(describe(exchange, exchange.generation->config().routes));
   }
 }

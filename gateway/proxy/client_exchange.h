@@ -64,9 +64,12 @@ class ClientExchange {
   virtual void watch_client(tls::Stream::Callback on_left, void* context) = 0;
   virtual void stop_watching() = 0;
 
-  // For a tunnel: the connection with the bytes that came behind the head. Only after a 101 was written.
-  virtual ErrorCode send_switching_protocols(const http::Headers& headers) = 0;
-  virtual tls::StreamPtr take_stream() = 0;
+  // A WebSocket handshake is accepted: writes what says so, with the fields by which this protocol version does.
+  virtual ErrorCode open_tunnel(http::Headers& headers) = 0;
+  // Whether a 2xx says so, and not a 101.
+  virtual bool tunnel_by_status() const noexcept { return false; }
+  // What the tunnel is carried by, with the bytes that came behind the head. Only after open_tunnel().
+  virtual tls::DuplexPtr take_stream() = 0;
 
   const ConnectionInfo& connection;
   http::RequestHead& request;

@@ -27,6 +27,7 @@ struct ExchangeRecord {
   std::string_view client_ip;       // the believed one; this and the next are views into the request's head
   std::string_view request_id;
   unsigned status = 0;              // as sent; 499 when the client left first
+  bool became_tunnel = false;       // which has lines of its own in the access log
   std::uint64_t bytes_received = 0; // request body
   std::uint64_t bytes_sent = 0;     // response body
   std::size_t route = static_cast<std::size_t>(-1);

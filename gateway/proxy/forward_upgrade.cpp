@@ -24,10 +24,8 @@ ErrorCode send_switch(ClientExchange& exchange, RouteContext& route, http::Respo
                       const std::optional<Termination>& termination) {
   if (termination) termination->answer(response.headers);
   prepare_response_headers(exchange, route, response);
-  response.headers.add_view("Connection", "Upgrade");
-  response.headers.add_view("Upgrade", "websocket");
-  exchange.record.status = 101;
-  return exchange.send_switching_protocols(response.headers);
+  exchange.record.status = exchange.tunnel_by_status() ? 200 : 101;
+  return exchange.open_tunnel(response.headers);
 }
 
 std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteContext& route,
@@ -108,6 +106,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     if (switched && failure.code == FailureCode::none) {
       exchange.stop_watching();
       if (!send_switch(exchange, route, attempt.response(), termination)) {
+        exchange.record.became_tunnel = true;
         metrics.count_upgrade(UpgradeResult::accepted);
         metrics.handshake_seconds.observe(std::chrono::duration<double>(Clock::now() - exchange.record.stages.begin).count());
         co_return make_tunnel(exchange, route, attempt, std::move(*place), termination);

@@ -123,8 +123,10 @@ void Http1Exchange::break_off() {
   keep_alive_ = false;
 }
 
-ErrorCode Http1Exchange::send_switching_protocols(const http::Headers& headers) {
+ErrorCode Http1Exchange::open_tunnel(http::Headers& headers) {
   response_started_ = true;
+  headers.add_view("Connection", "Upgrade");
+  headers.add_view("Upgrade", "websocket");
   std::string head;
   http1::append_response_head(head, 101, "Switching Protocols", headers);
   return stream_->write({head});

@@ -47,8 +47,8 @@ class Http1Exchange final : public proxy::ClientExchange {
   void stop_watching() override {
     if (stream_) stream_->stop_watching();
   }
-  ErrorCode send_switching_protocols(const http::Headers& headers) override;
-  tls::StreamPtr take_stream() override { return std::move(stream_); }
+  ErrorCode open_tunnel(http::Headers& headers) override;
+  tls::DuplexPtr take_stream() override { return std::move(stream_); }
 
  private:
   tls::StreamPtr stream_;

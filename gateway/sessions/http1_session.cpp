@@ -36,7 +36,7 @@ Http1Session::Http1Session(proxy::Services& services, SessionSet& sessions, cons
             session.exchange_.stream().interrupt_wait();
           },
           this),
-      entry_(sessions, exchange_.stream(), &deadline_) {
+      entry_(sessions, exchange_.stream(), [](void* self) { static_cast<Http1Session*>(self)->drain(); }, this) {
   exchange_.stream().set_write_idle(services.generation->config().timeouts.client_write_idle,
                                     &services.io.metrics.timeout_client_write);
 }
@@ -77,7 +77,7 @@ Awaitable<Http1Session::HeadState> Http1Session::read_request_head() {
   bool begun = false;
   timed_out_ = false;
   if (services_.draining && !first_) co_return HeadState::ended;
-  entry_.set_state(first_ ? SessionEntry::State::fresh : SessionEntry::State::idle);
+  state_ = first_ ? State::fresh : State::idle;
   for (;;) {
     char* scratch = services_.io.scratch();
     const tls::ReadResult read = exchange_.stream().read_some(scratch, kHeadRead);
@@ -95,7 +95,7 @@ Awaitable<Http1Session::HeadState> Http1Session::read_request_head() {
       exchange_.generation = services_.generation;
       const config::Limits& limits = exchange_.generation->config().limits;
       parser.emplace(http1::HeadLimits{limits.max_request_line, limits.max_request_head, limits.max_headers});
-      entry_.set_state(SessionEntry::State::busy);
+      state_ = State::busy;
       exchange_.record.stages.begin = Clock::now();
       exchange_.record.time = std::chrono::system_clock::now();
       if (!first_) deadline_.clear();
@@ -147,6 +147,16 @@ Http1Session::HeadState Http1Session::refuse(const proxy::Reply& reply) {
   proxy::send_reply(exchange_, reply);
   proxy::finish_request(exchange_, services_);
   return HeadState::refused;
+}
+
+// Ends it when it is idle; a fresh one has a moment for its request. The others end after their response.
+void Http1Session::drain() {
+  if (state_ == State::idle) {
+    exchange_.stream().shutdown_write();
+    exchange_.stream().abort(StreamError::draining);
+  } else if (state_ == State::fresh) {
+    deadline_.set_after(kFirstRequestWhileDraining);
+  }
 }
 
 Awaitable<> Http1Session::linger() {

@@ -22,17 +22,24 @@ class Http1Session {
 
  private:
   enum class HeadState { ready, refused, ended };
+  enum class State : std::uint8_t {
+    fresh,  // nothing of a first request was received: one may be under way
+    idle,   // between requests, with nothing of the next one received: it may be ended without loss
+    busy,
+  };
   Awaitable<HeadState> read_request_head();
   config::OptionalDuration wait_for_head() const;
   HeadState refuse(const proxy::Reply& reply);
   HeadState head_timed_out(bool begun);
   Awaitable<> linger();
   void break_connection();
+  void drain();
 
   proxy::Services& services_;
   Http1Exchange exchange_;
   tls::Deadline deadline_;
   SessionEntry entry_;
+  State state_ = State::busy;
   bool timed_out_ = false;
   bool first_ = true;              // no request was read yet
   unsigned served_in_turn_ = 0;

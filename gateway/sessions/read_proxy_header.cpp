@@ -61,8 +61,8 @@ Awaitable<bool> read_proxy_header(proxy::Services& services, SessionSet& session
   tls::Deadline deadline(
       services.io.wheel, [](void* context) { static_cast<tls::Stream*>(context)->abort(tls::StreamError::timed_out); },
       &stream);
-  SessionEntry entry(sessions, stream, &deadline);
-  entry.set_state(SessionEntry::State::fresh);
+  const auto hurry = [](void* context) { static_cast<tls::Deadline*>(context)->set_after(kFirstRequestWhileDraining); };
+  const SessionEntry entry(sessions, stream, hurry, &deadline);
   deadline.set_after(info.listener->tls ? timeouts.tls_handshake : timeouts.request_head);
   if (services.draining) deadline.set_after(kFirstRequestWhileDraining);
   const Clock::time_point start = Clock::now();

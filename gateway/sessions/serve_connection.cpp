@@ -61,7 +61,7 @@ bool note_failure(ErrorCode error, const tls::Stream& stream, const proxy::Conne
 Awaitable<bool> tls_handshake(proxy::Services& services, SessionSet& sessions, tls::Stream& stream,
                             proxy::ConnectionInfo& info) {
   if (!stream.is_tls()) co_return true;
-  const SessionEntry entry(sessions, stream, nullptr);  // bounded by its own deadline, also while draining
+  const SessionEntry entry(sessions, stream, nullptr, nullptr);  // bounded by its own deadline, also while draining
   tls::Deadline deadline(
       services.io.wheel, [](void* context) { static_cast<tls::Stream*>(context)->abort(tls::StreamError::timed_out); },
       &stream);

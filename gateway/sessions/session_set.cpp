@@ -4,8 +4,8 @@
 
 namespace sluice::sessions {
 
-SessionEntry::SessionEntry(SessionSet& set, tls::Stream& stream, tls::Deadline* first_request)
-    : set_(set), stream_(stream), first_request_(first_request), next_(set.first_) {
+SessionEntry::SessionEntry(SessionSet& set, tls::Stream& stream, Drain drain, void* context)
+    : set_(set), stream_(stream), drain_(drain), context_(context), next_(set.first_) {
   if (next_ != nullptr) next_->previous_ = this;
   set.first_ = this;
 }
@@ -19,18 +19,13 @@ SessionEntry::~SessionEntry() {
   if (next_ != nullptr) next_->previous_ = previous_;
 }
 
-// abort() only cancels: no session unwinds, and no entry goes, before its coroutine runs again.
 void SessionSet::drain() {
   for (SessionEntry* entry = first_; entry != nullptr; entry = entry->next_) {
-    if (entry->state_ == SessionEntry::State::idle) {
-      entry->stream_.shutdown_write();
-      entry->stream_.abort(tls::StreamError::draining);
-    } else if (entry->state_ == SessionEntry::State::fresh) {
-      entry->first_request_->set_after(kFirstRequestWhileDraining);
-    }
+    if (entry->drain_ != nullptr) entry->drain_(entry->context_);
   }
 }
 
+// abort() only cancels: no session unwinds, and no entry goes, before its coroutine runs again.
 void SessionSet::cut_all() {
   for (SessionEntry* entry = first_; entry != nullptr; entry = entry->next_) {
     entry->stream_.abort(tls::StreamError::draining);

@@ -22,32 +22,25 @@ inline config::OptionalDuration left_of(config::OptionalDuration limit, config::
 // A session's entry: lives in its coroutine, from its first request to its end.
 class SessionEntry {
  public:
-  // `first_request`: the deadline that a drain may shorten while the session is fresh; null: there is none.
-  SessionEntry(SessionSet& set, tls::Stream& stream, tls::Deadline* first_request);
+  // `drain` does at once what a drain asks of this session; it may cancel, but lets no entry go. Null: the session ends by itself.
+  using Drain = void (*)(void* context);
+  SessionEntry(SessionSet& set, tls::Stream& stream, Drain drain, void* context);
   SessionEntry(const SessionEntry&) = delete;
   SessionEntry& operator=(const SessionEntry&) = delete;
   ~SessionEntry();
-
-  enum class State : std::uint8_t {
-    fresh,  // nothing of a first request was received: one may be under way
-    idle,   // between requests, with nothing of the next one received: it may be ended without loss
-    busy,
-  };
-  void set_state(State state) noexcept { state_ = state; }
 
  private:
   friend class SessionSet;
   SessionSet& set_;
   tls::Stream& stream_;
-  tls::Deadline* first_request_;
-  State state_ = State::busy;
+  Drain drain_;
+  void* context_;
   SessionEntry* previous_ = nullptr;
   SessionEntry* next_ = nullptr;
 };
 
 class SessionSet {
  public:
-  // Ends the idle ones, gives fresh ones a moment for their request; the others end after their response.
   void drain();
   // Ends all of them now.
   void cut_all();

@@ -21,7 +21,7 @@ DirectionTotals totals_of(const FrameCounts& counts, std::uint64_t bytes) {
 
 }  // namespace
 
-Tunnel::Tunnel(tls::StreamPtr client, tls::StreamPtr upstream, TunnelOpening opening, metrics::WebSocketMetrics& metrics,
+Tunnel::Tunnel(tls::DuplexPtr client, tls::DuplexPtr upstream, TunnelOpening opening, metrics::WebSocketMetrics& metrics,
                std::unique_ptr<TunnelObserver> observer)
     : client_(std::move(client)),
       upstream_(std::move(upstream)),

@@ -16,7 +16,7 @@
 #include "gateway/websocket/tunnel_tap.h"
 #include "metrics/websocket_metrics.h"
 #include "tls/deadline.h"
-#include "tls/stream.h"
+#include "tls/duplex.h"
 
 namespace sluice::websocket {
 
@@ -62,7 +62,7 @@ struct TextInspection;
 
 class Tunnel {
  public:
-  Tunnel(tls::StreamPtr client, tls::StreamPtr upstream, TunnelOpening opening, metrics::WebSocketMetrics& metrics,
+  Tunnel(tls::DuplexPtr client, tls::DuplexPtr upstream, TunnelOpening opening, metrics::WebSocketMetrics& metrics,
          std::unique_ptr<TunnelObserver> observer);
   Tunnel(const Tunnel&) = delete;
   Tunnel& operator=(const Tunnel&) = delete;
@@ -100,8 +100,8 @@ class Tunnel {
 
   struct Direction {
     Tunnel* tunnel = nullptr;
-    tls::Stream* from = nullptr;
-    tls::Stream* to = nullptr;
+    tls::Duplex* from = nullptr;
+    tls::Duplex* to = nullptr;
     Direction* other = nullptr;
     metrics::WebSocketMetrics::Direction* metrics = nullptr;
     Party sender = Party::client;
@@ -216,8 +216,8 @@ class Tunnel {
   void pong_came(Direction& direction);
   metrics::WebSocketMetrics::Peer& metrics_of(Party party) noexcept { return party == Party::client ? metrics_.client : metrics_.upstream; }
 
-  tls::StreamPtr client_;
-  tls::StreamPtr upstream_;
+  tls::DuplexPtr client_;
+  tls::DuplexPtr upstream_;
   metrics::WebSocketMetrics& metrics_;
   std::unique_ptr<TunnelObserver> observer_;
   TunnelSet* owner_ = nullptr;

@@ -4,6 +4,7 @@
 #include "gateway/websocket/text_inspection.h"
 #include "gateway/websocket/translation.h"
 #include "gateway/websocket/tunnel.h"
+#include "tls/stream.h"
 #include "tls/stream_error.h"
 
 namespace sluice::websocket {
@@ -110,13 +111,15 @@ std::optional<tls::ReadResult> Tunnel::splice_large(Direction& direction) {
   const bool looked_at = direction.translation || direction.inspection || tap_;
   const bool small = !walker.frames_are_large() || !direction.held.empty() || walker.fate() != Fate::passes;
   if (looked_at || small || direction.own_close || !direction.to->flushed() || rules().slow_consumer.buffer < tls::kScratchSize) return {};
-  if (!direction.from->can_splice_to(*direction.to)) return {};
+  tls::Stream* from = direction.from->socket();
+  tls::Stream* to = direction.to->socket();
+  if (from == nullptr || to == nullptr || !from->can_splice_to(*to)) return {};
   FrameWalker ahead = walker.look_ahead();
   char header[FrameHeader::kMaxSize];
   std::size_t seen = 0;
   bool several = false;
   if (walker.at_boundary()) {
-    const tls::ReadResult peeked = direction.from->peek(header, sizeof header);
+    const tls::ReadResult peeked = from->peek(header, sizeof header);
     if (peeked.error) return peeked;
     seen = ahead.walk(header, peeked.size);
     several = ahead.counts().frames() > walker.counts().frames() + 1;
@@ -126,7 +129,7 @@ std::optional<tls::ReadResult> Tunnel::splice_large(Direction& direction) {
     return {};
   }
   const std::size_t size = seen + std::min<std::uint64_t>(ahead.data_left(), tls::kMostSpliced);
-  const std::optional<tls::ReadResult> result = direction.from->splice_to(*direction.to, size);
+  const std::optional<tls::ReadResult> result = from->splice_to(*to, size);
   if (!result) return {};
   walker.adopt(ahead);
   if (result->size < seen) {

@@ -76,8 +76,8 @@ class FakeExchange final : public proxy::ClientExchange {
   void close_after() override { closes = true; }
   void watch_client(tls::Stream::Callback, void*) override {}
   void stop_watching() override {}
-  ErrorCode send_switching_protocols(const http::Headers&) override { return {}; }
-  tls::StreamPtr take_stream() override { return nullptr; }
+  ErrorCode open_tunnel(http::Headers&) override { return {}; }
+  tls::DuplexPtr take_stream() override { return nullptr; }
 
   config::Listener listener;
   proxy::ConnectionInfo info;
