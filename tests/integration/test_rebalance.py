@@ -99,6 +99,9 @@ def moving(lab, over="300ms", **upstream):
 
 
 def planned_moves(gateway, over=r"\S+"):
+    """As the log tells of it, which is written a little later than a reload is answered."""
+    generation = int(gateway.metric("sluice_config_generation"))
+    wait_until(lambda: f"configuration {generation} is in force" in gateway.stderr(), "the log")
     lines = re.findall(rf"upstream app: (\d+) WebSockets? of one worker moves? to other endpoints within {over}$", gateway.stderr(), re.M)
     return sum(map(int, lines))
 
