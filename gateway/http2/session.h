@@ -1,0 +1,169 @@
+// One HTTP/2 connection without its I/O: bytes of the peer go in, events and bytes for the peer come out.
+// Hides nghttp2, and adds the rules that it leaves to others (FrameGuard). Its owner's thread alone touches
+// it.
+//
+// The owner reads from its socket and calls feed(), writes what produce() appends, and after each of them
+// asks over(). Within both, SessionEvents is told what happened. From within an event the session may be
+// asked to respond(), inform(), resume(), reset(), consumed() or go_away(), but neither feed() nor produce()
+// may be called, and the session not be destroyed: so an owner notes the event down and wakes whom it
+// concerns when it is outside again. Nothing that is asked for leaves by itself: produce() has to be called.
+//
+// Windows: the connection's is given back as data comes, a stream's only by consumed(). A reader that is slow
+// stops its own stream and no other. What may lie unread is then the window of a stream (64 KiB,
+// kStreamWindow) times the number of streams.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "gateway/http/headers.h"
+#include "gateway/http2/codes.h"
+#include "gateway/http2/frame_guard.h"
+
+struct nghttp2_session;
+
+namespace sluice::http2 {
+
+// What the owner keeps of one stream: derived from there. The session only carries the pointer, and forgets
+// it with closed().
+class StreamState {
+ protected:
+  ~StreamState() = default;
+};
+
+// What one call of produce() may take of a stream's body.
+struct Due {
+  std::size_t size = 0;
+  bool last = false;  // the body ends with these bytes. Neither bytes nor an end: nothing is there now, and
+                      // resume() tells when there is
+  const http::Headers* trailers =
+      nullptr;  // with `last`: they follow the body; needed only until due() has been left
+};
+
+// Told within feed() and produce(). All views hold until the event returns.
+class SessionEvents {
+ public:
+  // A head begins: of a new request (server). What is returned is the stream's from now on; null refuses it
+  // (REFUSED_STREAM).
+  virtual StreamState* began(StreamId id) = 0;
+  // A field of it, pseudo fields (":path") first; names are in lower case. Only fields that RFC 9113 8.2
+  // and 8.3 allow come here, a head with any other ends with closed(PROTOCOL_ERROR). False gives the stream
+  // up (ENHANCE_YOUR_CALM): it will be closed, the head is never done.
+  virtual bool field(StreamId id, StreamState& stream, std::string_view name, std::string_view value,
+                     bool trailer) = 0;
+  // The head, or the trailers, are complete. peer_ended() follows when the stream ends with it (`last`).
+  virtual void head_done(StreamId id, StreamState& stream, bool trailer, bool last) = 0;
+  virtual void data(StreamId id, StreamState& stream, std::string_view bytes) = 0;
+  // All of the message is there, and as long as its Content-Length said.
+  virtual void peer_ended(StreamId id, StreamState& stream) = 0;
+  // The stream is no more: both sides have ended it (no_error), or one has reset it. Exactly once for each
+  // stream that began; also before head_done(). Not told by the session's destruction.
+  virtual void closed(StreamId id, StreamState& stream, Code code, bool by_peer) = 0;
+
+  // At most `most` bytes of the body that respond() promised. take() follows at once for the same stream,
+  // with the same size, unless the size is 0.
+  virtual Due due(StreamId id, StreamState& stream, std::size_t most) = 0;
+  // Appends exactly so many bytes of the body to `out`.
+  virtual void take(StreamId id, StreamState& stream, std::size_t size, std::string& out) = 0;
+
+  virtual void settings_came() = 0;  // the first, or changed
+  virtual void pong(std::uint64_t payload) = 0;
+  // The peer begins nothing new, or (server) wants no pushes. Streams of ours above `last` it has not looked
+  // at.
+  virtual void went_away(Code code, StreamId last) = 0;
+
+ protected:
+  ~SessionEvents() = default;
+};
+
+struct SessionRules {
+  std::uint32_t max_streams = 128;            // of the peer at once, announced
+  std::uint32_t max_header_list = 64 * 1024;  // announced; whoever takes the fields counts
+  std::uint32_t connection_window = 1024 * 1024;
+  std::size_t max_sent_head = 64 * 1024;  // of ours, compressed; a larger one resets its stream
+};
+
+class Session {
+ public:
+  static constexpr std::size_t kStreamWindow = 65535;  // RFC 9113 6.9.2, the initial one
+  static constexpr std::size_t kFrameSize = 16384;     // of the largest payload that either side sends here
+
+  // The server's side; SETTINGS are due at once. Throws std::bad_alloc.
+  Session(const SessionRules& rules, SessionEvents& events);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // What the peer sent, in order, from its preface on, in pieces of any size. After an error on the
+  // connection further bytes are ignored.
+  void feed(std::string_view bytes);
+
+  // Appends what is due, in whole frames, until nothing is or `out` holds `most` bytes; it may then be longer
+  // by one frame.
+  void produce(std::string& out, std::size_t most);
+
+  // Nothing more is read nor sent: after an error, or after GOAWAY when all streams are closed. True only
+  // once produce() has appended the last words. Streams that were not closed() by then are lost, and the
+  // owner lets go of them.
+  bool over() const noexcept;
+  // The error with which this side has ended the connection: no_error as long as it has not, or did in peace.
+  // Running out of memory is one too (INTERNAL_ERROR); nothing but the constructor throws.
+  Code fault() const noexcept { return fault_; }
+
+  // The final response of a stream; once. Fields of one connection (Connection, Keep-Alive,
+  // Transfer-Encoding, ...) are left out. With a body due() is asked for it, without one the stream ends
+  // here. A stream that has been closed in the meantime is passed over, here and below.
+  void respond(StreamId id, unsigned status, const http::Headers& headers, bool with_body);
+  // An interim response (1xx but 101), before respond().
+  void inform(StreamId id, unsigned status, const http::Headers& headers);
+  // due() has something to say again.
+  void resume(StreamId id);
+  void reset(StreamId id, Code code);
+  // So much of a stream's data has been used: its window opens by it.
+  void consumed(StreamId id, std::size_t size);
+  // Shares the connection with others of its urgency, whatever the peer said (RFC 9218 4.2). That a request
+  // without a `priority` field does so is done already.
+  void make_incremental(StreamId id);
+
+  // Two steps of leaving in peace: no more streams, please, which the peer may not have seen yet; then, a
+  // round trip later, none above the highest so far. Streams under way go on; over() is true after the last.
+  void announce_shutdown();
+  void go_away();
+  // The connection ends with an error, at once.
+  void fail(Code code);
+
+  void ping(std::uint64_t payload);
+  // Streams that are open on either side.
+  std::size_t streams() const noexcept { return streams_; }
+  // Frames that wait in the session, other than DATA: when a peer asks but does not read, stop reading from
+  // it.
+  std::size_t queued() const noexcept;
+
+ private:
+  friend struct SessionCallbacks;
+  struct Delete {
+    void operator()(nghttp2_session* session) const noexcept;
+  };
+
+  void receive(std::string_view bytes);
+  void end(int library_error);
+  bool ended() const noexcept { return fatal_; }
+
+  SessionEvents& events_;
+  std::unique_ptr<nghttp2_session, Delete> session_;
+  FrameGuard guard_;
+  std::size_t streams_ = 0;
+  // While produce() runs.
+  std::string* out_ = nullptr;
+  std::size_t most_ = 0;
+  StreamId reset_by_peer_ = 0;  // the stream that is being closed for it
+  Code fault_ = Code::no_error;
+  bool inside_ = false;  // the library: it must not be entered again
+  bool fatal_ = false;   // it is not to be called any more
+  bool last_words_due_ = false;
+};
+
+}  // namespace sluice::http2
