@@ -39,7 +39,7 @@ Awaitable<std::string> probe_health(tls::Stream& stream, const config::HealthChe
   unsigned interim = 0;
   for (;;) {
     const http1::HeadResult head = parser.parse(bytes, "GET", response);
-    if (head.state == http1::HeadResult::failed) co_return "no valid answer: " + std::string(http1::name_of(head.error));
+    if (head.state == http1::HeadResult::failed) co_return "no valid answer: " + std::string(http::name_of(head.error));
     if (head.state == http1::HeadResult::complete) {
       if (response.status >= 200) co_return problem_of(response.status, check);
       if (++interim > kMaxInterim) co_return std::string("too many 1xx");

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "gateway/http1/parse_error.h"
+#include "gateway/http/parse_error.h"
 #include "gateway/proxy/make_tunnel_rules.h"
 #include "gateway/proxy/rebalance.h"
 #include "gateway/proxy/split.h"
@@ -18,8 +18,8 @@ namespace {
 
 std::vector<std::string_view> parse_error_names() {
   std::vector<std::string_view> names;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(http1::ParseError::count_); ++i) {
-    names.push_back(http1::name_of(static_cast<http1::ParseError>(i)));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(http::ParseError::count_); ++i) {
+    names.push_back(http::name_of(static_cast<http::ParseError>(i)));
   }
   return names;
 }

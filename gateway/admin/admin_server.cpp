@@ -177,8 +177,8 @@ ControlAwaitable<> AdminServer::serve(std::shared_ptr<Connection> connection) {
     text = response_text(reply, request.method == "HEAD");
   } else if (head.state == http1::HeadResult::failed) {
     AdminReply refusal;
-    refusal.status = http1::status_of(head.error);
-    refusal.body = std::string(http1::describe(head.error)) + "\n";
+    refusal.status = http::status_of(head.error);
+    refusal.body = std::string(http::describe(head.error)) + "\n";
     text = response_text(refusal, false);
   }
   if (!error) co_await asio::async_write(socket, asio::buffer(text), asio::redirect_error(use_awaitable, error));

@@ -62,7 +62,7 @@ proxy::ConnectionInfo connection_of(const TrialRequest& request, const config::L
   return info;
 }
 
-http1::ParseError parse(const config::Limits& limits, const std::string& bytes, http::RequestHead& head) {
+http::ParseError parse(const config::Limits& limits, const std::string& bytes, http::RequestHead& head) {
   const http1::HeadLimits bounds{limits.max_request_line, limits.max_request_head, limits.max_headers};
   http1::RequestParser parser(bounds);
   return parser.parse(bytes, head).error;
@@ -256,9 +256,9 @@ Explanation explain(const proxy::Snapshot& snapshot, const TrialRequest& request
     explanation.notes.push_back("clients must show a certificate there (client_auth)");
   }
   http::RequestHead head;
-  const http1::ParseError error = parse(snapshot.config.limits, request.head, head);
+  const http::ParseError error = parse(snapshot.config.limits, request.head, head);
   TrialExchange exchange(connection, head);
-  if (error == http1::ParseError::none) {
+  if (error == http::ParseError::none) {
     explain_decision(snapshot, exchange, explanation);
   } else {
     const proxy::Reply reply = proxy::reply_for(error);

@@ -9,10 +9,12 @@
 #include <string_view>
 
 #include "gateway/http/message.h"
+#include "gateway/http/parse_error.h"
 #include "gateway/http1/field_scanner.h"
-#include "gateway/http1/parse_error.h"
 
 namespace sluice::http1 {
+
+using http::ParseError;
 
 // Of one trailer section, with its empty line. Small, so that trailers need no share of limits.max_held_bytes:
 // a checksum, a signature, timings.

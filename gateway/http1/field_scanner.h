@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "gateway/http/headers.h"
-#include "gateway/http1/parse_error.h"
+#include "gateway/http/parse_error.h"
 
 namespace sluice::http1 {
+
+using http::ParseError;
 
 class FieldScanner {
  public:

@@ -1,26 +1,15 @@
 #include "gateway/http1/framing.h"
 
 #include <cstdint>
-#include <limits>
 #include <optional>
 
-#include "gateway/http/characters.h"
+#include "gateway/http/content_length.h"
 #include "gateway/http/uri.h"
 
 namespace sluice::http1 {
 namespace {
 
 using http::equals_ignore_case;
-
-// Nineteen digits cannot overflow 64 bits; above the signed maximum, programs that count in signed numbers
-// would see another length.
-std::optional<std::uint64_t> parse_content_length(std::string_view text) noexcept {
-  if (text.empty() || text.size() > 19 || !http::all_of(http::kDigit, text)) return std::nullopt;
-  std::uint64_t length = 0;
-  for (const char digit : text) length = length * 10 + static_cast<std::uint64_t>(digit - '0');
-  if (length > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return std::nullopt;
-  return length;
-}
 
 // The fields of a head that decide something here, gathered in one pass.
 struct Gathered {
@@ -42,7 +31,7 @@ struct Gathered {
 
 ParseError Gathered::take_content_length(std::string_view value) {
   const bool repeated = content_length.has_value();
-  content_length = parse_content_length(value);
+  content_length = http::parse_content_length(value);
   if (!content_length) return ParseError::bad_content_length;
   return repeated ? ParseError::repeated_content_length : ParseError::none;
 }

@@ -6,9 +6,11 @@
 #include <string_view>
 
 #include "gateway/http/message.h"
-#include "gateway/http1/parse_error.h"
+#include "gateway/http/parse_error.h"
 
 namespace sluice::http1 {
+
+using http::ParseError;
 
 // Also checks Host, and takes the authority from it unless the target has brought one.
 ParseError apply_request_fields(http::RequestHead& head);

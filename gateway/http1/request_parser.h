@@ -8,10 +8,12 @@
 #include <string_view>
 
 #include "gateway/http/message.h"
+#include "gateway/http/parse_error.h"
 #include "gateway/http1/field_scanner.h"
-#include "gateway/http1/parse_error.h"
 
 namespace sluice::http1 {
+
+using http::ParseError;
 
 struct HeadLimits {
   // Each is the greatest that is accepted. A head is refused with the first byte that shows it cannot fit.

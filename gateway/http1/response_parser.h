@@ -6,10 +6,12 @@
 #include <string_view>
 
 #include "gateway/http/message.h"
-#include "gateway/http1/parse_error.h"
+#include "gateway/http/parse_error.h"
 #include "gateway/http1/request_parser.h"
 
 namespace sluice::http1 {
+
+using http::ParseError;
 
 // Used as RequestParser is; no empty line may come first. A status line over `max_line` is head_too_large.
 // `request_method` decides, with the status, whether a body follows (RFC 9112 6.3): none for HEAD, 1xx, 204

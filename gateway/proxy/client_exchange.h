@@ -8,7 +8,7 @@
 
 #include "config/route_config.h"
 #include "gateway/http/message.h"
-#include "gateway/http1/parse_error.h"
+#include "gateway/http/parse_error.h"
 #include "gateway/proxy/connection_info.h"
 #include "gateway/proxy/exchange_record.h"
 #include "gateway/proxy/generation.h"
@@ -22,7 +22,7 @@ struct BodyPiece {
   bool last = false;         // the body is complete with this piece
   bool would_block = false;  // nothing now: wait_body()
   bool client_left = false;  // the connection ended in the middle of the body
-  http1::ParseError error = http1::ParseError::none;
+  http::ParseError error = http::ParseError::none;
 };
 
 class ClientExchange {

@@ -182,7 +182,7 @@ Awaitable<Failure> MirrorExchange::read_body() {
     if (read.error == StreamError::timed_out) co_return Failure{FailureCode::body_timeout, upstream::Retryable::no, {}};
     if (read.error) co_return failure_of(read.error, FailureCode::body_truncated);
     const http1::DecodeResult decoded = decoder.decode(services_.io.scratch(), read.size);
-    if (decoded.error != http1::ParseError::none) co_return Failure{FailureCode::bad_body, upstream::Retryable::no, {}};
+    if (decoded.error != http::ParseError::none) co_return Failure{FailureCode::bad_body, upstream::Retryable::no, {}};
     cluster_.metrics().bytes_received.add(decoded.payload);
     if (decoded.consumed < read.size) co_return Failure{};  // more than its answer: the connection is of no more use
     turn += read.size;

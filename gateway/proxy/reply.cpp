@@ -26,8 +26,8 @@ Reply reply_for(Refusal refusal) noexcept {
   return {500, "internal_error", "The gateway failed to handle this request."};
 }
 
-Reply reply_for(http1::ParseError error) noexcept {
-  return {http1::status_of(error), http1::name_of(error), http1::describe(error)};
+Reply reply_for(http::ParseError error) noexcept {
+  return {http::status_of(error), http::name_of(error), http::describe(error)};
 }
 
 Reply reply_for(http::PathError error) noexcept {

@@ -5,8 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/http/parse_error.h"
 #include "gateway/http/uri.h"
-#include "gateway/http1/parse_error.h"
 #include "gateway/proxy/client_exchange.h"
 #include "gateway/websocket/handshake.h"
 #include "upstream/failure.h"
@@ -40,7 +40,7 @@ struct Reply {
 };
 
 Reply reply_for(Refusal refusal) noexcept;
-Reply reply_for(http1::ParseError error) noexcept;
+Reply reply_for(http::ParseError error) noexcept;
 Reply reply_for(http::PathError error) noexcept;
 Reply reply_for(websocket::HandshakeError error) noexcept;
 Reply reply_for(upstream::FailureCode code) noexcept;

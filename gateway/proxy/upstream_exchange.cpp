@@ -162,7 +162,7 @@ bool UpstreamExchange::take_piece(const BodyPiece& piece) {
     client_left();
     return false;
   }
-  if (piece.error != http1::ParseError::none) {
+  if (piece.error != http::ParseError::none) {
     services_.io.metrics.count_parse_error(static_cast<std::size_t>(piece.error));
     refuse_client(reply_for(piece.error));
     return false;
@@ -303,7 +303,7 @@ Awaitable<Failure> UpstreamExchange::read_response_head() {
     if (!partial.empty()) bytes = partial.append(bytes);
     const http1::HeadResult head = parser.parse(bytes, client_.request.method, *response_);
     if (head.state == http1::HeadResult::failed) {
-      co_return Failure{FailureCode::bad_response, upstream::Retryable::no, std::string(http1::name_of(head.error))};
+      co_return Failure{FailureCode::bad_response, upstream::Retryable::no, std::string(http::name_of(head.error))};
     }
     if (head.state == http1::HeadResult::incomplete) {
       if (partial.empty()) partial.assign(bytes);
@@ -393,8 +393,8 @@ void UpstreamExchange::piece_spliced(http1::BodyDecoder& decoder, std::size_t si
 Failure UpstreamExchange::relay_piece(http1::BodyDecoder& decoder, std::size_t size) {
   char* scratch = services_.io.scratch();
   const http1::DecodeResult decoded = decoder.decode(scratch, size);
-  if (decoded.error != http1::ParseError::none) {
-    return {FailureCode::bad_body, upstream::Retryable::no, std::string(http1::name_of(decoded.error))};
+  if (decoded.error != http::ParseError::none) {
+    return {FailureCode::bad_body, upstream::Retryable::no, std::string(http::name_of(decoded.error))};
   }
   excess_ = decoded.consumed < size;
   cluster_.metrics().bytes_received.add(decoded.payload);

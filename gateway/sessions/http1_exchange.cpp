@@ -47,7 +47,7 @@ proxy::BodyPiece Http1Exchange::read_body(char* memory, std::size_t size) {
     const http1::DecodeResult decoded = body_.decode(memory, read.size);
     piece.wire += decoded.consumed;
     piece.error = decoded.error;
-    if (decoded.error != http1::ParseError::none) return piece;
+    if (decoded.error != http::ParseError::none) return piece;
     stream_->unread({memory + decoded.consumed, read.size - decoded.consumed});  // the next request
     piece.data = {memory, decoded.payload};
     if (decoded.payload > 0 || piece.wire >= tls::kScratchSize) break;

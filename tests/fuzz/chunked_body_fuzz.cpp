@@ -10,7 +10,7 @@ namespace {
 using namespace sluice;
 using http1::BodyDecoder;
 using http1::DecodeResult;
-using http1::ParseError;
+using http::ParseError;
 
 constexpr http::BodyFraming kChunked{http::BodyKind::chunked, 0};
 constexpr std::size_t kMaxTrailers = 300;

@@ -13,7 +13,7 @@ namespace {
 
 using namespace sluice;
 using http1::HeadResult;
-using http1::ParseError;
+using http::ParseError;
 
 struct Request {
   std::string method, target, authority;

@@ -14,7 +14,7 @@ namespace {
 using namespace sluice;
 using http::BodyKind;
 using http1::HeadResult;
-using http1::ParseError;
+using http::ParseError;
 
 constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "CONNECT"};
 

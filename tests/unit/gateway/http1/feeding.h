@@ -10,8 +10,8 @@
 #include <string_view>
 
 #include "gateway/http/message.h"
+#include "gateway/http/parse_error.h"
 #include "gateway/http1/body_decoder.h"
-#include "gateway/http1/parse_error.h"
 #include "gateway/http1/request_parser.h"
 #include "gateway/http1/response_parser.h"
 

@@ -61,15 +61,15 @@ TEST(ReplyForTest, Refusals) {
 }
 
 TEST(ReplyForTest, EveryParseErrorHasAClientErrorStatus) {
-  for (unsigned i = 1; i < static_cast<unsigned>(http1::ParseError::count_); ++i) {
-    const Reply reply = reply_for(static_cast<http1::ParseError>(i));
+  for (unsigned i = 1; i < static_cast<unsigned>(http::ParseError::count_); ++i) {
+    const Reply reply = reply_for(static_cast<http::ParseError>(i));
     EXPECT_TRUE((reply.status >= 400 && reply.status < 500) || reply.status == 505) << reply.error;
     EXPECT_FALSE(reply.error.empty());
     EXPECT_FALSE(reply.sentence.empty());
   }
-  EXPECT_EQ(reply_for(http1::ParseError::head_too_large).status, 431u);
-  EXPECT_EQ(reply_for(http1::ParseError::request_line_too_long).status, 414u);
-  EXPECT_EQ(reply_for(http1::ParseError::bad_expectation).status, 417u);
+  EXPECT_EQ(reply_for(http::ParseError::head_too_large).status, 431u);
+  EXPECT_EQ(reply_for(http::ParseError::request_line_too_long).status, 414u);
+  EXPECT_EQ(reply_for(http::ParseError::bad_expectation).status, 417u);
 }
 
 TEST(ReplyForTest, PathsAndHandshakes) {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-namespace sluice::http1 {
+namespace sluice::http {
 
 enum class ParseError : std::uint8_t {
   none,
@@ -34,6 +34,8 @@ enum class ParseError : std::uint8_t {
   bad_trailer,
   trailers_too_large,  // 431
   bad_expectation,     // 417: an Expect other than 100-continue
+  bad_scheme,           // of HTTP/2, as the next: neither http nor https
+  ambiguous_authority,  // :authority and Host are not the same
   count_,
 };
 
@@ -41,4 +43,4 @@ std::string_view name_of(ParseError error) noexcept;   // "bad_host"
 unsigned status_of(ParseError error) noexcept;         // 400, 414, 417, 431 or 505
 std::string_view describe(ParseError error) noexcept;  // a short sentence for the client
 
-}  // namespace sluice::http1
+}  // namespace sluice::http

@@ -1,9 +1,9 @@
-#include "gateway/http1/parse_error.h"
+#include "gateway/http/parse_error.h"
 
 #include <cstddef>
 #include <iterator>
 
-namespace sluice::http1 {
+namespace sluice::http {
 namespace {
 
 struct Description {
@@ -42,6 +42,8 @@ constexpr Description kDescriptions[] = {
     {"bad_trailer", 400, "A trailer field is malformed."},
     {"trailers_too_large", 431, "The trailer section is too large."},
     {"bad_expectation", 417, "The expectation cannot be met."},
+    {"bad_scheme", 400, "The scheme is neither http nor https."},
+    {"ambiguous_authority", 400, "The :authority and the Host field are not the same."},
 };
 static_assert(std::size(kDescriptions) == static_cast<std::size_t>(ParseError::count_));
 
@@ -55,4 +57,4 @@ std::string_view name_of(ParseError error) noexcept { return description_of(erro
 unsigned status_of(ParseError error) noexcept { return description_of(error).status; }
 std::string_view describe(ParseError error) noexcept { return description_of(error).sentence; }
 
-}  // namespace sluice::http1
+}  // namespace sluice::http
