@@ -1,6 +1,13 @@
-// Looks at the frame headers that a client sends before nghttp2 does, for what it lets pass when streams have
-// no RFC 7540 priorities, as it then forgets a stream as soon as it is closed. One connection owns it. No
-// I/O.
+// Looks at the headers of the frames that a client sends, before nghttp2 does: for what that lets pass, since
+// without the priorities of RFC 7540 it forgets a stream as soon as it is closed. Each of it ends the
+// connection:
+//
+//   DATA or HEADERS on a stream that the client has ended            STREAM_CLOSED (RFC 9113 5.1)
+//   DATA or HEADERS on a stream that the client has skipped          PROTOCOL_ERROR (5.1.1)
+//   PRIORITY on stream 0, or of a stream that depends on itself      PROTOCOL_ERROR (6.3; RFC 7540 5.3.1)
+//
+// What it cannot know for sure passes: frames for a stream that this side has reset may still be under way.
+// One connection owns it.
 #pragma once
 
 #include <array>
@@ -8,19 +15,54 @@
 #include <cstdint>
 #include <string_view>
 
-#include "gateway/http2/closed_streams.h"
 #include "gateway/http2/codes.h"
+#include "gateway/http2/ended_streams.h"
 
 namespace sluice::http2 {
 
 class FrameGuard {
  public:
   struct Step {
-    std::size_t good = 0;         // so many bytes may go on
-    Code fault = Code::no_error;  // of the connection, in what follows them; nothing may go on any more
+    std::size_t good = 0;  // so many of the bytes may go on
+    Code fault =
+        Code::no_error;  // of the frame that begins behind them, or before them: nothing more may go on, ever
   };
-  // The next bytes of the connection, from the preface on, in pieces of any size.
-  Step check(std::string_view bytes);
+  // The next bytes of the connection, from its preface on, in pieces of any size.
+  Step check(std::string_view bytes) noexcept;
+
+ private:
+  static constexpr std::size_t kPreface = 24;
+  static constexpr std::size_t kHeader = 9;
+  static constexpr std::size_t kDependency = 4;  // what is looked at of a PRIORITY frame's payload
+
+  struct Gap {
+    StreamId first = 0, last = 0;
+  };
+
+  std::size_t wanted() const noexcept;
+  std::uint32_t number_at(std::size_t at) const noexcept;
+  std::size_t length() const noexcept { return number_at(0) >> 8; }
+  std::uint8_t type() const noexcept { return static_cast<std::uint8_t>(head_[3]); }
+  std::uint8_t flags() const noexcept { return static_cast<std::uint8_t>(head_[4]); }
+  StreamId stream() const noexcept { return static_cast<StreamId>(number_at(5) & 0x7FFFFFFFU); }
+
+  Code check_frame() noexcept;
+  Code check_priority() const noexcept;
+  Code check_message() noexcept;
+  void open(StreamId id) noexcept;
+  bool is_skipped(StreamId id) const noexcept;
+
+  std::size_t to_skip_ = kPreface;
+  std::array<char, kHeader + kDependency> head_{};
+  std::uint8_t head_size_ = 0;  // what is there of it; its bytes have gone on already
+  bool in_head_block_ = false;  // only CONTINUATION may come, which nghttp2 sees to
+  Code fault_ = Code::no_error;
+
+  StreamId highest_ = -1;  // that a HEADERS frame has named
+  // The last ones: who skips streams is no browser.
+  std::array<Gap, 4> gaps_{};
+  std::size_t next_gap_ = 0;
+  EndedStreams ended_;
 };
 
 }  // namespace sluice::http2

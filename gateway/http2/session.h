@@ -149,8 +149,10 @@ class Session {
   };
 
   void receive(std::string_view bytes);
+  void send();
   void end(int library_error);
-  bool ended() const noexcept { return fatal_; }
+  void heed(int library_error);
+  StreamState* find(StreamId id) const noexcept;
 
   SessionEvents& events_;
   std::unique_ptr<nghttp2_session, Delete> session_;
@@ -159,10 +161,11 @@ class Session {
   // While produce() runs.
   std::string* out_ = nullptr;
   std::size_t most_ = 0;
-  StreamId reset_by_peer_ = 0;  // the stream that is being closed for it
+  StreamId reset_by_peer_ = 0;     // the last one
+  StreamId last_prioritized_ = 0;  // by a PRIORITY_UPDATE frame
   Code fault_ = Code::no_error;
   bool inside_ = false;  // the library: it must not be entered again
-  bool fatal_ = false;   // it is not to be called any more
+  bool ended_ = false;   // by an error after which the library must not be asked for anything
   bool last_words_due_ = false;
 };
 

@@ -1,0 +1,42 @@
+#include "gateway/http2/codes.h"
+
+#include <iterator>
+
+namespace sluice::http2 {
+namespace {
+
+constexpr char kGoawayType = 7;
+
+void append_number(std::string& out, std::uint32_t number) {
+  for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(number >> shift));
+}
+
+}  // namespace
+
+std::string_view name_of(Code code) noexcept {
+  static constexpr std::string_view kNames[] = {"NO_ERROR",
+                                                "PROTOCOL_ERROR",
+                                                "INTERNAL_ERROR",
+                                                "FLOW_CONTROL_ERROR",
+                                                "SETTINGS_TIMEOUT",
+                                                "STREAM_CLOSED",
+                                                "FRAME_SIZE_ERROR",
+                                                "REFUSED_STREAM",
+                                                "CANCEL",
+                                                "COMPRESSION_ERROR",
+                                                "CONNECT_ERROR",
+                                                "ENHANCE_YOUR_CALM",
+                                                "INADEQUATE_SECURITY",
+                                                "HTTP_1_1_REQUIRED"};
+  const auto number = static_cast<std::uint32_t>(code);
+  return number < std::size(kNames) ? kNames[number] : "UNKNOWN";
+}
+
+void append_goaway(std::string& out, StreamId last, Code code) {
+  static constexpr char kHeader[] = {0, 0, 8, kGoawayType, 0, 0, 0, 0, 0};
+  out.append(kHeader, sizeof kHeader);
+  append_number(out, static_cast<std::uint32_t>(last));
+  append_number(out, static_cast<std::uint32_t>(code));
+}
+
+}  // namespace sluice::http2

@@ -1,0 +1,27 @@
+// Which streams the peer has ended lately, by END_STREAM or RST_STREAM: nothing but housekeeping may come for
+// them any more. A table of fixed size: a stream is forgotten when one takes its place, 64 streams later. One
+// connection owns it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+
+#include "gateway/http2/codes.h"
+
+namespace sluice::http2 {
+
+class EndedStreams {
+ public:
+  void add(StreamId id) noexcept { places_[place_of(id)] = id; }
+  bool contains(StreamId id) const noexcept { return id != 0 && places_[place_of(id)] == id; }
+
+ private:
+  static constexpr std::size_t kPlaces = 64;
+
+  // The ids of one side are all odd or all even.
+  static std::size_t place_of(StreamId id) noexcept { return static_cast<std::size_t>(id) / 2 % kPlaces; }
+
+  std::array<StreamId, kPlaces> places_{};
+};
+
+}  // namespace sluice::http2

@@ -1,0 +1,57 @@
+#include "gateway/http2/response_fields.h"
+
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+
+namespace sluice::http2 {
+namespace {
+
+bool is_of_one_connection(std::string_view name) noexcept {
+  static constexpr std::string_view kNames[] = {"Connection",        "Keep-Alive", "Proxy-Connection",
+                                                "Transfer-Encoding", "Upgrade",    "HTTP2-Settings"};
+  return std::any_of(std::begin(kNames), std::end(kNames),
+                     [name](std::string_view one) { return http::equals_ignore_case(name, one); });
+}
+
+nghttp2_nv field_of(std::string_view name, std::string_view value) noexcept {
+  // The library does not write through them.
+  auto* const name_data = reinterpret_cast<std::uint8_t*>(const_cast<char*>(name.data()));
+  auto* const value_data = reinterpret_cast<std::uint8_t*>(const_cast<char*>(value.data()));
+  return {name_data, value_data, name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
+}
+
+// What one unusually long head needed is not kept.
+constexpr std::size_t kKeptFields = 256;
+
+std::vector<nghttp2_nv>& emptied_list() {
+  thread_local std::vector<nghttp2_nv> list;
+  if (list.capacity() > kKeptFields) list = {};
+  list.clear();
+  return list;
+}
+
+void append(std::vector<nghttp2_nv>& list, const http::Headers& headers) {
+  for (const http::Field& field : headers) {
+    if (!is_of_one_connection(field.name)) list.push_back(field_of(field.name, field.value));
+  }
+}
+
+}  // namespace
+
+const std::vector<nghttp2_nv>& response_fields(unsigned status, const http::Headers& headers) {
+  thread_local char digits[3];
+  for (int i = 2; i >= 0; --i, status /= 10) digits[i] = static_cast<char>('0' + status % 10);
+  std::vector<nghttp2_nv>& list = emptied_list();
+  list.push_back(field_of(":status", {digits, sizeof digits}));
+  append(list, headers);
+  return list;
+}
+
+const std::vector<nghttp2_nv>& trailer_fields(const http::Headers& headers) {
+  std::vector<nghttp2_nv>& list = emptied_list();
+  append(list, headers);
+  return list;
+}
+
+}  // namespace sluice::http2

@@ -1,0 +1,207 @@
+#include "gateway/http2/session.h"
+
+#include <algorithm>
+#include <cassert>
+#include <iterator>
+#include <new>
+
+#include "gateway/http2/nghttp2_handles.h"
+#include "gateway/http2/response_fields.h"
+#include "gateway/http2/session_callbacks.h"
+
+namespace sluice::http2 {
+namespace {
+
+// Resets are counted where it is known what they cost: the library's own limit is out of reach.
+constexpr std::uint64_t kNoLimit = 1ULL << 30;
+constexpr std::size_t kMaxSettings = 32;      // in one frame
+constexpr std::size_t kMaxContinuations = 8;  // of one head
+
+OptionHandle options_for(const SessionRules& rules) {
+  OptionHandle option = make_option();
+  nghttp2_option_set_no_auto_window_update(option.get(), 1);
+  nghttp2_option_set_max_settings(option.get(), kMaxSettings);
+  nghttp2_option_set_max_continuations(option.get(), kMaxContinuations);
+  nghttp2_option_set_stream_reset_rate_limit(option.get(), kNoLimit, kNoLimit);
+  nghttp2_option_set_max_send_header_block_length(option.get(), rules.max_sent_head);
+  nghttp2_option_set_builtin_recv_extension_type(option.get(), NGHTTP2_PRIORITY_UPDATE);
+  return option;
+}
+
+// Of what mem_recv and mem_send say; the library sends nothing by itself then.
+Code code_of(int library_error) noexcept {
+  switch (library_error) {
+    case NGHTTP2_ERR_BAD_CLIENT_MAGIC:
+      return Code::protocol_error;
+    case NGHTTP2_ERR_FLOODED:
+    case NGHTTP2_ERR_TOO_MANY_CONTINUATIONS:
+      return Code::enhance_your_calm;
+    default:
+      return Code::internal_error;
+  }
+}
+
+void check(int library_error) {
+  if (library_error != 0) throw std::bad_alloc();  // nothing else can be, before the first byte
+}
+
+// For the time that the library is at work.
+class Inside {
+ public:
+  explicit Inside(bool& inside) noexcept : inside_(inside) {
+    assert(!inside_ && "a session is not entered from its own events");
+    inside_ = true;
+  }
+  ~Inside() { inside_ = false; }
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+
+ private:
+  bool& inside_;
+};
+
+}  // namespace
+
+void Session::Delete::operator()(nghttp2_session* session) const noexcept { nghttp2_session_del(session); }
+
+Session::Session(const SessionRules& rules, SessionEvents& events) : events_(events) {
+  nghttp2_session* session = nullptr;
+  check(nghttp2_session_server_new2(&session, SessionCallbacks::of_server(), this, options_for(rules).get()));
+  session_.reset(session);
+  const nghttp2_settings_entry settings[] = {
+      {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, rules.max_streams},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, rules.max_header_list},
+      {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+  };
+  check(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, std::size(settings)));
+  check(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0,
+                                              static_cast<std::int32_t>(rules.connection_window)));
+}
+
+Session::~Session() { assert(!inside_ && "a session outlives its own events"); }
+
+void Session::feed(std::string_view bytes) {
+  const FrameGuard::Step step = guard_.check(bytes);
+  receive(bytes.substr(0, step.good));
+  if (step.fault != Code::no_error) fail(step.fault);
+}
+
+void Session::receive(std::string_view bytes) {
+  if (bytes.empty() || ended_) return;
+  const Inside inside(inside_);
+  const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+  const auto taken = nghttp2_session_mem_recv(session_.get(), data, bytes.size());
+  if (taken < 0) end(static_cast<int>(taken));
+}
+
+void Session::produce(std::string& out, std::size_t most) {
+  if (!ended_) {
+    const Inside inside(inside_);
+    out_ = &out;
+    most_ = most;
+    send();
+    out_ = nullptr;
+  }
+  if (last_words_due_) {
+    append_goaway(out, nghttp2_session_get_last_proc_stream_id(session_.get()), fault_);
+    last_words_due_ = false;
+  }
+}
+
+void Session::send() {
+  while (out_->size() < most_) {
+    const std::uint8_t* data = nullptr;
+    const auto size = nghttp2_session_mem_send(session_.get(), &data);
+    if (size == 0) return;  // DATA frames among them: they go to out_ by themselves
+    if (size < 0) return end(static_cast<int>(size));
+    out_->append(reinterpret_cast<const char*>(data), static_cast<std::size_t>(size));
+  }
+}
+
+void Session::end(int library_error) {
+  ended_ = true;
+  fault_ = code_of(library_error);
+  last_words_due_ = true;
+}
+
+bool Session::over() const noexcept {
+  if (ended_) return !last_words_due_;
+  return nghttp2_session_want_read(session_.get()) == 0 && nghttp2_session_want_write(session_.get()) == 0;
+}
+
+StreamState* Session::find(StreamId id) const noexcept {
+  return ended_ ? nullptr
+                : static_cast<StreamState*>(nghttp2_session_get_stream_user_data(session_.get(), id));
+}
+
+// What is submitted below can fail for want of memory, and for a stream that is being closed: the latter is
+// told by its closed().
+void Session::heed(int library_error) {
+  if (library_error == NGHTTP2_ERR_NOMEM) fail(Code::internal_error);
+}
+
+void Session::respond(StreamId id, unsigned status, const http::Headers& headers, bool with_body) {
+  if (find(id) == nullptr) return;
+  nghttp2_data_provider provider{};
+  provider.read_callback = SessionCallbacks::read_body;
+  const auto& fields = response_fields(status, headers);
+  heed(nghttp2_submit_response(session_.get(), id, fields.data(), fields.size(),
+                               with_body ? &provider : nullptr));
+}
+
+void Session::inform(StreamId id, unsigned status, const http::Headers& headers) {
+  if (find(id) == nullptr) return;
+  const auto& fields = response_fields(status, headers);
+  heed(nghttp2_submit_headers(session_.get(), NGHTTP2_FLAG_NONE, id, nullptr, fields.data(), fields.size(),
+                              nullptr));
+}
+
+void Session::resume(StreamId id) {
+  if (find(id) != nullptr) heed(nghttp2_session_resume_data(session_.get(), id));
+}
+
+void Session::reset(StreamId id, Code code) {
+  if (find(id) == nullptr) return;
+  heed(nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, static_cast<std::uint32_t>(code)));
+}
+
+void Session::consumed(StreamId id, std::size_t size) {
+  if (find(id) != nullptr) heed(nghttp2_session_consume_stream(session_.get(), id, size));
+}
+
+void Session::make_incremental(StreamId id) {
+  if (find(id) == nullptr) return;
+  const nghttp2_extpri priority{NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};
+  heed(nghttp2_session_change_extpri_stream_priority(session_.get(), id, &priority, 1));
+}
+
+void Session::announce_shutdown() {
+  if (!ended_) heed(nghttp2_submit_shutdown_notice(session_.get()));
+}
+
+void Session::go_away() {
+  if (ended_) return;
+  const StreamId last = nghttp2_session_get_last_proc_stream_id(session_.get());
+  heed(nghttp2_submit_goaway(session_.get(), NGHTTP2_FLAG_NONE, last, NGHTTP2_NO_ERROR, nullptr, 0));
+}
+
+void Session::fail(Code code) {
+  if (ended_) return;
+  // Without memory even for this frame, it is written by hand.
+  if (nghttp2_session_terminate_session(session_.get(), static_cast<std::uint32_t>(code)) != 0)
+    end(NGHTTP2_ERR_NOMEM);
+}
+
+void Session::ping(std::uint64_t payload) {
+  if (ended_) return;
+  std::uint8_t bytes[8];
+  for (std::size_t i = 0; i < sizeof bytes; ++i)
+    bytes[i] = static_cast<std::uint8_t>(payload >> (56 - 8 * i));
+  heed(nghttp2_submit_ping(session_.get(), NGHTTP2_FLAG_NONE, bytes));
+}
+
+std::size_t Session::queued() const noexcept {
+  return nghttp2_session_get_outbound_queue_size(session_.get());
+}
+
+}  // namespace sluice::http2

@@ -1,0 +1,225 @@
+#include "gateway/http2/session_callbacks.h"
+
+#include <cassert>
+
+#include "gateway/http2/response_fields.h"
+
+namespace sluice::http2 {
+namespace {
+
+constexpr std::size_t kFrameHeader = 9;
+
+Session& session_of(void* user_data) noexcept { return *static_cast<Session*>(user_data); }
+
+StreamState* state_of(nghttp2_session* library, StreamId id) noexcept {
+  return static_cast<StreamState*>(nghttp2_session_get_stream_user_data(library, id));
+}
+
+std::string_view text_of(const std::uint8_t* data, std::size_t size) noexcept {
+  return {reinterpret_cast<const char*>(data), size};
+}
+
+std::uint64_t number_of(const std::uint8_t (&bytes)[8]) noexcept {
+  std::uint64_t number = 0;
+  for (const std::uint8_t byte : bytes) number = number << 8 | byte;
+  return number;
+}
+
+bool is_trailer(const nghttp2_frame& frame) noexcept { return frame.headers.cat == NGHTTP2_HCAT_HEADERS; }
+bool ends_stream(const nghttp2_frame& frame) noexcept {
+  return (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+}
+
+// What an event throws can only be for want of memory; the session ends with it.
+template <class Work>
+int guarded(Work work) noexcept {
+  try {
+    return work();
+  } catch (...) {
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+  }
+}
+
+// The stream of the head that is being read is given up with this code; the rest of the head is decoded and
+// dropped.
+int give_up(nghttp2_session* library, StreamId id, Code code) noexcept {
+  const int error =
+      nghttp2_submit_rst_stream(library, NGHTTP2_FLAG_NONE, id, static_cast<std::uint32_t>(code));
+  return error == 0 ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+}  // namespace
+
+const nghttp2_session_callbacks* SessionCallbacks::of_server() {
+  // No callback for invalid fields: only without one does the library reset the streams that bring them.
+  static const CallbacksHandle handle = [] {
+    CallbacksHandle made = make_callbacks();
+    nghttp2_session_callbacks_set_on_begin_headers_callback(made.get(), on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(made.get(), on_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(made.get(), on_frame_recv);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made.get(), on_data_chunk_recv);
+    nghttp2_session_callbacks_set_on_stream_close_callback(made.get(), on_stream_close);
+    nghttp2_session_callbacks_set_on_frame_send_callback(made.get(), on_frame_send);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(made.get(), on_frame_not_send);
+    nghttp2_session_callbacks_set_send_data_callback(made.get(), send_data);
+    return made;
+  }();
+  return handle.get();
+}
+
+int SessionCallbacks::on_begin_headers(nghttp2_session* library, const nghttp2_frame* frame,
+                                       void* user_data) {
+  if (is_trailer(*frame)) return 0;
+  return guarded([&] {
+    Session& session = session_of(user_data);
+    const StreamId id = frame->hd.stream_id;
+    StreamState* const state = session.events_.began(id);
+    if (state == nullptr) return give_up(library, id, Code::refused_stream);
+    ++session.streams_;
+    return nghttp2_session_set_stream_user_data(library, id, state);
+  });
+}
+
+int SessionCallbacks::on_header(nghttp2_session* library, const nghttp2_frame* frame,
+                                const std::uint8_t* name, std::size_t name_size, const std::uint8_t* value,
+                                std::size_t value_size, std::uint8_t, void* user_data) {
+  return guarded([&] {
+    const StreamId id = frame->hd.stream_id;
+    StreamState* const state = state_of(library, id);
+    if (state == nullptr) return 0;
+    const bool taken = session_of(user_data).events_.field(id, *state, text_of(name, name_size),
+                                                           text_of(value, value_size), is_trailer(*frame));
+    return taken ? 0 : give_up(library, id, Code::enhance_your_calm);
+  });
+}
+
+int SessionCallbacks::on_frame_recv(nghttp2_session* library, const nghttp2_frame* frame, void* user_data) {
+  Session& session = session_of(user_data);
+  SessionEvents& events = session.events_;
+  const bool acknowledges = (frame->hd.flags & NGHTTP2_FLAG_ACK) != 0;
+  return guarded([&] {
+    switch (frame->hd.type) {
+      case NGHTTP2_HEADERS:
+        head_received(session, *frame);
+        break;
+      case NGHTTP2_DATA:
+        if (StreamState* const state = state_of(library, frame->hd.stream_id);
+            state != nullptr && ends_stream(*frame)) {
+          events.peer_ended(frame->hd.stream_id, *state);
+        }
+        break;
+      case NGHTTP2_RST_STREAM:
+        session.reset_by_peer_ = frame->hd.stream_id;
+        break;
+      case NGHTTP2_SETTINGS:
+        if (!acknowledges) events.settings_came();
+        break;
+      case NGHTTP2_PING:
+        if (acknowledges) events.pong(number_of(frame->ping.opaque_data));
+        break;
+      case NGHTTP2_GOAWAY:
+        events.went_away(static_cast<Code>(frame->goaway.error_code), frame->goaway.last_stream_id);
+        break;
+      case NGHTTP2_PRIORITY_UPDATE:
+        session.last_prioritized_ =
+            static_cast<const nghttp2_ext_priority_update*>(frame->ext.payload)->stream_id;
+        break;
+      default:
+        break;
+    }
+    return 0;
+  });
+}
+
+void SessionCallbacks::head_received(Session& session, const nghttp2_frame& frame) {
+  const StreamId id = frame.hd.stream_id;
+  StreamState* const state = session.find(id);
+  if (state == nullptr) return;
+  if (!is_trailer(frame) && id != session.last_prioritized_) {
+    // By RFC 9218 a stream that says nothing waits for those before it to end: one long answer would stop all
+    // others. What the request's own `priority` field says is applied after this.
+    const nghttp2_extpri priority{NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};
+    session.heed(nghttp2_session_change_extpri_stream_priority(session.session_.get(), id, &priority, 0));
+  }
+  session.events_.head_done(id, *state, is_trailer(frame), ends_stream(frame));
+  if (ends_stream(frame)) session.events_.peer_ended(id, *state);
+}
+
+int SessionCallbacks::on_data_chunk_recv(nghttp2_session* library, std::uint8_t, StreamId id,
+                                         const std::uint8_t* data, std::size_t size, void* user_data) {
+  return guarded([&] {
+    if (const int error = nghttp2_session_consume_connection(library, size); error != 0) return error;
+    if (StreamState* const state = state_of(library, id))
+      session_of(user_data).events_.data(id, *state, text_of(data, size));
+    return 0;
+  });
+}
+
+int SessionCallbacks::on_stream_close(nghttp2_session* library, StreamId id, std::uint32_t code,
+                                      void* user_data) {
+  StreamState* const state = state_of(library, id);
+  if (state == nullptr) return 0;
+  return guarded([&] {
+    Session& session = session_of(user_data);
+    --session.streams_;
+    session.events_.closed(id, *state, static_cast<Code>(code), session.reset_by_peer_ == id);
+    return 0;
+  });
+}
+
+int SessionCallbacks::on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
+  if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
+    session_of(user_data).fault_ = static_cast<Code>(frame->goaway.error_code);
+  }
+  return 0;
+}
+
+int SessionCallbacks::on_frame_not_send(nghttp2_session* library, const nghttp2_frame* frame, int error,
+                                        void* user_data) {
+  // A head of ours that is too large. Other errors are of streams that are being closed.
+  if (frame->hd.type != NGHTTP2_HEADERS || error != NGHTTP2_ERR_FRAME_SIZE_ERROR) return 0;
+  if (state_of(library, frame->hd.stream_id) != nullptr)
+    session_of(user_data).reset(frame->hd.stream_id, Code::internal_error);
+  return 0;
+}
+
+ssize_t SessionCallbacks::read_body(nghttp2_session* library, StreamId id, std::uint8_t*, std::size_t most,
+                                    std::uint32_t* flags, nghttp2_data_source*, void* user_data) {
+  Session& session = session_of(user_data);
+  if (session.out_->size() >= session.most_) return NGHTTP2_ERR_PAUSE;
+  Due due;
+  const int error = guarded([&] {
+    StreamState* const state = state_of(library, id);
+    if (state == nullptr) return static_cast<int>(NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE);
+    due = session.events_.due(id, *state, most);
+    if (!due.last || due.trailers == nullptr || due.trailers->empty()) return 0;
+    *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    const auto& fields = trailer_fields(*due.trailers);
+    return nghttp2_submit_trailer(library, id, fields.data(), fields.size());
+  });
+  if (error != 0) return error;
+  assert(due.size <= most);
+  if (due.size == 0 && !due.last) return NGHTTP2_ERR_DEFERRED;
+  *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+  if (due.last) *flags |= NGHTTP2_DATA_FLAG_EOF;
+  return static_cast<ssize_t>(due.size);
+}
+
+int SessionCallbacks::send_data(nghttp2_session* library, nghttp2_frame* frame, const std::uint8_t* header,
+                                std::size_t size, nghttp2_data_source*, void* user_data) {
+  Session& session = session_of(user_data);
+  std::string& out = *session.out_;
+  const std::size_t before = out.size();
+  const int error = guarded([&] {
+    out.reserve(before + kFrameHeader + size);
+    out.append(text_of(header, kFrameHeader));
+    const StreamId id = frame->hd.stream_id;
+    if (size != 0) session.events_.take(id, *state_of(library, id), size, out);
+    assert(out.size() == before + kFrameHeader + size);
+    return 0;
+  });
+  if (error != 0) out.resize(before);  // no half of a frame
+  return error;
+}
+
+}  // namespace sluice::http2
