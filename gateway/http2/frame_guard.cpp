@@ -10,6 +10,7 @@ enum Type : std::uint8_t { kData = 0, kHeaders = 1, kPriority = 2, kRstStream = 
 constexpr std::uint8_t kEndStream = 0x1;
 constexpr std::uint8_t kEndHeaders = 0x4;
 constexpr std::size_t kPrioritySize = 5;
+constexpr std::uint8_t kMaxContinuations = 8;  // each may have 16 KiB
 
 }  // namespace
 
@@ -48,9 +49,7 @@ std::uint32_t FrameGuard::number_at(std::size_t at) const noexcept {
 }
 
 Code FrameGuard::check_frame() noexcept {
-  const bool interrupted = in_head_block_;
-  if (type() == kHeaders || type() == kContinuation) in_head_block_ = (flags() & kEndHeaders) == 0;
-  if (interrupted) return Code::no_error;
+  if (in_head_block_) return check_block();
   switch (type()) {
     case kPriority:
       return check_priority();
@@ -65,6 +64,13 @@ Code FrameGuard::check_frame() noexcept {
   }
 }
 
+// The rest of a head. Whatever else comes is an error that nghttp2 sees.
+Code FrameGuard::check_block() noexcept {
+  if (type() != kContinuation) return Code::no_error;
+  in_head_block_ = (flags() & kEndHeaders) == 0;
+  return ++continuations_ > kMaxContinuations ? Code::enhance_your_calm : Code::no_error;
+}
+
 Code FrameGuard::check_priority() const noexcept {
   if (stream() == 0) return Code::protocol_error;
   if (length() != kPrioritySize) return Code::no_error;  // nghttp2 sees to it
@@ -76,7 +82,11 @@ Code FrameGuard::check_message() noexcept {
   const StreamId id = stream();
   if (ended_.contains(id)) return Code::stream_closed;
   if (is_skipped(id)) return Code::protocol_error;
-  if (type() == kHeaders) open(id);
+  if (type() == kHeaders) {
+    in_head_block_ = (flags() & kEndHeaders) == 0;
+    continuations_ = 0;
+    open(id);
+  }
   if ((flags() & kEndStream) != 0) ended_.add(id);
   return Code::no_error;
 }

@@ -4,6 +4,7 @@
 //
 //   DATA or HEADERS on a stream that the client has ended            STREAM_CLOSED (RFC 9113 5.1)
 //   DATA or HEADERS on a stream that the client has skipped          PROTOCOL_ERROR (5.1.1)
+//   more CONTINUATION frames than any head needs                     ENHANCE_YOUR_CALM
 //   PRIORITY on stream 0, or of a stream that depends on itself      PROTOCOL_ERROR (6.3; RFC 7540 5.3.1)
 //
 // What it cannot know for sure passes: frames for a stream that this side has reset may still be under way.
@@ -47,6 +48,7 @@ class FrameGuard {
   StreamId stream() const noexcept { return static_cast<StreamId>(number_at(5) & 0x7FFFFFFFU); }
 
   Code check_frame() noexcept;
+  Code check_block() noexcept;
   Code check_priority() const noexcept;
   Code check_message() noexcept;
   void open(StreamId id) noexcept;
@@ -54,8 +56,9 @@ class FrameGuard {
 
   std::size_t to_skip_ = kPreface;
   std::array<char, kHeader + kDependency> head_{};
-  std::uint8_t head_size_ = 0;  // what is there of it; its bytes have gone on already
-  bool in_head_block_ = false;  // only CONTINUATION may come, which nghttp2 sees to
+  std::uint8_t head_size_ = 0;      // what is there of it; its bytes have gone on already
+  bool in_head_block_ = false;      // only CONTINUATION may come, which nghttp2 sees to
+  std::uint8_t continuations_ = 0;  // of this block
   Code fault_ = Code::no_error;
 
   StreamId highest_ = -1;  // that a HEADERS frame has named

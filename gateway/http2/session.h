@@ -9,8 +9,8 @@
 // concerns when it is outside again. Nothing that is asked for leaves by itself: produce() has to be called.
 //
 // Windows: the connection's is given back as data comes, a stream's only by consumed(). A reader that is slow
-// stops its own stream and no other. What may lie unread is then the window of a stream (64 KiB,
-// kStreamWindow) times the number of streams.
+// stops its own stream and no other. What may lie unread is then the window of a stream (kStreamWindow, and a
+// frame of who does not keep to it) times the number of streams.
 #pragma once
 
 #include <cstddef>
@@ -32,15 +32,20 @@ namespace sluice::http2 {
 class StreamState {
  protected:
   ~StreamState() = default;
+
+ private:
+  friend class Session;
+  friend struct SessionCallbacks;
+  bool reset_when_answered_ = false;
 };
 
-// What one call of produce() may take of a stream's body.
+// What may be taken of a stream's body. Neither bytes nor an end: nothing is there now, and resume() tells
+// when there is.
 struct Due {
   std::size_t size = 0;
-  bool last = false;  // the body ends with these bytes. Neither bytes nor an end: nothing is there now, and
-                      // resume() tells when there is
-  const http::Headers* trailers =
-      nullptr;  // with `last`: they follow the body; needed only until due() has been left
+  bool last = false;  // the body ends with these bytes
+  // With `last`: they follow the body. Copied when due() has been left; empty or null: there are none.
+  const http::Headers* trailers = nullptr;
 };
 
 // Told within feed() and produce(). All views hold until the event returns.
@@ -56,6 +61,7 @@ class SessionEvents {
                      bool trailer) = 0;
   // The head, or the trailers, are complete. peer_ended() follows when the stream ends with it (`last`).
   virtual void head_done(StreamId id, StreamState& stream, bool trailer, bool last) = 0;
+  // After a reset() the rest of the frame that is under way may still come.
   virtual void data(StreamId id, StreamState& stream, std::string_view bytes) = 0;
   // All of the message is there, and as long as its Content-Length said.
   virtual void peer_ended(StreamId id, StreamState& stream) = 0;
@@ -110,7 +116,7 @@ class Session {
   // owner lets go of them.
   bool over() const noexcept;
   // The error with which this side has ended the connection: no_error as long as it has not, or did in peace.
-  // Running out of memory is one too (INTERNAL_ERROR); nothing but the constructor throws.
+  // Running out of memory within feed(), produce() or an event is one too (INTERNAL_ERROR).
   Code fault() const noexcept { return fault_; }
 
   // The final response of a stream; once. Fields of one connection (Connection, Keep-Alive,
@@ -121,7 +127,11 @@ class Session {
   void inform(StreamId id, unsigned status, const http::Headers& headers);
   // due() has something to say again.
   void resume(StreamId id);
+  // At once: what has been asked for and not been produced is taken back.
   void reset(StreamId id, Code code);
+  // Nothing more is wanted of the peer: the stream is reset with NO_ERROR behind the end of the response (RFC
+  // 9113 8.1), unless the peer has ended it by then.
+  void reset_when_answered(StreamId id);
   // So much of a stream's data has been used: its window opens by it.
   void consumed(StreamId id, std::size_t size);
   // Shares the connection with others of its urgency, whatever the peer said (RFC 9218 4.2). That a request
@@ -136,7 +146,7 @@ class Session {
   void fail(Code code);
 
   void ping(std::uint64_t payload);
-  // Streams that are open on either side.
+  // That began and are not closed().
   std::size_t streams() const noexcept { return streams_; }
   // Frames that wait in the session, other than DATA: when a peer asks but does not read, stop reading from
   // it.
@@ -149,8 +159,8 @@ class Session {
   };
 
   void receive(std::string_view bytes);
-  void send();
-  void end(int library_error);
+  void send() noexcept;
+  void end(int library_error) noexcept;
   void heed(int library_error);
   StreamState* find(StreamId id) const noexcept;
 

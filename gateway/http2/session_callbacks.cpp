@@ -167,9 +167,17 @@ int SessionCallbacks::on_stream_close(nghttp2_session* library, StreamId id, std
   });
 }
 
-int SessionCallbacks::on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
+int SessionCallbacks::on_frame_send(nghttp2_session* library, const nghttp2_frame* frame, void* user_data) {
+  Session& session = session_of(user_data);
   if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
-    session_of(user_data).fault_ = static_cast<Code>(frame->goaway.error_code);
+    session.fault_ = static_cast<Code>(frame->goaway.error_code);
+  }
+  const bool message = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
+  if (!message || !ends_stream(*frame)) return 0;
+  const StreamState* const state = session.find(frame->hd.stream_id);
+  if (state == nullptr || !state->reset_when_answered_) return 0;
+  if (nghttp2_session_get_stream_remote_close(library, frame->hd.stream_id) == 0) {
+    session.reset(frame->hd.stream_id, Code::no_error);
   }
   return 0;
 }

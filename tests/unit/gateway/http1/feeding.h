@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
-#include <ostream>
 #include <string>
 #include <string_view>
 
@@ -14,13 +13,9 @@
 #include "gateway/http1/body_decoder.h"
 #include "gateway/http1/request_parser.h"
 #include "gateway/http1/response_parser.h"
+#include "tests/support/print_parse_error.h"
 
 namespace sluice::http1 {
-
-// For gtest's messages.
-inline void PrintTo(ParseError error, std::ostream* out) {
-  *out << (error == ParseError::none ? "none" : name_of(error));
-}
 
 struct Fed {
   HeadResult::State state = HeadResult::incomplete;

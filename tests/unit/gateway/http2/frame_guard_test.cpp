@@ -1,0 +1,126 @@
+#include "gateway/http2/frame_guard.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/h2_frames.h"
+
+namespace sluice::http2 {
+namespace {
+
+using namespace test::h2;
+
+// Where the fault begins behind the preface, and which; frames behind it must not count.
+struct Found {
+  std::size_t good;
+  Code fault;
+};
+
+Found walk(const std::string& frames, std::size_t step) {
+  const std::string all = std::string(kPreface) + frames;
+  FrameGuard guard;
+  std::size_t good = 0;
+  for (std::size_t at = 0; at < all.size(); at += step) {
+    const std::string piece = all.substr(at, step);
+    const FrameGuard::Step found = guard.check(piece);
+    good += found.good;
+    if (found.fault != Code::no_error) return {good - kPreface.size(), found.fault};
+    EXPECT_EQ(found.good, piece.size());
+  }
+  return {good - kPreface.size(), Code::no_error};
+}
+
+// The last frame is the wrong one: before it everything may go on, and of it at most what came in earlier
+// pieces.
+void expect_fault(const std::string& before, const std::string& wrong, Code code) {
+  const Found whole = walk(before + wrong + ping(1), 1 << 20);
+  EXPECT_EQ(name_of(whole.fault), name_of(code));
+  EXPECT_EQ(whole.good, before.size());
+  for (std::size_t step = 1; step < 30; ++step) {
+    const Found found = walk(before + wrong + ping(1), step);
+    EXPECT_EQ(name_of(found.fault), name_of(code)) << step;
+    EXPECT_GE(found.good, before.size()) << step;
+    EXPECT_LT(found.good, before.size() + 13) << step;  // its header, and what a PRIORITY frame depends on
+  }
+}
+
+void expect_good(const std::string& frames) {
+  for (const std::size_t step : {1, 2, 3, 5, 7, 8, 9, 10, 13, 1000000}) {
+    const Found found = walk(frames, step);
+    EXPECT_EQ(name_of(found.fault), "NO_ERROR") << step;
+    EXPECT_EQ(found.good, frames.size()) << step;
+  }
+}
+
+std::string open(std::uint32_t id) { return headers(id, "block", kEndHeaders); }
+std::string whole(std::uint32_t id) { return headers(id, "block"); }
+
+TEST(FrameGuard, LetsAConversationPass) {
+  expect_good(settings({{4, 100}}) + whole(1) + open(3) + data(3, "abc", kNone) + priority(3, 1) +
+              window(3, 5) + ping(1) + open(5) + data(5, "", kEndStream) + data(3, "x", kNone) +
+              headers(3, "trailers") + window(5, 1) + rst(5, 8) + priority(9, 3) + goaway(0, 0));
+}
+
+TEST(FrameGuard, NothingComesForAStreamThatHasEnded) {
+  expect_fault(whole(1), data(1, "a"), Code::stream_closed);
+  expect_fault(whole(1), data(1, "", kNone), Code::stream_closed);
+  expect_fault(whole(1), whole(1), Code::stream_closed);
+  expect_fault(open(1) + data(1, "a"), data(1, "a"), Code::stream_closed);
+  expect_fault(open(1) + rst(1, 0), data(1, "a"), Code::stream_closed);
+  expect_fault(open(1) + rst(1, 0), whole(1), Code::stream_closed);
+  expect_fault(open(1) + whole(3) + open(5) + rst(1, 0) + whole(7), headers(3, "trailers"),
+               Code::stream_closed);
+}
+
+TEST(FrameGuard, RemembersTheLast64) {
+  std::string younger;
+  for (std::uint32_t id = 3; id < 3 + 2 * 63; id += 2) younger += whole(id);
+  expect_fault(whole(1) + younger, data(1, "a"), Code::stream_closed);
+  expect_good(whole(1) + younger + whole(3 + 2 * 63) + data(1, "a"));  // it cannot know any more
+}
+
+TEST(FrameGuard, AStreamThatWasSkippedIsNeverOpened) {
+  expect_fault(whole(5), whole(1), Code::protocol_error);
+  expect_fault(whole(5), open(3), Code::protocol_error);
+  expect_fault(whole(5), data(3, "a"), Code::protocol_error);
+  expect_fault(whole(1) + whole(7) + whole(9), whole(5), Code::protocol_error);
+  expect_fault(whole(1) + whole(7) + whole(9) + whole(101), whole(3), Code::protocol_error);
+  expect_good(whole(1) + open(7) + data(7, "a", kNone) + headers(7, "trailers"));
+}
+
+TEST(FrameGuard, PriorityOfWhatCanHaveNone) {
+  expect_fault(whole(1), priority(0, 1), Code::protocol_error);
+  expect_fault(whole(1), priority(3, 3), Code::protocol_error);
+  expect_fault("", priority(1, 0x80000001U), Code::protocol_error);  // exclusive
+  expect_good(frame(kPriority, 0, 1, number(1, 4)));                 // of a wrong size, which is not for here
+  expect_good(frame(kPriority, 0, 3, number(3, 4) + "12"));
+  expect_good(frame(kPriority, 0, 3, ""));
+}
+
+TEST(FrameGuard, CountsTheFramesOfOneHead) {
+  std::string head = headers(1, "block", kEndStream);
+  for (int i = 0; i < 8; ++i) head += continuation(1, "more", kNone);
+  expect_fault(head, continuation(1, "more"), Code::enhance_your_calm);
+  const auto in_two = [](std::uint32_t id) {
+    return headers(id, "block", kEndStream) + continuation(id, "more");
+  };
+  std::string heads;
+  for (std::uint32_t id = 1; id < 41; id += 2) heads += in_two(id);
+  expect_good(heads);
+}
+
+TEST(FrameGuard, WithinAHeadOthersWatch) {
+  expect_good(whole(1) + headers(3, "block", kNone) + data(1, "a"));
+  expect_fault(whole(1) + headers(3, "block", kNone) + continuation(3, "more"), data(1, "a"),
+               Code::stream_closed);
+}
+
+TEST(FrameGuard, AFaultIsTheLastWord) {
+  FrameGuard guard;
+  guard.check(std::string(kPreface) + priority(0, 1));
+  const FrameGuard::Step step = guard.check(ping(1));
+  EXPECT_EQ(step.good, 0u);
+  EXPECT_EQ(step.fault, Code::protocol_error);
+}
+
+}  // namespace
+}  // namespace sluice::http2
