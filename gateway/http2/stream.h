@@ -1,0 +1,139 @@
+// One stream of an HTTP/2 connection, as whoever serves its request sees it: stands where a socket's tls::Stream stands on HTTP/1.1,
+// first for the exchange, then for a tunnel. It belongs to its user; the connection knows it until both have let go.
+//
+// What came waits here until it is read: only then the stream's window opens again, so a slow reader stops its own stream. What is
+// written goes to the connection as far as windows, priorities and the socket let it; the rest is kept, counted against
+// max_held_bytes, and the writer waits for flushed(). Whoever waits is woken by the event loop, never from within a call.
+#pragma once
+
+#include <span>
+
+#include "gateway/http2/session.h"
+#include "tls/deadline.h"
+#include "tls/duplex.h"
+
+namespace sluice::http2 {
+
+class Connection;
+class Stream;
+struct StreamClose {
+  void operator()(Stream* stream) const noexcept;
+  operator tls::DuplexClose() const noexcept { return {}; }
+};
+using StreamPtr = std::unique_ptr<Stream, StreamClose>;
+
+class Stream final : public tls::Duplex, public StreamState {
+ public:
+  tls::ReadResult read_some(char* data, std::size_t size) override;
+  void unread(std::string_view bytes) override;
+  bool readable_now() const noexcept override { return error_ || peer_ended_ || !put_back_.empty() || !came_.empty(); }
+  void on_readable(Callback callback, void* context) override;
+  void yield(Callback callback, void* context) override;
+  // Returns when read_some() has something new to say, or at interrupt_wait(). One coroutine at a time.
+  Awaitable<> wait_readable();
+  void interrupt_wait() noexcept;
+  // Calls back once when the peer resets the stream, or the connection is lost, while nobody reads.
+  void watch_end(Callback on_end, void* context);
+  void stop_watching() noexcept { end_ = {}; }
+  // The peer's message is complete, and all of it was read.
+  bool read_to_end() const noexcept { return peer_ended_ && !error_ && put_back_.empty() && came_.empty(); }
+  const http::Headers& trailers() const noexcept { return trailers_; }  // complete with the message
+
+  // The final response, or one before it. With a body, write() and end() follow.
+  void respond(unsigned status, const http::Headers& headers, bool with_body);
+  void inform(unsigned status, const http::Headers& headers);
+  ErrorCode write(std::initializer_list<std::string_view> parts) override { return send(parts, false, nullptr); }
+  // The same with the last bytes; the end leaves in one frame with them. `trailers` may be null.
+  ErrorCode write_last(std::initializer_list<std::string_view> parts, const http::Headers* trailers) { return send(parts, true, trailers); }
+  void on_flushed(Callback callback, void* context) override;
+  Awaitable<> wait_flushed();
+  void set_most_kept(std::size_t) noexcept override {}  // what is kept stops nothing here
+  void set_write_idle(std::optional<std::chrono::milliseconds> limit, metrics::Counter* count) noexcept;
+  std::size_t unacknowledged() const noexcept override;
+  std::uint64_t bytes_written() const noexcept override { return bytes_written_; }
+  void shutdown_write() override { send({}, true, nullptr); }
+
+  // Nothing more is sent or read. What waits here fails with `error`.
+  void reset(Code code, ErrorCode error);
+  void cut_for_others() override;
+  StreamId id() const noexcept { return id_; }
+
+ private:
+  friend class Connection;
+  friend struct StreamClose;
+
+  struct Interest {
+    Callback callback = nullptr;
+    void* context = nullptr;
+    void fire() {
+      if (callback != nullptr) std::exchange(callback, nullptr)(context);
+    }
+  };
+
+  Stream(Connection& connection, StreamId id);
+  ~Stream() override;
+  void close() noexcept override;
+
+  // Of the connection, from within the session's events.
+  void data(std::string_view bytes);
+  void peer_ended();
+  void closed();
+  void lost(ErrorCode error);
+  Due due(std::size_t most);
+  void take(std::size_t size, std::string& out);
+
+  static void on_turn(void* stream);
+  void wake_reader();
+  void wake_reader_later() noexcept;
+  void wake_writer_later() noexcept;
+  void fail(ErrorCode error);
+  void on_write_idle();
+  void use_up(std::size_t size);
+  void drop_what_came() noexcept;
+
+  ErrorCode send(std::initializer_list<std::string_view> parts, bool last, const http::Headers* trailers);
+  std::size_t lent() const noexcept;
+  ErrorCode keep_lent();
+  void take_kept(std::size_t size, std::string& out);
+  void give_back_held() noexcept;
+
+  Connection* connection_;  // null: it is gone
+  const StreamId id_;
+  bool closed_ = false;     // the session has forgotten it
+  bool orphan_ = false;     // its user has let go: deleted with closed()
+  ErrorCode error_;         // of reading, or of everything after reset()
+  tls::NextTurn next_turn_;
+
+  // Reading.
+  std::string came_;        // from `came_used_` on it is unread
+  std::size_t came_used_ = 0;
+  std::size_t came_held_ = 0;  // of the budget
+  std::string put_back_;
+  http::Headers trailers_;
+  bool peer_ended_ = false;
+  bool reader_due_ = false;
+  tls::Waiter read_waiter_;
+  Interest readable_, end_;
+
+  // Writing.
+  std::span<const std::string_view> lent_;  // while send() runs; from `lent_used_` on it is still to be sent
+  std::size_t lent_used_ = 0;
+  std::string overflow_;    // all but the last kept() bytes have left
+  std::list<Duplex*>::iterator stalled_place_;  // while something is kept
+  const http::Headers* last_trailers_ = nullptr;
+  http::Headers kept_trailers_;
+  bool end_due_ = false;
+  bool end_sent_ = false;
+  bool writer_due_ = false;
+  tls::Waiter flush_waiter_;
+  Interest flushed_interest_;
+  std::optional<std::chrono::milliseconds> write_idle_limit_;
+  metrics::Counter* write_idle_count_ = nullptr;
+  std::optional<tls::Deadline> write_deadline_;
+  std::uint64_t bytes_written_ = 0;
+
+  Stream* previous_ = nullptr;  // of the connection's
+  Stream* next_ = nullptr;
+};
+
+}  // namespace sluice::http2

@@ -1,0 +1,391 @@
+#include "gateway/http2/connection.h"
+
+#include <gmock/gmock.h>
+
+#include "tests/support/h2_frames.h"
+#include "tests/support/io_harness.h"
+#include "tls/stream_error.h"
+
+namespace sluice::http2 {
+namespace {
+
+using test::h2::Frame;
+using tls::StreamError;
+namespace h2 = test::h2;
+
+class ConnectionTest : public ::testing::Test, public ConnectionOwner {
+ protected:
+  void open(int buffer = 0, std::uint32_t max_streams = 4) {
+    auto [stream, peer] = harness_.plain_stream(buffer);
+    peer_ = std::move(peer);
+    SessionRules rules;
+    rules.max_streams = max_streams;
+    connection_ = std::make_unique<Connection>(std::move(stream), rules, RequestLimits{}, *this);
+    connection_->start();
+    say(std::string(h2::kPreface) + h2::settings());
+  }
+  void say(std::string_view bytes) {
+    while (!bytes.empty()) {
+      bytes.remove_prefix(peer_.send_some(bytes));
+      harness_.settle();
+      hear();
+    }
+    harness_.settle();
+    hear();
+  }
+  // A request; its stream.
+  Stream& ask(StreamId id, std::string_view method = "GET", std::uint8_t flags = h2::kWhole) {
+    say(h2::headers(static_cast<std::uint32_t>(id), h2::block(h2::request(method)), flags));
+    return stream(id);
+  }
+  Stream& stream(StreamId id) {
+    for (Arrival& arrival : arrivals_) {
+      if (arrival.stream && arrival.stream->id() == id) return *arrival.stream;
+    }
+    throw std::out_of_range("no such stream");
+  }
+  void let_go(StreamId id) {
+    for (Arrival& arrival : arrivals_) {
+      if (arrival.stream && arrival.stream->id() == id) arrival.stream.reset();
+    }
+    harness_.settle();
+    hear();
+  }
+  void hear() {
+    heard_ += peer_.receive();
+    std::string_view rest;
+    for (Frame& frame : h2::split(heard_, &rest)) frames_.push_back(std::move(frame));
+    heard_ = std::string(rest);
+  }
+  // What came on a stream, by type.
+  std::vector<Frame> heard(StreamId id, std::uint8_t type) {
+    harness_.settle();
+    hear();
+    std::vector<Frame> found;
+    for (const Frame& frame : frames_) {
+      if (frame.stream == static_cast<std::uint32_t>(id) && frame.type == type) found.push_back(frame);
+    }
+    return found;
+  }
+  std::string body(StreamId id) {
+    std::string all;
+    for (const Frame& frame : heard(id, h2::kData)) all += frame.payload;
+    return all;
+  }
+  bool ended(StreamId id) {
+    for (const std::uint8_t type : {h2::kData, h2::kHeaders}) {
+      for (const Frame& frame : heard(id, type)) {
+        if ((frame.flags & h2::kEndStream) != 0) return true;
+      }
+    }
+    return false;
+  }
+  std::string read(Stream& stream) {
+    std::string all;
+    char memory[4096];
+    for (;;) {
+      const tls::ReadResult got = stream.read_some(memory, sizeof memory);
+      last_ = got.error;
+      if (got.error) return all;
+      all.append(memory, got.size);
+    }
+  }
+
+  void request_came(Arrival arrival) override { arrivals_.push_back(std::move(arrival)); }
+  void turn_ended() override { ++turns_; }
+  void connection_ended(ErrorCode error) override {
+    ++ends_;
+    end_error_ = error;
+  }
+
+  test::IoHarness harness_;
+  test::Peer peer_;
+  std::unique_ptr<Connection> connection_;
+  std::vector<Arrival> arrivals_;
+  std::vector<Frame> frames_;
+  std::string heard_;
+  http::Headers fields_;
+  ErrorCode last_, end_error_;
+  int turns_ = 0, ends_ = 0;
+};
+
+void count(void* times) { ++*static_cast<int*>(times); }
+
+TEST_F(ConnectionTest, AnswersARequestAndForgetsIt) {
+  open();
+  Stream& stream = ask(1);
+  EXPECT_EQ(arrivals_[0].head.path, "/");
+  EXPECT_EQ(arrivals_[0].head.version, http::Version::http_2);
+  EXPECT_TRUE(stream.read_to_end());
+  stream.respond(200, fields_, true);
+  EXPECT_FALSE(stream.write({"one ", "two "}));
+  EXPECT_FALSE(stream.write_last({"three"}, nullptr));
+  EXPECT_EQ(body(1), "one two three");
+  EXPECT_TRUE(ended(1));
+  EXPECT_EQ(connection_->streams(), 0U);
+  EXPECT_EQ(harness_.held.held(), 0U);
+}
+
+TEST_F(ConnectionTest, OneTurnsResponsesLeaveTogether) {
+  open();
+  for (const StreamId id : {1, 3, 5}) ask(id);
+  frames_.clear();
+  for (const StreamId id : {1, 3, 5}) {
+    stream(id).respond(200, fields_, true);
+    stream(id).write_last({"x"}, nullptr);
+  }
+  EXPECT_EQ(peer_.receive(), "") << "before the turn is over";
+  for (const StreamId id : {1, 3, 5}) EXPECT_EQ(body(id), "x");
+}
+
+TEST_F(ConnectionTest, ABodyComesInWithItsTrailers) {
+  open();
+  Stream& stream = ask(1, "POST", h2::kEndHeaders);
+  int woken = 0;
+  EXPECT_EQ(read(stream), "");
+  EXPECT_EQ(last_, StreamError::would_block);
+  stream.on_readable(count, &woken);
+  say(h2::data(1, "abc", h2::kNone));
+  EXPECT_EQ(woken, 1);
+  EXPECT_EQ(read(stream), "abc");
+  stream.unread("bc");
+  say(h2::headers(1, h2::block({{"x-sum", "7"}, {"content-length", "3"}})));
+  EXPECT_FALSE(stream.read_to_end());
+  EXPECT_EQ(read(stream), "bc");
+  EXPECT_EQ(last_, StreamError::eof);
+  EXPECT_TRUE(stream.read_to_end());
+  EXPECT_EQ(stream.trailers().find("x-sum"), "7");
+  EXPECT_FALSE(stream.trailers().contains("content-length"));
+}
+
+TEST_F(ConnectionTest, TrailersFollowTheBody) {
+  open();
+  Stream& stream = ask(1);
+  stream.respond(200, fields_, true);
+  http::Headers trailers;
+  trailers.add("X-Sum", "7");
+  stream.write_last({"abc"}, &trailers);
+  EXPECT_EQ(body(1), "abc");
+  ASSERT_EQ(heard(1, h2::kHeaders).size(), 2U);
+  EXPECT_NE(heard(1, h2::kHeaders)[1].flags & h2::kEndStream, 0);
+}
+
+// What is not read keeps the stream's window shut, and no other stream's.
+TEST_F(ConnectionTest, ASlowReaderStopsItsOwnStream) {
+  open();
+  Stream& slow = ask(1, "POST", h2::kEndHeaders);
+  Stream& fast = ask(3, "POST", h2::kEndHeaders);
+  const std::string piece(16000, 'x');
+  for (int i = 0; i < 4; ++i) say(h2::data(1, piece, h2::kNone));
+  EXPECT_GT(harness_.held.held(), 0U) << "beyond the first piece it is counted";
+  for (int i = 0; i < 20; ++i) {
+    say(h2::data(3, piece, h2::kNone));
+    EXPECT_EQ(read(fast), piece);
+  }
+  EXPECT_TRUE(heard(1, h2::kWindowUpdate).empty());
+  EXPECT_FALSE(heard(3, h2::kWindowUpdate).empty());
+  EXPECT_EQ(read(slow).size(), 64000U);
+  EXPECT_FALSE(heard(1, h2::kWindowUpdate).empty());
+  EXPECT_EQ(harness_.held.held(), 0U);
+}
+
+TEST_F(ConnectionTest, WhatTheWindowDoesNotLetGoIsKept) {
+  open();
+  Stream& stream = ask(1);
+  stream.respond(200, fields_, true);
+  const std::string all = test::pattern(100'000);
+  EXPECT_FALSE(stream.write_last({all}, nullptr));
+  EXPECT_FALSE(stream.flushed());
+  EXPECT_EQ(body(1).size(), 65535U);
+  EXPECT_EQ(stream.kept(), all.size() - 65535);
+  EXPECT_EQ(harness_.io.stalled.size(), 1U);
+  int woken = 0;
+  stream.on_flushed(count, &woken);
+  say(h2::window(0, 1 << 20) + h2::window(1, 1 << 20));
+  EXPECT_EQ(woken, 1);
+  EXPECT_FALSE(stream.write_error()) << stream.write_error().message();
+  EXPECT_TRUE(stream.flushed());
+  EXPECT_TRUE(body(1) == all) << body(1).size();
+  EXPECT_TRUE(ended(1));
+  EXPECT_EQ(harness_.held.held(), 0U);
+  EXPECT_TRUE(harness_.io.stalled.empty());
+}
+
+// Its user has let go: what was written to its end leaves all the same.
+TEST_F(ConnectionTest, AnEndThatIsKeptOutlivesItsUser) {
+  open();
+  Stream& stream = ask(1, "POST", h2::kEndHeaders);
+  stream.respond(200, fields_, true);
+  const std::string all = test::pattern(100'000);
+  stream.write_last({all}, nullptr);
+  let_go(1);
+  say(h2::window(0, 1 << 20) + h2::window(1, 1 << 20));
+  EXPECT_TRUE(body(1) == all) << body(1).size();
+  EXPECT_TRUE(ended(1));
+  ASSERT_EQ(heard(1, h2::kRstStream).size(), 1U) << "the rest of the request is of no use";
+  EXPECT_EQ(heard(1, h2::kRstStream)[0].number_at(0, 4), 0U);
+  EXPECT_EQ(connection_->streams(), 0U);
+  EXPECT_EQ(harness_.held.held(), 0U);
+}
+
+TEST_F(ConnectionTest, AnAnswerThatOvertakesItsRequestComesBeforeTheReset) {
+  open();
+  Stream& stream = ask(1, "POST", h2::kEndHeaders);
+  stream.respond(413, fields_, false);
+  let_go(1);
+  ASSERT_EQ(heard(1, h2::kHeaders).size(), 1U);
+  EXPECT_TRUE(ended(1));
+  ASSERT_EQ(heard(1, h2::kRstStream).size(), 1U);
+  EXPECT_EQ(heard(1, h2::kRstStream)[0].number_at(0, 4), 0U);
+}
+
+TEST_F(ConnectionTest, LettingGoInTheMiddleCancels) {
+  open();
+  Stream& stream = ask(1);
+  stream.respond(200, fields_, true);
+  stream.write({"half"});
+  let_go(1);
+  ASSERT_EQ(heard(1, h2::kRstStream).size(), 1U);
+  EXPECT_EQ(heard(1, h2::kRstStream)[0].number_at(0, 4), static_cast<std::uint64_t>(Code::cancel));
+  EXPECT_EQ(connection_->streams(), 0U);
+}
+
+TEST_F(ConnectionTest, AResetIsTold) {
+  open();
+  Stream& stream = ask(1, "POST", h2::kEndHeaders);
+  int left = 0;
+  stream.watch_end(count, &left);
+  say(h2::data(1, "abc", h2::kNone));
+  EXPECT_EQ(left, 0);
+  say(h2::rst(1, static_cast<std::uint32_t>(Code::cancel)));
+  EXPECT_EQ(left, 1);
+  EXPECT_EQ(read(stream), "");
+  EXPECT_EQ(last_, std::errc::connection_reset);
+  EXPECT_EQ(stream.write({"x"}), std::errc::connection_reset);
+}
+
+TEST_F(ConnectionTest, ARequestThatIsResetAtOnceIsNobodysWork) {
+  open();
+  say(h2::headers(1, h2::block(h2::request())) + h2::rst(1, 8));
+  EXPECT_TRUE(arrivals_.empty());
+  EXPECT_EQ(connection_->streams(), 0U);
+}
+
+// Those that were reset count as long as they are served.
+TEST_F(ConnectionTest, ResettingMakesNoRoomForMore) {
+  open(0, 2);
+  for (const StreamId id : {1, 3, 5, 7}) {
+    ask(id);
+    say(h2::rst(static_cast<std::uint32_t>(id), 8));
+  }
+  say(h2::headers(9, h2::block(h2::request())));
+  EXPECT_EQ(arrivals_.size(), 4U);
+  ASSERT_EQ(heard(9, h2::kRstStream).size(), 1U);
+  EXPECT_EQ(heard(9, h2::kRstStream)[0].number_at(0, 4), static_cast<std::uint64_t>(Code::refused_stream));
+  let_go(1);
+  ask(11);
+}
+
+TEST_F(ConnectionTest, AFaultyRequestIsHandedOutWithItsFault) {
+  open();
+  h2::Fields fields = h2::request();
+  fields[1].second = "ftp";
+  say(h2::headers(1, h2::block(fields)));
+  ASSERT_EQ(arrivals_.size(), 1U);
+  EXPECT_EQ(arrivals_[0].fault, http::ParseError::bad_scheme);
+}
+
+TEST_F(ConnectionTest, ItsEndIsEverybodysEnd) {
+  open();
+  Stream& stream = ask(1, "POST", h2::kEndHeaders);
+  int woken = 0;
+  stream.on_readable(count, &woken);
+  peer_.close();
+  harness_.settle();
+  EXPECT_EQ(woken, 1);
+  EXPECT_EQ(ends_, 1);
+  read(stream);
+  EXPECT_EQ(last_, std::errc::connection_reset) << "no end of a message";
+  connection_.reset();
+  EXPECT_EQ(stream.write({"x"}), std::errc::connection_reset);
+}
+
+TEST_F(ConnectionTest, LeavesWhenTheLastStreamHasEnded) {
+  open();
+  Stream& stream = ask(1);
+  connection_->announce_shutdown();
+  ask(3).respond(200, fields_, false);
+  connection_->go_away();
+  harness_.settle();
+  EXPECT_EQ(ends_, 0);
+  stream.respond(200, fields_, false);
+  harness_.settle();
+  EXPECT_EQ(ends_, 1);
+  EXPECT_FALSE(end_error_);
+  ASSERT_EQ(heard(0, h2::kGoaway).size(), 2U);
+  EXPECT_EQ(heard(0, h2::kGoaway)[1].number_at(0, 4), 3U);
+}
+
+TEST_F(ConnectionTest, AViolationEndsItWithAReason) {
+  open();
+  Stream& stream = ask(1, "POST", h2::kEndHeaders);
+  say(h2::data(0, "x", h2::kNone));
+  EXPECT_EQ(ends_, 1);
+  ASSERT_EQ(heard(0, h2::kGoaway).size(), 1U);
+  EXPECT_EQ(heard(0, h2::kGoaway)[0].number_at(4, 4), static_cast<std::uint64_t>(Code::protocol_error));
+  read(stream);
+  EXPECT_EQ(last_, std::errc::connection_reset);
+}
+
+// A client that asks and does not read: its requests are not read either, and go on when it does.
+TEST_F(ConnectionTest, StopsReadingFromAClientThatDoesNotRead) {
+  open(4096);
+  const std::string pings = [] {
+    std::string all;
+    for (std::uint64_t i = 0; i < 3000; ++i) all += h2::ping(i);
+    return all;
+  }();
+  std::size_t sent = 0;
+  for (int idle = 0; idle < 5 && sent < pings.size(); ++idle) {
+    if (const std::size_t n = peer_.send_some(std::string_view(pings).substr(sent))) {
+      sent += n;
+      idle = 0;
+    }
+    harness_.settle();
+  }
+  EXPECT_LT(sent, pings.size());
+  while (sent < pings.size()) {
+    sent += peer_.send_some(std::string_view(pings).substr(sent));
+    harness_.settle();
+    hear();
+  }
+  EXPECT_TRUE(harness_.run_until([&] { return heard(0, h2::kPing).size() == 3000; }));
+  EXPECT_EQ(ends_, 0);
+}
+
+TEST_F(ConnectionTest, WithoutRoomAStreamIsCut) {
+  open();
+  Stream& stream = ask(1);
+  stream.respond(200, fields_, true);
+  ASSERT_TRUE(harness_.held.take(1 << 30));
+  EXPECT_EQ(stream.write({test::pattern(100'000)}), StreamError::held_limit);
+  EXPECT_EQ(heard(1, h2::kRstStream).size(), 1U);
+  harness_.held.give_back(1 << 30);
+  EXPECT_TRUE(harness_.io.stalled.empty());
+  EXPECT_EQ(ends_, 0);
+}
+
+TEST_F(ConnectionTest, AClientThatTakesNothingIsCutAfterATime) {
+  open();
+  Stream& stream = ask(1);
+  stream.set_write_idle(std::chrono::milliseconds(40), nullptr);
+  stream.respond(200, fields_, true);
+  stream.write_last({test::pattern(100'000)}, nullptr);
+  EXPECT_TRUE(harness_.run_until([&] { return static_cast<bool>(stream.write_error()); }));
+  EXPECT_EQ(stream.write_error(), StreamError::write_idle);
+  EXPECT_EQ(heard(1, h2::kRstStream).size(), 1U);
+  EXPECT_EQ(harness_.held.held(), 0U);
+}
+
+}  // namespace
+}  // namespace sluice::http2
