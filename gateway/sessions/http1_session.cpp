@@ -6,20 +6,16 @@
 #include "gateway/proxy/access_log.h"
 #include "gateway/proxy/handle_request.h"
 #include "gateway/proxy/reply.h"
+#include "gateway/sessions/linger.h"
 #include "tls/held_share.h"
 #include "tls/stream_error.h"
 
 namespace sluice::sessions {
 namespace {
 
-using tls::kBytesPerTurn;
 using tls::kHeadRead;
 using tls::StreamError;
 
-// After the last response, what the client still sends is read and thrown away for so long, or until it closes: closing a
-// socket with unread bytes resets it, and the reset can overtake the response (RFC 9112 9.6).
-constexpr std::chrono::milliseconds kLinger{2000};
-constexpr std::uint64_t kLingerBytes = 16 * 1024 * 1024;
 constexpr unsigned kRequestsPerTurn = 16;
 
 }  // namespace
@@ -66,7 +62,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> Http1Session::run() {
       co_await services_.io.loop.next_turn();
     }
   }
-  co_await linger();
+  co_await linger(exchange_.stream());
   co_return nullptr;
 }
 
@@ -156,27 +152,6 @@ void Http1Session::drain() {
     exchange_.stream().abort(StreamError::draining);
   } else if (state_ == State::fresh) {
     deadline_.set_after(kFirstRequestWhileDraining);
-  }
-}
-
-Awaitable<> Http1Session::linger() {
-  tls::Stream& stream = exchange_.stream();
-  stream.shutdown_write();
-  timed_out_ = false;
-  deadline_.set_after(kLinger);
-  std::uint64_t discarded = 0;
-  std::uint64_t turn_ends = kBytesPerTurn;
-  while (!timed_out_ && discarded < kLingerBytes) {
-    const tls::ReadResult read = stream.read_some(services_.io.scratch(), tls::kScratchSize);
-    if (read.error == StreamError::would_block) {
-      co_await stream.wait_readable();
-      continue;
-    }
-    if (read.error) co_return;
-    discarded += read.size;
-    if (discarded < turn_ends) continue;
-    turn_ends = discarded + kBytesPerTurn;
-    co_await services_.io.loop.next_turn();
   }
 }
 

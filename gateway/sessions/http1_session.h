@@ -31,7 +31,6 @@ class Http1Session {
   config::OptionalDuration wait_for_head() const;
   HeadState refuse(const proxy::Reply& reply);
   HeadState head_timed_out(bool begun);
-  Awaitable<> linger();
   void break_connection();
   void drain();
 
