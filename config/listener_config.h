@@ -1,8 +1,10 @@
 // `listeners`: where the gateway accepts, and how it speaks TLS there.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/values.h"
@@ -76,5 +78,9 @@ struct Listener {
   std::string acme_challenge_directory;  // empty: none
   bool operator==(const Listener&) const = default;
 };
+
+inline bool speaks(const Listener& listener, std::string_view protocol) {
+  return std::find(listener.protocols.begin(), listener.protocols.end(), protocol) != listener.protocols.end();
+}
 
 }  // namespace sluice::config

@@ -37,19 +37,20 @@ const Table<ListenerTls>& tls_table() {
   return table;
 }
 
-// Only http/1.1 can be offered so far, with TLS and without, so it is also the default.
 Key<Listener> protocols_key() {
-  KeyInfo info = list_info("protocols", "http/1.1", 1);
-  info.words = {"http/1.1"};
-  info.later_words = {"h2"};
+  KeyInfo info = list_info("protocols", "h2 or http/1.1", 1);
+  info.words = {"h2", "http/1.1"};
   return {std::move(info), [](const Value& value, const KeyInfo& row, Listener& listener) {
             listener.protocols.clear();
             for (const Value& element : read_list(value, row)) {
               const auto index = read_word(element, row);
               if (!index) continue;
-              if (!listener.protocols.empty())
+              const std::string& protocol = row.words[*index];
+              if (speaks(listener, protocol)) {
                 element.problem("stands here twice; expected each protocol once");
-              listener.protocols = {row.words[*index]};
+              } else {
+                listener.protocols.push_back(protocol);
+              }
             }
           }};
 }

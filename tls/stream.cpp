@@ -79,6 +79,13 @@ void Stream::on_next_turn(void* stream) {
   if (std::exchange(self.reader_due_, false)) self.wake_reader();
 }
 
+std::string_view Stream::alpn() const noexcept {
+  const unsigned char* name = nullptr;
+  unsigned size = 0;
+  if (ssl_) SSL_get0_alpn_selected(ssl_.get(), &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
+}
+
 Awaitable<ErrorCode> Stream::connected() {
   connecting_ = true;
   wait_for_room();

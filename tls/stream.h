@@ -34,6 +34,8 @@ class Stream final : public Duplex, private EventSource {
 
   bool is_tls() const noexcept { return ssl_ != nullptr; }
   SSL* ssl() const noexcept { return ssl_.get(); }
+  // The protocol that the handshake has agreed on; empty: none.
+  std::string_view alpn() const noexcept;
   Stream* socket() noexcept override { return this; }
   int descriptor() const noexcept { return socket_.get(); }
 

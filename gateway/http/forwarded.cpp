@@ -298,7 +298,7 @@ void set_forwarding_fields(Headers& headers, const Peer& peer, const Origin& ori
 
 void add_via(Headers& headers, std::string_view via_version) {
   // Via is a trace of the path (RFC 9110 7.6.3): it is appended to whoever sent it, and decides nothing here.
-  const std::string_view own = via_version == "1.0" ? "1.0 sluice" : "1.1 sluice";
+  const std::string_view own = via_version == "2.0" ? "2.0 sluice" : via_version == "1.0" ? "1.0 sluice" : "1.1 sluice";
   if (!headers.contains("Via")) return headers.add_view("Via", own);
   std::string via = joined(headers, "Via");
   if (!via.empty()) via.append(", ");

@@ -6,6 +6,7 @@ namespace sluice::proxy {
 namespace {
 
 std::string_view version_text(http::Version version) {
+  if (version == http::Version::http_2) return "HTTP/2.0";
   return version == http::Version::http_1_0 ? "HTTP/1.0" : "HTTP/1.1";
 }
 

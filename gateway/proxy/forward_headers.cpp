@@ -21,7 +21,10 @@ http::Peer peer_of(const ClientExchange& exchange) {
   return peer;
 }
 
-std::string_view version_text(http::Version version) { return version == http::Version::http_1_0 ? "1.0" : "1.1"; }
+std::string_view version_text(http::Version version) {
+  if (version == http::Version::http_2) return "2.0";
+  return version == http::Version::http_1_0 ? "1.0" : "1.1";
+}
 
 TemplateValues values_of(const ClientExchange& exchange, const RouteContext& route) {
   return {exchange, route.path, route.route->name, route.origin};

@@ -3,7 +3,9 @@
 #include <openssl/ssl.h>
 
 #include "gateway/http/uri.h"
+#include "gateway/sessions/agree_on_protocol.h"
 #include "gateway/sessions/http1_session.h"
+#include "gateway/sessions/http2_session.h"
 #include "gateway/sessions/read_proxy_header.h"
 #include "metrics/log.h"
 #include "tls/client_certificates.h"
@@ -101,6 +103,10 @@ Awaitable<> serve(proxy::Services& services, SessionSet& sessions, Accepted acce
     stream->start_tls(std::move(ssl));
   }
   if (!co_await tls_handshake(services, sessions, *stream, info)) co_return;
+  if (co_await speaks_http2(services, sessions, *stream, info)) {
+    Http2Session session(services, sessions, info, std::move(stream));
+    co_return co_await session.run();
+  }
   std::unique_ptr<websocket::Tunnel> tunnel;
   {
     Http1Session session(services, sessions, info, std::move(stream));
