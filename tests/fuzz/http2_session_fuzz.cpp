@@ -34,7 +34,7 @@ class Choices {
   fuzz::Pieces pieces_;
 };
 
-class Owner : public SessionEvents {
+class Owner final : public SessionEvents {
  public:
   explicit Owner(Choices* answers)
       : answers_(answers), session_({.max_streams = 4, .max_sent_head = 2000}, *this) {

@@ -16,7 +16,7 @@ using http::ParseError;
 
 constexpr http2::RequestLimits kLimits{.max_line = 200, .max_header_list = 1500, .max_headers = 10};
 
-class Owner : public http2::SessionEvents {
+class Owner final : public http2::SessionEvents {
  public:
   http2::StreamState* began(http2::StreamId) override {
     builder_.begin(kLimits);

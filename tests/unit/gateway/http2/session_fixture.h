@@ -14,7 +14,7 @@
 
 namespace sluice::http2 {
 
-struct KeptStream : StreamState {
+struct KeptStream final : StreamState {
   StreamId id = 0;
   test::h2::Fields head, trailers;
   bool head_done = false, trailers_done = false, ended = false, closed = false, by_peer = false;
@@ -27,7 +27,7 @@ struct KeptStream : StreamState {
   http::Headers to_trail;
 };
 
-class KeptEvents : public SessionEvents {
+class KeptEvents final : public SessionEvents {
  public:
   KeptStream& at(StreamId id) {
     const auto found = std::find_if(streams.begin(), streams.end(),
