@@ -158,7 +158,7 @@ class FrameWalker {
 
   static constexpr int kMostPongs = std::numeric_limits<std::uint16_t>::max();
 
-  // What is not so of most frames. Where all of it is zero, the next one may be taken the short way: one comparison says so.
+  // What is not so of most frames.
   struct Unusual {
     Violation violation = Violation::none;
     Fate fate = Fate::passes;    // of the current frame
@@ -169,7 +169,8 @@ class FrameWalker {
     bool pong_expected = false;
     bool close_seen = false;
   };
-  bool is_usual() const noexcept { return std::bit_cast<std::uint64_t>(state_) == 0; }
+  // Whether the next frame may be taken the short way: one comparison says so.
+  bool is_usual() const noexcept { return (std::bit_cast<std::uint64_t>(state_) | payload_left_) == 0; }
 
   Unusual state_;
   std::uint64_t payload_left_ = 0;
