@@ -12,8 +12,8 @@
 namespace sluice::http2 {
 namespace {
 
-// Out of reach: resets are counted where it is known what they cost, and CONTINUATION frames in FrameGuard
-// (1.52 counts one again for each piece in which its header comes).
+// Out of reach: CONTINUATION frames are counted in FrameGuard (1.52 counts one again for each piece in which its header comes).
+// Resets the library bounds itself: 1,000 at once, 33 a second from then on (CVE-2023-44487).
 constexpr std::uint64_t kNoLimit = 1ULL << 30;
 constexpr std::size_t kMaxSettings = 32;  // in one frame
 
@@ -22,7 +22,6 @@ OptionHandle options_for(const SessionRules& rules) {
   nghttp2_option_set_no_auto_window_update(option.get(), 1);
   nghttp2_option_set_max_settings(option.get(), kMaxSettings);
   nghttp2_option_set_max_continuations(option.get(), kNoLimit);
-  nghttp2_option_set_stream_reset_rate_limit(option.get(), kNoLimit, kNoLimit);
   nghttp2_option_set_max_send_header_block_length(option.get(), rules.max_sent_head);
   nghttp2_option_set_builtin_recv_extension_type(option.get(), NGHTTP2_PRIORITY_UPDATE);
   return option;
