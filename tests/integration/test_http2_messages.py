@@ -528,7 +528,7 @@ def test_log_and_metrics(lab, way):
     line = gateway.wait_log(target="/a?b")
     assert (line["version"], line["method"], line["status"], line["host"]) == ("HTTP/2.0", "POST", 200, "test.example")
     assert line["bytes_received"] == 4 and line["bytes_sent"] == 2
-    assert gateway.metric("sluice_requests_total", code="2xx") == 1
+    assert gateway.metric("sluice_requests_total", route="all", method="POST", status="2xx") == 1
     client.request()
     gateway.wait_log(target="/")
     assert gateway.metric("sluice_connections_open") == 1
