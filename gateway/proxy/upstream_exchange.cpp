@@ -141,7 +141,7 @@ Failure UpstreamExchange::upload_now(std::string& head, bool keep_body) {
     error = send_piece(head, held_.bytes, held_.complete);
     upload_done_ = held_.complete;
   } else if (client_.body_complete()) {
-    error = connection_.stream->write({head});
+    error = send_piece(head, {}, true);  // an empty one that was announced without a length is in chunks, too
     upload_done_ = true;
   } else {
     const BodyPiece piece = client_.read_body(services_.io.scratch(), tls::kRelayBlock);

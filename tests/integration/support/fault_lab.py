@@ -32,12 +32,15 @@ def descriptors_at_rest(gateway):
 
 
 class FaultLab:
-    def __init__(self, lab, ca, mode, upstream=None):
-        """`upstream`: more keys of the scenario's upstream. By default each request has a connection and one attempt."""
+    def __init__(self, lab, ca, mode, upstream=None, protocol="http/1.1"):
+        """`upstream`: more keys of the scenario's upstream. By default each request has a connection and one attempt. `protocol`: of
+        the scenario's clients; that everything goes on is asked by HTTP/1.1."""
         self.script = Backend()
+        self._protocol = protocol
         self._mode = mode
         certificate = ca.issue("localhost", "127.0.0.1")
         self._tls = trusting(ca.certificate) if mode == "tls" else None
+        self._scenario_tls = trusting(ca.certificate, alpn=[protocol]) if mode == "tls" else None
         self._socket = str(lab.folder / "web")
         backend = lab.backend(self.script, record=False, tls=certificate.server_context() if mode == "tls_backend" else None,
                               host=str(lab.folder / "app") if mode == "unix" else "127.0.0.1")
@@ -57,6 +60,7 @@ class FaultLab:
         config["routes"].insert(0, {"name": "check", "match": {"path_prefix": "/check"}, "upstream": "check"})
         if self._mode == "unix":
             config["listeners"][0]["address"] = f"unix:{self._socket}"
+        config["listeners"][0]["protocols"] = list(dict.fromkeys([self._protocol, "http/1.1"]))
         if self._mode == "tls":
             config["listeners"][0]["tls"] = {"certificates": [certificate.as_config()]}
         self._retried = config["upstreams"][0]["retries"]["attempts"] > 1
@@ -76,7 +80,7 @@ class FaultLab:
     def run_with(self, scenario, *faults):
         """Plays it while these happen all the time; nobody may notice."""
         with self.control.armed(*faults):
-            ending = play(scenario, "all the time", self._connect)
+            ending = play(scenario, "all the time", self._connect_for_scenario)
             self._wait_quiet()
         assert ending.right, f"{scenario.__name__}, {self._mode}, {[str(fault) for fault in faults]}: {ending}"
         self._check()
@@ -87,7 +91,7 @@ class FaultLab:
         name = f"try-{self._tries}"
         waits = self.control.waits
         with self.control.armed(fault, *BACKGROUND.get(fault.call, [])) as outcome:
-            ending = play(scenario, name, self._connect)
+            ending = play(scenario, name, self._connect_for_scenario)
             self._wait_quiet()
             side = outcome()
         judge(fault, is_harmless(fault, self._mode == "unix"), side, ending, self._retried)
@@ -106,17 +110,20 @@ class FaultLab:
 
     # looking at the gateway
 
-    def _connect(self):
+    def _connect_for_scenario(self):
+        return self._connect(self._scenario_tls)
+
+    def _connect(self, tls):
         host = self._socket if self._mode == "unix" else "127.0.0.1"
-        client = RawClient(self.gateway.port, host, tls=self._tls, server_name="localhost" if self._tls else None)
-        if self._tls:
+        client = RawClient(self.gateway.port, host, tls=tls, server_name="localhost" if tls else None)
+        if tls:
             client.socket.suppress_ragged_eofs = False  # an end without close_notify is no end
         return client
 
     def _check(self):
         """A request that nothing happens to is served at once, whatever happened before."""
         start = time.monotonic()
-        client = self._connect()
+        client = self._connect(self._tls)
         try:
             expect(ask(client, "check", "/check/last"), 200, b"ok")
         finally:
