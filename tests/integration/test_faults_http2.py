@@ -9,7 +9,7 @@ from support.fault_peers import BODY, DIGEST, PIECE, TRY, Answered, expect
 from support.http2_client import Http2Client
 from support.stream import PeerReset
 
-MODES = ["plain", "tls", "tls_backend", "unix"]
+MODES = ["plain", "tls"]  # what backends do is the same as on HTTP/1.1
 NEEDED = {"accept4", "socket", "connect", "epoll_ctl_add", "epoll_wait", "recv", "send", "close"}
 NOT_BEGUN, BEGUN = sys.maxsize, -1  # as the mark behind which an answer begins: SETTINGS are none
 
