@@ -7,8 +7,8 @@ for as long as the client wants; `/` is answered at once, by the gateway itself.
 from dataclasses import dataclass
 
 from support.http2_frames import (
-    ACK, COMPRESSION_ERROR, CONTINUATION, DATA, ENABLE_PUSH, END_HEADERS, FLOW_CONTROL_ERROR, FRAME_SIZE, FRAME_SIZE_ERROR, GOAWAY, HEADERS,
-    INITIAL_WINDOW, MAX_FRAME, PADDED, PING, PRIORITY, PROTOCOL_ERROR, PUSH_PROMISE, REFUSED_STREAM, RST_STREAM, SETTINGS, STREAM_CLOSED,
+    ACK, COMPRESSION_ERROR, DATA, ENABLE_PUSH, END_HEADERS, FLOW_CONTROL_ERROR, FRAME_SIZE, FRAME_SIZE_ERROR, GOAWAY, HEADERS,
+    INITIAL_WINDOW, MAX_FRAME, PADDED, PING, PRIORITY, PROTOCOL_ERROR, PUSH_PROMISE, RST_STREAM, SETTINGS, STREAM_CLOSED,
     WINDOW_UPDATE, WITH_PRIORITY, block, continuation, data, frame, get, goaway, headers, ping, post, priority, request_fields, reset,
     settings, u32, window_update)
 

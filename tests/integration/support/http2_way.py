@@ -6,7 +6,6 @@ import random
 import pytest
 
 from support.http2_client import Http2Client
-from support.http_message import chunked, response_bytes
 from support.raw_client import trusting
 
 BODY = random.Random(2).randbytes(1_000_000)
