@@ -214,16 +214,18 @@ def test_an_idle_connection(lab, way):
 
 
 def test_a_connection_with_an_open_stream_is_not_idle(lab, way):
-    sign = threading.Event()
+    asked, sign = threading.Event(), threading.Event()
 
     def script(connection):
         connection.read_request()
+        asked.set()
         connection.wait(sign)
         connection.respond()
 
     gateway = way.gateway(lab.backend(script), timeouts={"keepalive_idle": "100ms"})
     client = way.client(gateway)
     number = client.begin()
+    assert asked.wait(seconds(10))
     stays(lambda: gateway.metric("sluice_connections_open") == 1, "open", 0.5)
     sign.set()
     assert client.answer(number).status == 200

@@ -47,8 +47,11 @@ def test_signals_are_for_the_first_thread_alone(lab):
     gateway = lab.gateway(backend, upstreams=upstreams)
     ours = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
     threads = Path(f"/proc/{gateway.pid}/task")
-    names = {(task / "comm").read_text().strip() for task in threads.iterdir()}
-    assert {"worker-0", "health", "discovery"} <= names
+
+    def names():
+        return {(task / "comm").read_text().strip() for task in threads.iterdir()}
+
+    wait_until(lambda: {"worker-0", "health", "discovery"} <= names(), "each thread to give itself its name")
     for task in threads.iterdir():
         blocked = blocked_signals(task / "status") & ours
         assert blocked == (set() if task.name == str(gateway.pid) else ours), (task / "comm").read_text()
