@@ -22,6 +22,8 @@ struct ZlibEnd {
 };
 using ZlibStream = std::unique_ptr<z_stream_s, ZlibEnd>;
 
+// A sender that reaches further back than its window is found out when what it reaches for is gone, which depends on how its bytes
+// come: zlib looks at what it still has. What is accepted is what was sent in any case.
 class Inflater {
  public:
   // Throws std::bad_alloc.
