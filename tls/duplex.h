@@ -19,7 +19,8 @@ using DuplexPtr = std::unique_ptr<Duplex, DuplexClose>;
 
 struct ReadResult {
   std::size_t size = 0;
-  ErrorCode error;  // would_block, eof, or a failure; then size is 0
+  ErrorCode error;       // would_block, eof, or a failure; then size is 0
+  bool drained = false;  // the next call would say would_block: wait at once
 };
 
 class Duplex {

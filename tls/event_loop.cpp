@@ -198,10 +198,11 @@ void EventLoop::turn(std::chrono::milliseconds patience) {
     const int count = ::epoll_wait(epoll_.get(), events_.data(), kBatch, timeout(patience));
     event_count_ = std::max(count, 0);  // EINTR: nothing this time
     next_event_ = 0;
+    now_ = Clock::now();
   }
   if (mailbox_.next < mailbox_.running.size()) mailbox_.run();
   dispatch();
-  wheel_.run(Clock::now());
+  wheel_.run(now_);  // what has become due meanwhile is next: timeout() sees it
   run_requests();
 }
 

@@ -63,6 +63,8 @@ class EventLoop {
   ~EventLoop();
 
   TimerWheel& wheel() noexcept { return wheel_; }
+  // When this turn's events were fetched: for whoever asks often, and does not mind what the turn has taken since.
+  Clock::time_point now() const noexcept { return now_; }
 
   // `events` as for epoll; EPOLLERR and EPOLLHUP always come. `source` must be removed before it goes.
   ErrorCode add(int descriptor, std::uint32_t events, EventSource& source);
@@ -120,6 +122,7 @@ class EventLoop {
   static Root run_root(EventLoop& loop, Awaitable<> coroutine);
 
   Descriptor epoll_;
+  Clock::time_point now_ = Clock::now();
   TimerWheel wheel_;
   Mailbox mailbox_{*this};
   NextTurn* turn_requests_ = nullptr;   // in the order in which they were made

@@ -61,7 +61,7 @@ ReadResult Stream::receive(char* data, std::size_t size) {
   drips_ = drips_ && static_cast<std::size_t>(got) < kDrip;
   // Less than there was room for: nothing is left, and what comes next is an event of its own. So is a FIN, unless it came before.
   if (static_cast<std::size_t>(got) < size && !hung_up_) ready_ = false;
-  return {static_cast<std::size_t>(got), {}};
+  return {static_cast<std::size_t>(got), {}, !ready_};
 }
 
 // Why, after a call that returned `got`: 0 or less.
@@ -97,7 +97,8 @@ ReadResult Stream::read_tls(char* data, std::size_t size) {
   if (turn_over_) return {0, StreamError::would_block};
   raw_budget_ = size + kReadAhead;
   std::size_t total = 0;
-  while (total < size && tls_has_something()) {
+  bool drained = false;
+  while (total < size && !(drained = !tls_has_something())) {
     forget_openssl_errors();
     std::size_t n = 0;
     const int ok = SSL_read_ex(ssl_.get(), data + total, size - total, &n);
@@ -117,7 +118,7 @@ ReadResult Stream::read_tls(char* data, std::size_t size) {
     if (total == 0) return {0, error};
     break;
   }
-  return total > 0 ? ReadResult{total, {}} : ReadResult{0, StreamError::would_block};
+  return total > 0 ? ReadResult{total, {}, drained} : ReadResult{0, StreamError::would_block};
 }
 
 // Whether OpenSSL has more to say than "not now", which costs it 2,000 instructions.

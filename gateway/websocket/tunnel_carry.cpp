@@ -1,4 +1,5 @@
-// How a tunnel carries bytes.
+// How a tunnel carries bytes. What is called from one place for every message is inline: of some 950 instructions for carrying one that
+// saves 54 (2026-11, callgrind).
 #include <cassert>
 
 #include "gateway/websocket/text_inspection.h"
@@ -26,7 +27,7 @@ void Tunnel::pump(Direction& direction) {
 }
 
 // False: it is called again when that has changed.
-bool Tunnel::may_read(Direction& direction) {
+inline bool Tunnel::may_read(Direction& direction) {
   if (direction.own_close) return true;  // what comes is only looked through
   if (direction.to->flushed()) {
     if (direction.paused) resume(direction);
@@ -53,11 +54,11 @@ void Tunnel::resume(Direction& direction) {
   direction.walker.drop_messages(false);
 }
 
-bool Tunnel::carry_once(Direction& direction) {
+inline bool Tunnel::carry_once(Direction& direction) {
   const FrameCounts before = direction.walker.counts();
   char* scratch = direction.from->io().scratch();
   allow_messages(direction);
-  const std::optional<tls::ReadResult> spliced = splice_large(direction);
+  const std::optional<tls::ReadResult> spliced = direction.walker.frames_are_large() ? splice_large(direction) : std::nullopt;
   const tls::ReadResult result = spliced ? *spliced : read_behind_held(direction, scratch);
   if (result.error == tls::StreamError::would_block) {
     direction.from->on_readable(&Tunnel::on_event, &direction);
@@ -91,7 +92,10 @@ bool Tunnel::carry_once(Direction& direction) {
   if (read > read_before) direction.metrics->bytes.add(read - read_before);
   charge_messages(direction);
   if (!done_) account(direction, before);
-  return !done_;
+  if (done_) return false;
+  if (!result.drained || !direction.to->flushed()) return true;
+  direction.from->on_readable(&Tunnel::on_event, &direction);
+  return false;
 }
 
 // What did not pass before lies in front of what is read.
@@ -109,8 +113,8 @@ tls::ReadResult Tunnel::read_behind_held(Direction& direction, char* to) {
 std::optional<tls::ReadResult> Tunnel::splice_large(Direction& direction) {
   FrameWalker& walker = direction.walker;
   const bool looked_at = direction.translation || direction.inspection || tap_;
-  const bool small = !walker.frames_are_large() || !direction.held.empty() || walker.fate() != Fate::passes;
-  if (looked_at || small || direction.own_close || !direction.to->flushed() || rules().slow_consumer.buffer < tls::kScratchSize) return {};
+  const bool in_pieces = !direction.held.empty() || walker.fate() != Fate::passes;
+  if (looked_at || in_pieces || direction.own_close || !direction.to->flushed() || rules().slow_consumer.buffer < tls::kScratchSize) return {};
   tls::Stream* from = direction.from->socket();
   tls::Stream* to = direction.to->socket();
   if (from == nullptr || to == nullptr || !from->can_splice_to(*to)) return {};
@@ -182,7 +186,7 @@ std::size_t Tunnel::look_through(Direction& direction, std::string_view bytes) {
 }
 
 // Runs of frames that have one fate. Returns how many bytes are dealt with; the rest must not pass, or not yet.
-std::size_t Tunnel::pass_frames(Direction& direction, std::string_view bytes) {
+inline std::size_t Tunnel::pass_frames(Direction& direction, std::string_view bytes) {
   FrameWalker& walker = direction.walker;
   std::size_t walked = 0;
   while (walked < bytes.size()) {
@@ -203,7 +207,7 @@ std::size_t Tunnel::pass_frames(Direction& direction, std::string_view bytes) {
   return walked;
 }
 
-std::size_t Tunnel::pass(Direction& direction, std::string_view bytes) {
+inline std::size_t Tunnel::pass(Direction& direction, std::string_view bytes) {
   if (direction.translation) return translate(direction, bytes);
   if (direction.inspection) bytes = inspect(direction, bytes);
   if (bytes.empty()) return 0;
@@ -226,10 +230,10 @@ void Tunnel::show(const Direction& direction, std::string_view bytes) {
   tap_->pass(direction.sender, bytes);
 }
 
-void Tunnel::account(Direction& direction, const FrameCounts& before) {
+inline void Tunnel::account(Direction& direction, const FrameCounts& before) {
   const FrameCounts& after = direction.walker.counts();
   if (after.payload_bytes != before.payload_bytes || after.data_frames() != before.data_frames()) {
-    last_data_ = Clock::now();
+    last_data_ = direction.from->io().loop.now();
     direction.metrics->frames.add(after.data_frames() - before.data_frames());
     direction.metrics->messages.add(after.messages - before.messages);
     if (after.messages != before.messages) direction.lately.add(after.messages - before.messages, last_data_);

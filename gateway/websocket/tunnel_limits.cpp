@@ -43,7 +43,7 @@ void Tunnel::charge_messages(Direction& direction) {
   const std::uint32_t left = direction.walker.allowance();
   const std::uint32_t used = left < granted_ ? granted_ - left : 0;
   granted_ = 0;
-  if (used > 0) rate_.take(*rules().message_rate, used, Clock::now());
+  if (used > 0) rate_.take(*rules().message_rate, used, client_->io().loop.now());
 }
 
 // The next message comes too soon. True: it passes all the same.

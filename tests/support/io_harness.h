@@ -238,8 +238,12 @@ struct Drained {
 inline Drained drain(tls::Stream& stream, std::size_t piece = 64 * 1024) {
   Drained all;
   std::string memory(piece, '\0');
-  for (;;) {
+  for (bool drained = false;;) {
     const tls::ReadResult read = stream.read_some(memory.data(), memory.size());
+    if (drained) {
+      EXPECT_EQ(read.error, tls::StreamError::would_block) << "the read before said that nothing is left";
+    }
+    drained = read.drained;
     all.error = read.error;
     if (read.error) return all;
     all.bytes.append(memory.data(), read.size);

@@ -257,6 +257,18 @@ TEST_F(EventLoopTest, CoroutinesThatStillWaitGoWithTheLoop) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
+TEST_F(EventLoopTest, ItsTimeIsThatOfTheTurnNotOfTheSleepBefore) {
+  Deadline deadline(loop_.wheel(), [](void*) {}, nullptr);
+  deadline.set_after(30ms);
+  const Clock::time_point start = Clock::now();
+  while (loop_.now() < start + 30ms) loop_.turn(10s);
+  EXPECT_LE(loop_.now(), Clock::now());
+  const Clock::time_point turn = loop_.now();
+  loop_.post([&] { EXPECT_GT(loop_.now(), turn) << "a turn has its own"; });
+  loop_.turn(10s);
+  EXPECT_GT(loop_.now(), turn);
+}
+
 TEST_F(EventLoopTest, SleepsUntilTheNextDeadline) {
   bool fired = false;
   Deadline deadline(loop_.wheel(), [](void* flag) { *static_cast<bool*>(flag) = true; }, &fired);

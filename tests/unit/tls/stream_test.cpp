@@ -74,6 +74,19 @@ TEST_F(StreamTest, ReadsWhatIsThereWithoutAWait) {
   EXPECT_EQ(read.error, StreamError::would_block);
 }
 
+TEST_F(StreamTest, TellsWhenNothingIsLeft) {
+  open();
+  char bytes[8];
+  peer_.send("hello, stream");
+  harness_.settle();
+  EXPECT_FALSE(stream_->read_some(bytes, sizeof bytes).drained);
+  EXPECT_TRUE(stream_->read_some(bytes, sizeof bytes).drained);
+  peer_.send("bye");
+  peer_.finish();
+  harness_.settle();
+  EXPECT_FALSE(stream_->read_some(bytes, sizeof bytes).drained) << "the end is still to be read";
+}
+
 TEST_F(StreamTest, HandshakeOfAPlainStreamIsNothing) {
   open();
   EXPECT_FALSE(harness_.await(stream_->handshake()));

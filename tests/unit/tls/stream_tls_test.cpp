@@ -53,6 +53,16 @@ TEST_F(StreamTlsTest, ShakesHandsAndCarriesBothWays) {
   EXPECT_EQ(harness_.await(read_at_least(*pair.client, 12)).bytes, "hello client");
 }
 
+TEST_F(StreamTlsTest, TellsWhenNothingIsLeft) {
+  TlsPair pair(harness_, *tls_);
+  quiet(pair);
+  char bytes[8];
+  ASSERT_FALSE(pair.client->write({"hello, stream"}));
+  harness_.settle();
+  EXPECT_FALSE(pair.server->read_some(bytes, sizeof bytes).drained) << "OpenSSL holds the rest of the record";
+  EXPECT_TRUE(pair.server->read_some(bytes, sizeof bytes).drained);
+}
+
 // RFC 8446 4.6.3 lets a peer send them without end, and OpenSSL reads on underneath.
 TEST_F(StreamTlsTest, AFloodOfKeyUpdatesEndsTheConnectionAndAFewDoNot) {
   TlsPair pair(harness_, *tls_);
