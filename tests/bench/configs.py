@@ -26,7 +26,7 @@ http {{
   }}
   server {{
     listen 127.0.0.1:{plain} backlog=4096;
-    listen 127.0.0.1:{tls} ssl backlog=4096;
+    listen 127.0.0.1:{tls} ssl http2 backlog=4096;
     ssl_certificate {folder}/cert.pem;
     ssl_certificate_key {folder}/key.pem;
     ssl_protocols TLSv1.2 TLSv1.3;
@@ -65,7 +65,7 @@ defaults
   timeout http-keep-alive 75s
 frontend web
   bind 127.0.0.1:{plain} backlog 4096
-  bind 127.0.0.1:{tls} backlog 4096 ssl crt {folder}/combined.pem alpn http/1.1
+  bind 127.0.0.1:{tls} backlog 4096 ssl crt {folder}/combined.pem alpn h2,http/1.1
   {options}
   default_backend origin
 backend origin
@@ -85,7 +85,7 @@ listeners:
     address: 127.0.0.1:0
   - name: secure
     address: 127.0.0.1:0
-    protocols: [http/1.1]
+    protocols: [h2, http/1.1]
     tls:
       certificates:
         - {{ certificate: cert.pem, private_key: key.pem }}

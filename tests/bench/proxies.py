@@ -138,6 +138,9 @@ class Proxy:
         """Why it cannot take part, or nothing."""
         return None
 
+    def can(self, work):
+        return True
+
     def took(self, route):
         """Whether WebSockets went by this route: where there are no routes they did."""
         return True
@@ -191,6 +194,9 @@ class Proxy:
 
 class Relay(Proxy):
     name = "floor"
+
+    def can(self, work):
+        return work.tool == "bench_load"
 
     def launch(self, origin):
         tool = [self.setup.tool("bench_relay"), "--to", f"127.0.0.1:{origin}"]

@@ -59,8 +59,8 @@ class Report:
         for work, rounds in self.results[section].items():
             values, cells = {}, []
             for name in self.names:
-                if not rounds[name]:
-                    cells.append("failed")
+                if not rounds.get(name):
+                    cells.append("failed" if name in rounds else "-")
                     continue
                 values[name] = statistics.median(result["cpu_per_unit"] for result in rounds[name])
                 mark = ""

@@ -12,6 +12,7 @@ class Work:
     # Sluice has its routes at /ws/<route>. For the others, and for the origin, that is a WebSocket as any other.
     route: str = ""
     with_backend: bool = False  # the origin's CPU time counts as well
+    tool: str = "bench_load"  # h2load for HTTP/2 (http2.py), which the relay does not speak
 
     def where(self):
         return ["--path", f"/ws/{self.route}"] if self.route else []
@@ -35,6 +36,7 @@ WORKS = [
     Work("http-1k", "HTTP/1.1 1 KiB, keep-alive", False, ("http", *SMALL)),
     Work("http-1m", "HTTP/1.1 1 MiB", False, ("http", *LARGE, "--path", "/1m", "--length", str(1 << 20))),
     Work("https-1k", "https 1 KiB, keep-alive", True, ("https", *SMALL)),
+    Work("h2-1k", "HTTP/2 over TLS 1 KiB, 16 connections by 16 streams", True, ("-c", "16", "-m", "16"), tool="h2load"),
     *ECHOES,
     *map(with_limits, ECHOES),
     Work("handshake", "TLS handshake + upgrade", True, ("handshake", "--tls", *LARGE)),
