@@ -91,8 +91,12 @@ inline bool Tunnel::carry_once(Direction& direction) {
   const std::uint64_t read = direction.bytes - direction.put_back;
   if (read > read_before) direction.metrics->bytes.add(read - read_before);
   charge_messages(direction);
-  if (!done_) account(direction, before);
   if (done_) return false;
+  account(direction, before);
+  if (finished()) {
+    finish();
+    return false;
+  }
   if (!result.drained || !direction.to->flushed()) return true;
   direction.from->on_readable(&Tunnel::on_event, &direction);
   return false;
@@ -243,7 +247,6 @@ inline void Tunnel::account(Direction& direction, const FrameCounts& before) {
   const FrameWalker::Observed seen = direction.walker.take_observed();
   for (std::uint32_t i = 0; i < seen.frames; ++i) note_violation(direction.sender, Violation::frame_too_big);
   for (std::uint32_t i = 0; i < seen.messages; ++i) note_violation(direction.sender, Violation::message_too_big);
-  if (finished()) finish();
 }
 
 void Tunnel::account_control_frames(Direction& direction, const FrameCounts& before) {
