@@ -12,6 +12,21 @@ constexpr std::uint64_t kMostHeaders = 10'000;
 constexpr std::uint64_t kLargestHead = 16 * kMiB;
 // One relay block must fit, else nothing could ever be relayed.
 constexpr std::uint64_t kSmallestHeldBytes = 64 * 1024;
+// Each may have a window's worth of unread body and a request under way.
+constexpr std::uint64_t kMostStreams = 10'000;
+// Clients that keep to what they are told would send nothing at all under a smaller one.
+constexpr std::uint64_t kSmallestHeaderList = 1024;
+constexpr std::uint64_t kLargestHeaderList = kMiB;
+constexpr std::uint64_t kMostResets = 1'000'000;
+
+const Table<Http2Limits>& http2_table() {
+  static const Table<Http2Limits> table{
+      integer("max_concurrent_streams", &Http2Limits::max_concurrent_streams, {1, kMostStreams}),
+      size("max_header_list", &Http2Limits::max_header_list, {kSmallestHeaderList, kLargestHeaderList}),
+      rate("max_resets", &Http2Limits::max_resets, {1, kMostResets}),
+  };
+  return table;
+}
 
 }  // namespace
 
@@ -24,7 +39,7 @@ const Table<Limits>& limits_table() {
       integer("max_headers", &Limits::max_headers, {1, kMostHeaders}),
       size("max_request_body", &Limits::max_request_body, {0, 1024 * kTiB}),
       size("max_held_bytes", &Limits::max_held_bytes, {kSmallestHeldBytes, kTiB}),
-      later<Limits>("http2", later_infos({"max_concurrent_streams", "max_header_list", "max_resets"})),
+      map("http2", &Limits::http2, http2_table()),
   };
   return table;
 }

@@ -61,7 +61,9 @@ void collect_status(IoContext& context, const std::vector<std::unique_ptr<Worker
     if (!cancelled) collection->finish();
   });
   for (std::size_t i = 0; i < workers.size(); ++i) {
-    collection->status.workers.push_back({workers[i]->connections(), workers[i]->tunnels(), false});
+    const Worker& worker = *workers[i];
+    collection->status.workers.push_back(
+        {worker.connections(), worker.tunnels(), worker.http2_connections(), worker.http2_streams(), false});
     workers[i]->count_tunnels([&context, collection, i](std::map<admin::Status::TunnelKind, std::int64_t> tunnels) {
       asio::post(context, [collection, i, tunnels = std::move(tunnels)] { collection->add(i, tunnels); });
     });

@@ -31,8 +31,9 @@ Worker::Worker(unsigned index, Shared shared)
       shared_(shared),
       connection_metrics_(shared.registry, index, parse_error_names()),
       tls_metrics_(shared.registry, index),
+      http2_metrics_(shared.registry, index),
       io_(loop_, shared.held, connection_metrics_),
-      services_{io_, tls_metrics_, proxy::Cells(shared.registry, index)} {}
+      services_{io_, tls_metrics_, http2_metrics_, proxy::Cells(shared.registry, index)} {}
 
 // Still running only when the gateway could not start after all.
 Worker::~Worker() {

@@ -109,6 +109,8 @@ class Worker {
   // Shows its tunnels to `visit` (websocket::walk_tunnels()); both are called on the worker's thread.
   void walk_tunnels(std::size_t per_turn, std::function<void(websocket::Tunnel&)> visit, std::function<void()> done);
   std::int64_t connections() const noexcept { return connection_metrics_.open.value(); }
+  std::int64_t http2_connections() const noexcept { return http2_metrics_.connections_open.value(); }
+  std::int64_t http2_streams() const noexcept { return http2_metrics_.streams_open.value(); }
   std::int64_t tunnels() const noexcept { return services_.tunnels.size(); }
 
  private:
@@ -132,6 +134,7 @@ class Worker {
   tls::EventLoop loop_;
   metrics::ConnectionMetrics connection_metrics_;
   metrics::TlsMetrics tls_metrics_;
+  metrics::Http2Metrics http2_metrics_;
   tls::WorkerIo io_;
   proxy::Services services_;
   sessions::SessionSet sessions_;

@@ -28,6 +28,11 @@ Counter& tls_violation(Registry& registry, unsigned worker, std::string_view rea
                           {{"reason", std::string(reason)}});
 }
 
+Counter& requests(Registry& registry, unsigned worker, std::string_view protocol) {
+  return registry.counter(worker, "sluice_requests_by_protocol_total", "Finished requests by the version of HTTP that the client spoke.",
+                          {{"protocol", std::string(protocol)}});
+}
+
 Counter& refused(Registry& registry, unsigned worker, std::string_view limit) {
   return registry.counter(worker, "sluice_connections_refused_total",
                           "Client connections closed right after accepting them, by the limit they met.",
@@ -59,6 +64,9 @@ ConnectionMetrics::ConnectionMetrics(Registry& registry, unsigned worker,
       tls_renegotiation(tls_violation(registry, worker, "renegotiation")),
       tls_key_updates(tls_violation(registry, worker, "key_updates")),
       tls_protocol(tls_violation(registry, worker, "protocol")),
+      requests_1_0(requests(registry, worker, "1.0")),
+      requests_1_1(requests(registry, worker, "1.1")),
+      requests_2(requests(registry, worker, "2")),
       held_rejected(registry.counter(worker, "sluice_held_bytes_rejections_total",
                                      "Slow peers cut off because limits.max_held_bytes was reached.")),
       held_bytes(registry.gauge(worker, "sluice_held_bytes", "Bytes held in memory for slow peers now.")),

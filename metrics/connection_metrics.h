@@ -26,6 +26,8 @@ class ConnectionMetrics {
                                  // sluice_proxy_header_rejections_total{reason=...}
   Counter& tls_renegotiation, & tls_key_updates, & tls_protocol;
                                  // sluice_tls_violations_total{reason=...} : after the handshake
+  Counter& requests_1_0, & requests_1_1, & requests_2;
+                                 // sluice_requests_by_protocol_total{protocol=...}
   Counter& held_rejected;        // sluice_held_bytes_rejections_total : slow peers cut because max_held_bytes was reached
   Gauge& held_bytes;             // sluice_held_bytes
   Histogram& loop_lag;           // sluice_event_loop_lag_seconds{worker}

@@ -57,7 +57,11 @@ Json tunnels_of(const Status& status) {
 Json workers_of(const Status& status) {
   Json workers = Json::array();
   for (const Status::Worker& one : status.workers) {
-    workers.push_back({{"connections", one.connections}, {"tunnels", one.tunnels}, {"answered", one.answered}});
+    workers.push_back({{"connections", one.connections},
+                       {"http2_connections", one.http2_connections},
+                       {"http2_streams", one.http2_streams},
+                       {"tunnels", one.tunnels},
+                       {"answered", one.answered}});
   }
   return workers;
 }

@@ -30,6 +30,7 @@ struct Status {
   };
   struct Worker {
     std::int64_t connections = 0, tunnels = 0;
+    std::int64_t http2_connections = 0, http2_streams = 0;
     bool answered = false;  // false: its tunnels are not among those below
   };
   // What a tunnel belongs to; empty names: to a route or endpoint that is gone, it is leaving.

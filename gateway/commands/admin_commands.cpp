@@ -34,6 +34,13 @@ std::string number(const Json& value) { return std::to_string(value.get<std::int
 
 std::string counted(const Json& value, const char* noun) { return config::counted(value.get<std::uint64_t>(), noun); }
 
+// Of a worker's connections; nothing is said where none speaks HTTP/2.
+std::string http2_text(const Json& worker) {
+  const Json& connections = worker.at("http2_connections");
+  if (connections == 0) return {};
+  return " (" + std::to_string(connections.get<std::int64_t>()) + " HTTP/2 with " + counted(worker.at("http2_streams"), "stream") + ")";
+}
+
 void add_tunnels(std::string& text, const Json& tunnels) {
   if (tunnels.empty()) text += "  none\n";
   for (const Json& one : tunnels) {
@@ -77,7 +84,7 @@ std::string as_text(const Json& status) {
   text += "\nworkers\n";
   std::size_t index = 0;
   for (const Json& one : status.at("workers")) {
-    text += "  " + padded(std::to_string(index++), 4) + counted(one.at("connections"), "connection") + ", " +
+    text += "  " + padded(std::to_string(index++), 4) + counted(one.at("connections"), "connection") + http2_text(one) + ", " +
             counted(one.at("tunnels"), "WebSocket") + (one.at("answered").get<bool>() ? "" : ", does not answer") + "\n";
   }
   return text;

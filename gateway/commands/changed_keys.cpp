@@ -69,6 +69,7 @@ constexpr ComparedKey<Limits> kLimits[] = {
     {"max_headers", &same<Limits, &Limits::max_headers>},
     {"max_request_body", &same<Limits, &Limits::max_request_body>},
     {"max_held_bytes", &same<Limits, &Limits::max_held_bytes>},
+    {"http2", &same<Limits, &Limits::http2>},
 };
 
 constexpr ComparedKey<Timeouts> kTimeouts[] = {

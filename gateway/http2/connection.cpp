@@ -11,15 +11,19 @@ namespace {
 Stream& of(StreamState& state) noexcept { return static_cast<Stream&>(state); }
 }  // namespace
 
-Connection::Connection(tls::StreamPtr socket, const SessionRules& rules, const RequestLimits& limits, ConnectionOwner& owner)
+Connection::Connection(tls::StreamPtr socket, const SessionRules& rules, const RequestLimits& limits, metrics::Http2Metrics& metrics,
+                       ConnectionOwner& owner)
     : socket_(std::move(socket)),
       limits_(limits),
+      metrics_(metrics),
       most_streams_(2 * std::size_t{rules.max_streams}),
       owner_(owner),
       next_turn_(socket_->io().loop, &Connection::on_turn, this),
+      head_share_(socket_->io()),
       session_(rules, *this) {}
 
 Connection::~Connection() {
+  if (!ended_) forget_streams();
   building_.reset();
   arrived_.clear();
   while (first_ != nullptr) {
@@ -35,11 +39,20 @@ void Connection::start() {
 }
 
 void Connection::announce_shutdown() {
-  session_.announce_shutdown();
+  if (leaving_ != Leaving::no) return;
+  leaving_ = Leaving::announced;
+  session_.announce_shutdown(kShutdownPing);
   flush_later();
 }
 
+// What the client sent before it could know of the announcement has come by then.
+void Connection::pong(std::uint64_t payload) {
+  if (payload == kShutdownPing && leaving_ == Leaving::announced) go_away();
+}
+
 void Connection::go_away() {
+  if (leaving_ == Leaving::gone) return;
+  leaving_ = Leaving::gone;
   session_.go_away();
   flush_later();
 }
@@ -69,7 +82,12 @@ void Connection::remove(Stream& stream) noexcept {
 
 StreamState* Connection::began(StreamId id) {
   building_.reset();  // one that was given up
-  if (stream_count_ >= most_streams_) return nullptr;
+  if (stream_count_ >= most_streams_) {
+    metrics_.count(metrics::Http2Violation::too_many_exchanges);
+    return nullptr;
+  }
+  metrics_.streams.add();
+  metrics_.streams_open.add(1);
   building_ = StreamPtr(new Stream(*this, id));
   building_began_ = Clock::now();
   builder_.begin(limits_);
@@ -77,8 +95,13 @@ StreamState* Connection::began(StreamId id) {
 }
 
 bool Connection::field(StreamId, StreamState& stream, std::string_view name, std::string_view value, bool trailer) {
-  if (!trailer) return builder_.add(name, value);
-  http::Headers& trailers = of(stream).trailers_;
+  const bool taken = trailer ? add_trailer(of(stream), name, value) : builder_.add(name, value);
+  if (!taken) metrics_.count(metrics::Http2Violation::header_list);
+  return taken;
+}
+
+bool Connection::add_trailer(Stream& stream, std::string_view name, std::string_view value) {
+  http::Headers& trailers = stream.trailers_;
   if (trailers.empty()) trailer_size_ = 0;
   trailer_size_ += name.size() + value.size();
   if (trailer_size_ > limits_.max_header_list || trailers.size() >= limits_.max_headers) return false;
@@ -92,13 +115,21 @@ void Connection::head_done(StreamId, StreamState&, bool trailer, bool last) {
   arrival.stream = std::move(building_);
   arrival.fault = builder_.finish(arrival.head, last);
   arrival.began = building_began_;
+  const http::BodyFraming& body = arrival.head.body;
+  if (body.kind == http::BodyKind::length && body.content_length > 0) arrival.stream->left_of_length_ = body.content_length;
   arrived_.push_back(std::move(arrival));
 }
 
 void Connection::data(StreamId, StreamState& stream, std::string_view bytes) { of(stream).data(bytes); }
 void Connection::peer_ended(StreamId, StreamState& stream) { of(stream).peer_ended(); }
 
-void Connection::closed(StreamId, StreamState& stream, Code, bool) {
+void Connection::closed(StreamId, StreamState& stream, Code code, bool by_peer) {
+  metrics_.streams_open.add(-1);
+  if (by_peer) {
+    metrics_.reset_by_client.add();
+  } else if (code != Code::no_error) {
+    metrics_.reset_by_gateway.add();
+  }
   of(stream).closed();
   if (building_ && building_->closed_) building_.reset();
 }
@@ -123,8 +154,26 @@ void Connection::read() {
     if (got.error) return end(got.error);
     left -= std::min(left, got.size);
     session_.feed({io().scratch(), got.size});
+    note_head();
     flush_later();
   }
+}
+
+// What is there of a head that comes in pieces is kept for its client, like anything that a slow one lets others keep.
+void Connection::note_head() {
+  if (const std::uint64_t head = session_.head_under_way(); std::exchange(head_, head) != head && head != 0) head_began_ = Clock::now();
+  const std::size_t kept = building_ && !building_->error_ ? builder_.kept() : 0;
+  if (kept < head_held_) {
+    head_share_.give_back();
+    head_held_ = 0;
+  }
+  if (kept == head_held_) return;
+  if (head_share_.take_or_cut(kept - head_held_)) {
+    head_held_ = kept;
+    return;
+  }
+  io().metrics.held_rejected.add();
+  building_->reset(Code::enhance_your_calm, StreamError::held_limit);
 }
 
 void Connection::read_on() {
@@ -155,14 +204,20 @@ void Connection::on_flushed(void* connection) {
 
 void Connection::on_turn(void* connection) {
   Connection& self = *static_cast<Connection*>(connection);
-  std::vector<Arrival> arrived = std::exchange(self.arrived_, {});
-  for (Arrival& arrival : arrived) {
-    if (!arrival.stream->closed_) self.owner_.request_came(std::move(arrival));
-  }
-  arrived.clear();
+  if (!self.arrived_.empty()) self.hand_out_arrivals();
   self.flush();
   self.read_on();
   if (!self.ended_) self.owner_.turn_ended();
+}
+
+// What is to be reset for what came behind it, or ends with the connection, must not reach a backend first.
+void Connection::hand_out_arrivals() {
+  if (socket_->flushed()) session_.produce(out_, kMostOut);
+  std::vector<Arrival> arrived = std::exchange(arrived_, {});
+  for (Arrival& arrival : arrived) {
+    const bool wanted = !arrival.stream->closed_ && !arrival.stream->error_ && session_.fault() == Code::no_error;
+    if (wanted) owner_.request_came(std::move(arrival));
+  }
 }
 
 void Connection::flush() {
@@ -188,10 +243,14 @@ void Connection::reset_later(StreamId id) {
   flush_later();
 }
 
+void Connection::forget_streams() noexcept { metrics_.streams_open.add(-static_cast<std::int64_t>(session_.streams())); }
+
 // A stream that is lost has not ended, however the connection did.
 void Connection::end(ErrorCode error) {
+  forget_streams();
   ended_ = true;
   next_turn_.cancel();
+  head_share_.give_back();
   building_.reset();
   arrived_.clear();
   const ErrorCode lost = error && error != StreamError::eof ? error : std::make_error_code(std::errc::connection_reset);

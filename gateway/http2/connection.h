@@ -7,6 +7,8 @@
 
 #include "gateway/http2/request_builder.h"
 #include "gateway/http2/stream.h"
+#include "metrics/http2_metrics.h"
+#include "tls/held_share.h"
 #include "tls/stream.h"
 
 namespace sluice::http2 {
@@ -33,13 +35,15 @@ class ConnectionOwner {
 
 class Connection final : private SessionEvents {
  public:
-  Connection(tls::StreamPtr socket, const SessionRules& rules, const RequestLimits& limits, ConnectionOwner& owner);
+  Connection(tls::StreamPtr socket, const SessionRules& rules, const RequestLimits& limits, metrics::Http2Metrics& metrics,
+             ConnectionOwner& owner);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
   ~Connection();
 
   void start();
-  // No new requests; those under way go on, then the connection ends.
+  // No new requests; those under way go on, then the connection ends. What has been announced takes its course by itself when the client
+  // has heard of it; one that does not say so has to be left.
   void announce_shutdown();
   void go_away();
   void fail(Code code);  // at once
@@ -47,13 +51,15 @@ class Connection final : private SessionEvents {
   tls::Stream& socket() noexcept { return *socket_; }
   tls::WorkerIo& io() noexcept { return socket_->io(); }
   std::size_t streams() const noexcept { return session_.streams(); }
-  bool reads_head() const noexcept { return building_ != nullptr; }
-  Clock::time_point head_began() const noexcept { return building_began_; }  // of that one, or the last
+  bool reads_head() const noexcept { return head_ != 0; }               // or trailers
+  Clock::time_point head_began() const noexcept { return head_began_; }  // of that one, or the last
   Code fault() const noexcept { return session_.fault(); }
+  metrics::Http2Violation violation() const noexcept { return session_.violation(); }
 
  private:
   friend class Stream;
 
+  static constexpr std::uint64_t kShutdownPing = 0x676f2061776179;
   static constexpr std::size_t kMostOut = 64 * 1024;    // of what is made before the socket has taken it
   static constexpr std::size_t kKeptOut = 4 * 1024;     // of the memory for it, while there is none
   static constexpr std::size_t kMostQueued = 500;       // frames for a client that does not read; the library gives up at 1,000 answers to it
@@ -67,14 +73,19 @@ class Connection final : private SessionEvents {
   Due due(StreamId id, StreamState& stream, std::size_t most) override;
   void take(StreamId id, StreamState& stream, std::size_t size, std::string& out) override;
   void settings_came() override {}
-  void pong(std::uint64_t) override {}
+  void pong(std::uint64_t payload) override;
   void went_away(Code, StreamId) override {}
+
+  bool add_trailer(Stream& stream, std::string_view name, std::string_view value);
 
   static void on_readable(void* connection);
   static void on_flushed(void* connection);
   static void on_turn(void* connection);
   void read();
   bool may_read() const noexcept;
+  void note_head();
+  void hand_out_arrivals();
+  void forget_streams() noexcept;  // of the metrics
   void make();   // what the session has to say, as long as the socket takes it
   void flush();
   void read_on();
@@ -87,12 +98,17 @@ class Connection final : private SessionEvents {
 
   tls::StreamPtr socket_;
   const RequestLimits limits_;
+  metrics::Http2Metrics& metrics_;
   const std::size_t most_streams_;  // that are there, also those that the client has reset and that unwind
   ConnectionOwner& owner_;
   tls::NextTurn next_turn_;
   RequestBuilder builder_;
   StreamPtr building_;              // whose head is coming
   Clock::time_point building_began_{};
+  std::uint64_t head_ = 0;          // Session::head_under_way(), as of the last read
+  Clock::time_point head_began_{};
+  tls::HeldShare head_share_;       // of the budget: what is there of a head that comes in pieces
+  std::size_t head_held_ = 0;
   std::size_t trailer_size_ = 0;
   std::vector<Arrival> arrived_;
   std::vector<StreamId> to_reset_;
@@ -101,6 +117,7 @@ class Connection final : private SessionEvents {
   std::size_t stream_count_ = 0;
   bool read_waits_ = false;         // for the socket to be flushed
   bool ended_ = false;
+  enum class Leaving : std::uint8_t { no, announced, gone } leaving_ = Leaving::no;
   Session session_;                 // last: it goes first, and tells nobody
 };
 

@@ -4,6 +4,7 @@
 // 9113 8.2.3). One connection owns one, as one head is under way at a time. No I/O.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -27,6 +28,8 @@ class RequestBuilder {
   // A fault is kept for finish(), so that it is answered; what comes after it is dropped. False when there is
   // so much of it that the stream should rather be reset.
   bool add(std::string_view name, std::string_view value);
+  // At most so many bytes are there of the head so far.
+  std::size_t kept() const noexcept { return std::min(size_, limits_.max_header_list); }
   // `ended`: the stream ended with the head, there is no body. With a fault `head` has what is known of
   // method, target and authority. Nothing in `head` is a view into its `bytes`, which stay empty: it may be
   // moved.

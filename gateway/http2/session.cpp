@@ -12,9 +12,11 @@
 namespace sluice::http2 {
 namespace {
 
-// Out of reach: CONTINUATION frames are counted in FrameGuard (1.52 counts one again for each piece in which its header comes).
-// Resets the library bounds itself: 1,000 at once, 33 a second from then on (CVE-2023-44487).
+// Out of reach: FrameGuard counts CONTINUATION frames (1.52 counts one again for each piece in which its header comes), resets, and what
+// makes the library answer.
 constexpr std::uint64_t kNoLimit = 1ULL << 30;
+constexpr std::size_t kFrame = 16 * 1024;
+constexpr std::uint16_t kSpareContinuations = 4;
 constexpr std::size_t kMaxSettings = 32;  // in one frame
 
 OptionHandle options_for(const SessionRules& rules) {
@@ -22,6 +24,8 @@ OptionHandle options_for(const SessionRules& rules) {
   nghttp2_option_set_no_auto_window_update(option.get(), 1);
   nghttp2_option_set_max_settings(option.get(), kMaxSettings);
   nghttp2_option_set_max_continuations(option.get(), kNoLimit);
+  nghttp2_option_set_stream_reset_rate_limit(option.get(), kNoLimit, kNoLimit);
+  nghttp2_option_set_max_outbound_ack(option.get(), kNoLimit);
   nghttp2_option_set_max_send_header_block_length(option.get(), rules.max_sent_head);
   nghttp2_option_set_builtin_recv_extension_type(option.get(), NGHTTP2_PRIORITY_UPDATE);
   return option;
@@ -37,6 +41,11 @@ Code code_of(int library_error) noexcept {
     default:
       return Code::internal_error;
   }
+}
+
+// A head of the size that we have announced fits, and one that is refused for it.
+GuardRules guard_rules(const SessionRules& rules) noexcept {
+  return {static_cast<std::uint16_t>(kSpareContinuations + rules.max_header_list / kFrame), rules.max_resets};
 }
 
 void check(int library_error) {
@@ -62,7 +71,7 @@ class Inside {
 
 void Session::Delete::operator()(nghttp2_session* session) const noexcept { nghttp2_session_del(session); }
 
-Session::Session(const SessionRules& rules, SessionEvents& events) : events_(events) {
+Session::Session(const SessionRules& rules, SessionEvents& events) : events_(events), guard_(guard_rules(rules)) {
   nghttp2_session* session = nullptr;
   check(nghttp2_session_server_new2(&session, SessionCallbacks::of_server(), this, options_for(rules).get()));
   session_.reset(session);
@@ -78,15 +87,16 @@ Session::Session(const SessionRules& rules, SessionEvents& events) : events_(eve
 
 Session::~Session() { assert(!inside_ && "a session outlives its own events"); }
 
-void Session::feed(std::string_view bytes) {
-  const FrameGuard::Step step = guard_.check(bytes);
+void Session::feed(std::string_view bytes, Glitches::Time now) {
+  const FrameGuard::Step step = guard_.check(bytes, now);
   receive(bytes.substr(0, step.good));
-  if (step.fault != Code::no_error) fail(step.fault);
+  if (step.fault != Code::no_error) blame(guard_.violation(), step.fault);
 }
 
 void Session::receive(std::string_view bytes) {
   if (bytes.empty() || ended_) return;
   const Inside inside(inside_);
+  queued_before_settings_ = queued();
   const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
   const auto taken = nghttp2_session_mem_recv(session_.get(), data, bytes.size());
   if (taken < 0) end(static_cast<int>(taken));
@@ -123,6 +133,7 @@ void Session::send() noexcept {
 void Session::end(int library_error) noexcept {
   ended_ = true;
   fault_ = code_of(library_error);
+  if (library_error == NGHTTP2_ERR_BAD_CLIENT_MAGIC) violation_ = metrics::Http2Violation::preface;
   last_words_due_ = true;
 }
 
@@ -184,8 +195,11 @@ void Session::make_incremental(StreamId id) {
   heed(nghttp2_session_change_extpri_stream_priority(session_.get(), id, &priority, 1));
 }
 
-void Session::announce_shutdown() {
-  if (!ended_) heed(nghttp2_submit_shutdown_notice(session_.get()));
+// The library sends a PING before all else that waits: it may not be there before the announcement has left.
+void Session::announce_shutdown(std::uint64_t ping) {
+  if (ended_) return;
+  shutdown_ping_ = ping;
+  heed(nghttp2_submit_shutdown_notice(session_.get()));
 }
 
 void Session::go_away() {
@@ -196,9 +210,20 @@ void Session::go_away() {
 
 void Session::fail(Code code) {
   if (ended_) return;
+  failed_ = true;
   // Without memory even for this frame, it is written by hand.
   if (nghttp2_session_terminate_session(session_.get(), static_cast<std::uint32_t>(code)) != 0)
     end(NGHTTP2_ERR_NOMEM);
+}
+
+void Session::blame(metrics::Http2Violation violation, Code code) {
+  if (ended_ || fault_ != Code::no_error || failed_) return;
+  violation_ = violation;
+  fail(code);
+}
+
+void Session::reset_for_fault() {
+  if (!guard_.reset_for_fault(std::chrono::steady_clock::now())) blame(metrics::Http2Violation::max_resets, Code::enhance_your_calm);
 }
 
 void Session::ping(std::uint64_t payload) {

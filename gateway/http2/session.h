@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -89,6 +90,7 @@ struct SessionRules {
   std::uint32_t max_streams = 128;            // of the peer at once, announced
   std::uint32_t max_header_list = 64 * 1024;  // announced; whoever takes the fields counts
   std::uint32_t connection_window = 1024 * 1024;
+  config::OptionalRate max_resets = config::Rate{100, std::chrono::seconds(1)};  // Glitches
   std::size_t max_sent_head = 64 * 1024;  // of ours, compressed; a larger one resets its stream
 };
 
@@ -104,8 +106,8 @@ class Session {
   Session& operator=(const Session&) = delete;
 
   // What the peer sent, in order, from its preface on, in pieces of any size. After an error on the
-  // connection further bytes are ignored.
-  void feed(std::string_view bytes);
+  // connection further bytes are ignored. `now`: for how much of it there may be in a time.
+  void feed(std::string_view bytes, Glitches::Time now = std::chrono::steady_clock::now());
 
   // Appends what is due, in whole frames, until nothing is or `out` holds `most` bytes; it may then be longer
   // by one frame.
@@ -118,6 +120,8 @@ class Session {
   // The error with which this side has ended the connection: no_error as long as it has not, or did in peace.
   // Running out of memory within feed(), produce() or an event is one too (INTERNAL_ERROR).
   Code fault() const noexcept { return fault_; }
+  // What the peer did wrong that this side has ended the connection for.
+  metrics::Http2Violation violation() const noexcept { return violation_; }
 
   // The final response of a stream; once. Fields of one connection (Connection, Keep-Alive,
   // Transfer-Encoding, ...) are left out. With a body due() is asked for it, without one the stream ends
@@ -138,9 +142,10 @@ class Session {
   // without a `priority` field does so is done already.
   void make_incremental(StreamId id);
 
-  // Two steps of leaving in peace: no more streams, please, which the peer may not have seen yet; then, a
-  // round trip later, none above the highest so far. Streams under way go on; over() is true after the last.
-  void announce_shutdown();
+  // Two steps of leaving in peace: no more streams, please, which the peer may not have seen yet; then, when
+  // pong() has brought back `ping`, none above the highest so far. Streams under way go on; over() is true
+  // after the last.
+  void announce_shutdown(std::uint64_t ping);
   void go_away();
   // The connection ends with an error, at once.
   void fail(Code code);
@@ -148,6 +153,8 @@ class Session {
   void ping(std::uint64_t payload);
   // That began and are not closed().
   std::size_t streams() const noexcept { return streams_; }
+  // The number of the head, or trailers, that is coming; 0: none is.
+  std::uint64_t head_under_way() const noexcept { return guard_.head_under_way(); }
   // Frames that wait in the session, other than DATA: when a peer asks but does not read, stop reading from
   // it.
   std::size_t queued() const noexcept;
@@ -162,6 +169,8 @@ class Session {
   void send() noexcept;
   void end(int library_error) noexcept;
   void heed(int library_error);
+  void blame(metrics::Http2Violation violation, Code code);
+  void reset_for_fault();
   StreamState* find(StreamId id) const noexcept;
 
   SessionEvents& events_;
@@ -171,9 +180,13 @@ class Session {
   // While produce() runs.
   std::string* out_ = nullptr;
   std::size_t most_ = 0;
+  std::optional<std::uint64_t> shutdown_ping_;  // goes behind the announcement
   StreamId reset_by_peer_ = 0;     // the last one
   StreamId last_prioritized_ = 0;  // by a PRIORITY_UPDATE frame
+  std::size_t queued_before_settings_ = 0;
   Code fault_ = Code::no_error;
+  metrics::Http2Violation violation_ = metrics::Http2Violation::none;
+  bool failed_ = false;  // fail() was called: the fault is not of the library's finding
   bool inside_ = false;  // the library: it must not be entered again
   bool ended_ = false;   // by an error after which the library must not be asked for anything
   bool last_words_due_ = false;

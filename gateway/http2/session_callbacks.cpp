@@ -1,6 +1,7 @@
 #include "gateway/http2/session_callbacks.h"
 
 #include <cassert>
+#include <utility>
 
 #include "gateway/http2/response_fields.h"
 
@@ -40,6 +41,31 @@ int guarded(Work work) noexcept {
   }
 }
 
+// Of an error that the library has found.
+metrics::Http2Violation violation_of(Code code) noexcept {
+  using metrics::Http2Violation;
+  switch (code) {
+    case Code::flow_control_error:
+      return Http2Violation::flow_control;
+    case Code::stream_closed:
+      return Http2Violation::closed_stream;
+    case Code::frame_size_error:
+      return Http2Violation::frame_size;
+    case Code::compression_error:
+      return Http2Violation::compression;
+    case Code::internal_error:
+      return Http2Violation::none;
+    default:
+      return Http2Violation::protocol;
+  }
+}
+
+// Those with which a stream is reset that the peer has done something wrong on, or opened in vain.
+bool is_fault_of_peer(Code code) noexcept {
+  return code == Code::protocol_error || code == Code::flow_control_error || code == Code::stream_closed ||
+         code == Code::frame_size_error || code == Code::refused_stream;
+}
+
 // The stream of the head that is being read is given up with this code; the rest of the head is decoded and
 // dropped.
 int give_up(nghttp2_session* library, StreamId id, Code code) noexcept {
@@ -54,6 +80,7 @@ const nghttp2_session_callbacks* SessionCallbacks::of_server() {
   // No callback for invalid fields: only without one does the library reset the streams that bring them.
   static const CallbacksHandle handle = [] {
     CallbacksHandle made = make_callbacks();
+    nghttp2_session_callbacks_set_on_begin_frame_callback(made.get(), on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(made.get(), on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(made.get(), on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(made.get(), on_frame_recv);
@@ -65,6 +92,13 @@ const nghttp2_session_callbacks* SessionCallbacks::of_server() {
     return made;
   }();
   return handle.get();
+}
+
+int SessionCallbacks::on_begin_frame(nghttp2_session* library, const nghttp2_frame_hd* header, void* user_data) {
+  if (header->type == NGHTTP2_SETTINGS) {
+    session_of(user_data).queued_before_settings_ = nghttp2_session_get_outbound_queue_size(library);
+  }
+  return 0;
 }
 
 int SessionCallbacks::on_begin_headers(nghttp2_session* library, const nghttp2_frame* frame,
@@ -89,7 +123,9 @@ int SessionCallbacks::on_header(nghttp2_session* library, const nghttp2_frame* f
     if (state == nullptr) return 0;
     const bool taken = session_of(user_data).events_.field(id, *state, text_of(name, name_size),
                                                            text_of(value, value_size), is_trailer(*frame));
-    return taken ? 0 : give_up(library, id, Code::enhance_your_calm);
+    if (taken) return 0;
+    session_of(user_data).reset_for_fault();
+    return give_up(library, id, Code::enhance_your_calm);
   });
 }
 
@@ -112,7 +148,9 @@ int SessionCallbacks::on_frame_recv(nghttp2_session* library, const nghttp2_fram
         session.reset_by_peer_ = frame->hd.stream_id;
         break;
       case NGHTTP2_SETTINGS:
-        if (!acknowledges) events.settings_came();
+        if (acknowledges) break;
+        settings_received(session);
+        events.settings_came();
         break;
       case NGHTTP2_PING:
         if (acknowledges) events.pong(number_of(frame->ping.opaque_data));
@@ -129,6 +167,12 @@ int SessionCallbacks::on_frame_recv(nghttp2_session* library, const nghttp2_fram
     }
     return 0;
   });
+}
+
+// A window that the new initial size makes too large is an error of the connection (RFC 9113 6.9.2). 1.52 resets the streams that have one,
+// and queues nothing else for this frame but its acknowledgement.
+void SessionCallbacks::settings_received(Session& session) {
+  if (session.queued() > session.queued_before_settings_ + 1) session.blame(metrics::Http2Violation::flow_control, Code::flow_control_error);
 }
 
 void SessionCallbacks::head_received(Session& session, const nghttp2_frame& frame) {
@@ -169,17 +213,38 @@ int SessionCallbacks::on_stream_close(nghttp2_session* library, StreamId id, std
 
 int SessionCallbacks::on_frame_send(nghttp2_session* library, const nghttp2_frame* frame, void* user_data) {
   Session& session = session_of(user_data);
-  if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR) {
-    session.fault_ = static_cast<Code>(frame->goaway.error_code);
+  const StreamId id = frame->hd.stream_id;
+  switch (frame->hd.type) {
+    case NGHTTP2_GOAWAY:
+      goaway_sent(session, static_cast<Code>(frame->goaway.error_code));
+      return 0;
+    case NGHTTP2_RST_STREAM:
+      session.guard_.finished(id);
+      if (is_fault_of_peer(static_cast<Code>(frame->rst_stream.error_code))) session.reset_for_fault();
+      return 0;
+    case NGHTTP2_DATA:
+      session.guard_.data_sent();
+      break;
+    case NGHTTP2_HEADERS:
+      break;
+    default:
+      return 0;
   }
-  const bool message = frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
-  if (!message || !ends_stream(*frame)) return 0;
-  const StreamState* const state = session.find(frame->hd.stream_id);
+  if (!ends_stream(*frame)) return 0;
+  session.guard_.finished(id);
+  const StreamState* const state = session.find(id);
   if (state == nullptr || !state->reset_when_answered_) return 0;
-  if (nghttp2_session_get_stream_remote_close(library, frame->hd.stream_id) == 0) {
-    session.reset(frame->hd.stream_id, Code::no_error);
-  }
+  if (nghttp2_session_get_stream_remote_close(library, id) == 0) session.reset(id, Code::no_error);
   return 0;
+}
+
+void SessionCallbacks::goaway_sent(Session& session, Code code) {
+  if (code == Code::no_error) {
+    if (session.shutdown_ping_) session.ping(*std::exchange(session.shutdown_ping_, std::nullopt));
+    return;
+  }
+  session.fault_ = code;
+  if (!session.failed_) session.violation_ = violation_of(code);
 }
 
 int SessionCallbacks::on_frame_not_send(nghttp2_session* library, const nghttp2_frame* frame, int error,

@@ -16,6 +16,7 @@ struct SessionCallbacks {
                            std::uint32_t* flags, nghttp2_data_source* source, void* session);
 
  private:
+  static int on_begin_frame(nghttp2_session* library, const nghttp2_frame_hd* header, void* session);
   static int on_begin_headers(nghttp2_session* library, const nghttp2_frame* frame, void* session);
   static int on_header(nghttp2_session* library, const nghttp2_frame* frame, const std::uint8_t* name,
                        std::size_t name_size, const std::uint8_t* value, std::size_t value_size,
@@ -31,6 +32,8 @@ struct SessionCallbacks {
                        std::size_t size, nghttp2_data_source* source, void* session);
 
   static void head_received(Session& session, const nghttp2_frame& frame);
+  static void settings_received(Session& session);
+  static void goaway_sent(Session& session, Code code);
 };
 
 }  // namespace sluice::http2

@@ -49,7 +49,7 @@ void Stream::data(std::string_view bytes) {
     came_held_ += bytes.size();
   }
   came_.append(bytes);
-  wake_reader_later();
+  if (available() > 0) wake_reader_later();
 }
 
 void Stream::peer_ended() {
@@ -133,16 +133,23 @@ tls::ReadResult Stream::read_some(char* data, std::size_t size) {
     return {n, {}};
   }
   if (error_) return {0, error_};
-  if (came_.empty()) return {0, make_error_code(peer_ended_ ? StreamError::eof : StreamError::would_block)};
-  const std::size_t n = std::min(size, came_.size() - came_used_);
+  const std::size_t there = available();
+  if (there == 0) return {0, make_error_code(peer_ended_ ? StreamError::eof : StreamError::would_block)};
+  const std::size_t n = std::min(size, there);
   std::memcpy(data, came_.data() + came_used_, n);
   use_up(n);
   return {n, {}};
 }
 
+std::size_t Stream::available() const noexcept {
+  const std::size_t there = came_.size() - came_used_;
+  return peer_ended_ || there < left_of_length_ ? there : static_cast<std::size_t>(left_of_length_ - 1);
+}
+
 // The window opens by what was read.
 void Stream::use_up(std::size_t size) {
   came_used_ += size;
+  left_of_length_ -= size;
   if (came_used_ == came_.size()) drop_what_came();
   if (connection_ == nullptr || closed_ || peer_ended_) return;
   connection_->session_.consumed(id_, size);

@@ -6,6 +6,7 @@
 // max_held_bytes, and the writer waits for flushed(). Whoever waits is woken by the event loop, never from within a call.
 #pragma once
 
+#include <limits>
 #include <span>
 
 #include "gateway/http2/session.h"
@@ -26,7 +27,7 @@ class Stream final : public tls::Duplex, public StreamState {
  public:
   tls::ReadResult read_some(char* data, std::size_t size) override;
   void unread(std::string_view bytes) override;
-  bool readable_now() const noexcept override { return error_ || peer_ended_ || !put_back_.empty() || !came_.empty(); }
+  bool readable_now() const noexcept override { return error_ || peer_ended_ || !put_back_.empty() || available() > 0; }
   void on_readable(Callback callback, void* context) override;
   void yield(Callback callback, void* context) override;
   // Returns when read_some() has something new to say, or at interrupt_wait(). One coroutine at a time.
@@ -83,6 +84,7 @@ class Stream final : public tls::Duplex, public StreamState {
   void take(std::size_t size, std::string& out);
 
   static void on_turn(void* stream);
+  std::size_t available() const noexcept;
   void wake_reader();
   void wake_reader_later() noexcept;
   void wake_writer_later() noexcept;
@@ -108,6 +110,9 @@ class Stream final : public tls::Duplex, public StreamState {
   std::string came_;        // from `came_used_` on it is unread
   std::size_t came_used_ = 0;
   std::size_t came_held_ = 0;  // of the budget
+  // Of the length that the message says to have, what has not been read. Its last byte waits for the message's end: whoever hands it on
+  // over HTTP/1.1 says with it that this was all, and more may come yet, for which the stream is reset.
+  std::uint64_t left_of_length_ = std::numeric_limits<std::uint64_t>::max();
   std::string put_back_;
   http::Headers trailers_;
   bool peer_ended_ = false;

@@ -76,11 +76,28 @@ void write_access_line(const metrics::AccessRecord& record) {
   log->info(line);
 }
 
+namespace {
+
+metrics::Counter& requests_of(http::Version version, metrics::ConnectionMetrics& metrics) noexcept {
+  switch (version) {
+    case http::Version::http_1_0:
+      return metrics.requests_1_0;
+    case http::Version::http_1_1:
+      return metrics.requests_1_1;
+    case http::Version::http_2:
+      break;
+  }
+  return metrics.requests_2;
+}
+
+}  // namespace
+
 void finish_request(ClientExchange& exchange, Services& services) {
   ExchangeRecord& record = exchange.record;
   record.stages.finished = Clock::now();
   RouteServices& route = exchange.generation->route(record.route);
   const double seconds = std::chrono::duration<double>(record.stages.finished - record.stages.begin).count();
+  requests_of(exchange.request.version, services.io.metrics).add();
   route.requests.count(metrics::method_label(exchange.request.method), record.status, seconds);
   route.requests.bytes_received.add(record.bytes_received);
   route.requests.bytes_sent.add(record.bytes_sent);

@@ -9,6 +9,7 @@
 #include "gateway/proxy/mirror_set.h"
 #include "gateway/proxy/spare_response_heads.h"
 #include "gateway/websocket/tunnel_set.h"
+#include "metrics/http2_metrics.h"
 #include "metrics/tls_metrics.h"
 #include "tls/worker_io.h"
 
@@ -17,6 +18,7 @@ namespace sluice::proxy {
 struct Services {
   tls::WorkerIo& io;
   metrics::TlsMetrics& tls_metrics;
+  metrics::Http2Metrics& http2_metrics;
   Cells cells;
   websocket::TunnelSet tunnels{io.loop};
   std::shared_ptr<Generation> generation{};            // that requests begin under now

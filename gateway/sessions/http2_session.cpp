@@ -12,24 +12,28 @@ namespace {
 
 http2::SessionRules session_rules(const config::Limits& limits) {
   http2::SessionRules rules;
+  rules.max_streams = static_cast<std::uint32_t>(limits.http2.max_concurrent_streams);
+  rules.max_header_list = static_cast<std::uint32_t>(limits.http2.max_header_list);
+  rules.max_resets = limits.http2.max_resets;
   rules.max_sent_head = std::max<std::size_t>(rules.max_sent_head, limits.max_request_head);
   return rules;
 }
 
 http2::RequestLimits request_limits(const config::Limits& limits) {
-  return {limits.max_request_line, http2::SessionRules{}.max_header_list, limits.max_headers};
+  return {limits.max_request_line, limits.http2.max_header_list, limits.max_headers};
 }
 
 }  // namespace
 
 Http2Session::Http2Session(proxy::Services& services, SessionSet& sessions, const proxy::ConnectionInfo& connection, tls::StreamPtr stream)
     : services_(services),
+      open_(services.http2_metrics.connections_open),
       info_(connection),
       deadline_(services.io.wheel, [](void* self) { static_cast<Http2Session*>(self)->on_time(); }, this),
       leaving_(services.io.wheel, [](void* self) { static_cast<Http2Session*>(self)->connection_.go_away(); }, this),
       next_turn_(services.io.loop, [](void* self) { static_cast<Http2Session*>(self)->done_.wake(); }, this),
       connection_(std::move(stream), session_rules(services.generation->config().limits), request_limits(services.generation->config().limits),
-                  *this),
+                  services.http2_metrics, *this),
       entry_(sessions, connection_.socket(), [](void* self) { static_cast<Http2Session*>(self)->drain(); }, this) {
   connection_.socket().set_write_idle(services.generation->config().timeouts.client_write_idle, &services.io.metrics.timeout_client_write);
 }
@@ -75,6 +79,7 @@ void Http2Session::on_time() {
   metrics::ConnectionMetrics& metrics = services_.io.metrics;
   if (awaits_ == Awaits::next_request) {
     metrics.timeout_keepalive.add();
+    count_leave(services_.http2_metrics.goaway_idle);
     return connection_.go_away();
   }
   if (awaits_ == Awaits::rest_of_head) {  // maybe of another one than when the deadline was set
@@ -83,20 +88,30 @@ void Http2Session::on_time() {
     if (!limit || passed < *limit) return deadline_.set_after(left_of(limit, passed));
   }
   metrics.timeout_request_head.add();
+  count_leave(services_.http2_metrics.goaway_timeout);
   connection_.reads_head() ? connection_.fail(http2::Code::enhance_your_calm) : connection_.go_away();
 }
 
 void Http2Session::connection_ended(ErrorCode error) {
   ended_ = true;
   error_ = error;
+  if (connection_.violation() != metrics::Http2Violation::none) {
+    services_.http2_metrics.count(connection_.violation());
+    count_leave(services_.http2_metrics.goaway_violation);
+  }
   deadline_.clear();
   leaving_.clear();
   if (over()) next_turn_.request();
 }
 
+void Http2Session::count_leave(metrics::Counter& reason) {
+  if (!std::exchange(left_, true)) reason.add();
+}
+
 // A request may be under way that was sent before the client could know. It is served still.
 void Http2Session::drain() {
   if (ended_) return;
+  count_leave(services_.http2_metrics.goaway_drain);
   connection_.announce_shutdown();
   leaving_.set_after(kFirstRequestWhileDraining);
 }
@@ -130,12 +145,49 @@ Awaitable<> Http2Session::answer(Http2Session& session, http2::Arrival arrival) 
   if (fault != http::ParseError::none) {
     services.io.metrics.count_parse_error(static_cast<std::size_t>(fault));
     exchange.request.clear();  // nothing in it is believed
-    proxy::send_reply(exchange, proxy::reply_for(fault));
-    proxy::finish_request(exchange, services);
-    co_return;
+    co_return refuse(session, exchange, proxy::reply_for(fault));
+  }
+  const http::BodyFraming& body = exchange.request.body;
+  if (body.kind == http::BodyKind::length && body.content_length == 0 && !exchange.body_complete()) {
+    const bool empty = co_await ends_empty(session, exchange);
+    if (!empty) co_return;
   }
   exchange.record.stages.head_read = Clock::now();
   co_await proxy::handle_request(exchange, services);
+}
+
+void Http2Session::refuse(Http2Session& session, Http2Exchange& exchange, const proxy::Reply& reply) {
+  proxy::send_reply(exchange, reply);
+  proxy::finish_request(exchange, session.services_);
+}
+
+// A request that says it has no body is known to have none when its end comes. It is reset when some comes instead, and nobody has
+// heard of it. False: it is over.
+Awaitable<bool> Http2Session::ends_empty(Http2Session& session, Http2Exchange& exchange) {
+  struct Wait {
+    Http2Exchange& exchange;
+    bool timed_out = false;
+  } wait{exchange};
+  tls::Deadline deadline(
+      session.services_.io.wheel,
+      [](void* context) {
+        Wait& waiting = *static_cast<Wait*>(context);
+        waiting.timed_out = true;
+        waiting.exchange.interrupt_wait();
+      },
+      &wait);
+  deadline.set_after(exchange.generation->config().timeouts.request_body_idle);
+  while (!exchange.body_complete() && !exchange.write_error() && !wait.timed_out) co_await exchange.wait_body();
+  if (exchange.body_complete()) co_return true;
+  if (exchange.write_error()) {
+    exchange.record.status = 499;
+    exchange.record.failure = proxy::reply_for(upstream::FailureCode::client_left).error;
+    proxy::finish_request(exchange, session.services_);
+    co_return false;
+  }
+  session.services_.io.metrics.timeout_request_body.add();
+  refuse(session, exchange, proxy::reply_for(proxy::Refusal::request_body_timeout));
+  co_return false;
 }
 
 }  // namespace sluice::sessions

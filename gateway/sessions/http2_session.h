@@ -3,7 +3,9 @@
 
 #include "gateway/http2/connection.h"
 #include "gateway/proxy/connection_info.h"
+#include "gateway/proxy/reply.h"
 #include "gateway/proxy/services.h"
+#include "gateway/sessions/http2_exchange.h"
 #include "gateway/sessions/session_set.h"
 
 namespace sluice::sessions {
@@ -25,12 +27,16 @@ class Http2Session final : private http2::ConnectionOwner {
 
   static Awaitable<> serve(Http2Session& session, http2::Arrival arrival);
   static Awaitable<> answer(Http2Session& session, http2::Arrival arrival);
+  static Awaitable<bool> ends_empty(Http2Session& session, Http2Exchange& exchange);
+  static void refuse(Http2Session& session, Http2Exchange& exchange, const proxy::Reply& reply);
+  void count_leave(metrics::Counter& reason);
   bool over() const noexcept { return ended_ && requests_ == 0; }
   Awaits awaits() const noexcept;
   void on_time();
   void drain();
 
   proxy::Services& services_;
+  const metrics::GaugeHold open_;
   const proxy::ConnectionInfo& info_;
   tls::Deadline deadline_;   // for what is awaited
   tls::Deadline leaving_;    // when no more requests are taken, after that was announced
@@ -39,6 +45,7 @@ class Http2Session final : private http2::ConnectionOwner {
   Awaits awaits_ = Awaits::nothing;
   std::size_t requests_ = 0;  // that are being served
   bool first_ = true;         // no request has come yet
+  bool left_ = false;         // a GOAWAY was sent, or asked for
   bool ended_ = false;
   ErrorCode error_;
   http2::Connection connection_;

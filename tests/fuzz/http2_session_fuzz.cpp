@@ -137,7 +137,7 @@ class Owner final : public SessionEvents {
       session_.resume(stream.id);
     }
     if ((*answers_)(8) == 0) session_.ping(1);
-    if ((*answers_)(8) == 0) session_.announce_shutdown();
+    if ((*answers_)(8) == 0) session_.announce_shutdown(7);
     if ((*answers_)(8) == 0) session_.go_away();
   }
   std::size_t open() const {

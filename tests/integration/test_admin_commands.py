@@ -9,6 +9,7 @@ import pytest
 
 from support.config_text import config_for, to_yaml
 from support.gateway import run_sluice
+from support.http2_client import Http2Client
 from support.raw_backend import echo_websocket
 from support.waiting import stays, wait_until
 from support.websocket import open_websocket
@@ -103,7 +104,25 @@ def test_status_shows_what_there_is(lab):
     assert [sum(one[what] for one in status["workers"]) for what in ["connections", "tunnels"]] == [3, 3]
     text = run_sluice("status", "--admin", admin(gateway)).stdout
     assert f"process {gateway.pid}, started {status['started']}: serving\n" in text
-    assert f"route all at app {backend.url}" in text
+    assert f"route all at app {backend.url}" in text and "HTTP/2" not in text
+
+
+def test_status_shows_http2(lab):
+    def script(connection):
+        connection.read_request()
+        connection.hang()
+
+    listener = {"name": "web", "address": "127.0.0.1:0", "protocols": ["h2", "http/1.1"]}
+    gateway = lab.gateway(lab.backend(script), workers=1, listeners=[listener])
+    lab.client(gateway)  # says nothing yet
+    client = Http2Client.to(gateway.port)
+    lab.clients.append(client)
+    for _ in range(3):
+        client.begin()
+    gateway.wait_metric("sluice_http2_streams_open", 3)
+    one, = json.loads(run_sluice("status", "--admin", admin(gateway), "--json").stdout)["workers"]
+    assert one == {"connections": 2, "http2_connections": 1, "http2_streams": 3, "tunnels": 0, "answered": True}
+    assert "2 connections (1 HTTP/2 with 3 streams), 0 WebSockets" in run_sluice("status", "--admin", admin(gateway)).stdout
 
 
 def test_status_tells_why_an_endpoint_is_out(lab):

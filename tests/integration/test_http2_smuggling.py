@@ -21,7 +21,7 @@ class Bench:
         self.lab = Lab(folder)
         self.backend = self.lab.keep(RawBackend(self._serve))
         self.gateway = self.lab.gateway(
-            self.backend, workers=1, limits=LIMITS, upstream={"retries": {"attempts": 1}},
+            self.backend, workers=1, limits=LIMITS, timeouts={"request_body_idle": "1s"}, upstream={"retries": {"attempts": 1}},
             routes=[{"name": "admin", "match": {"path_prefix": "/admin"}, "respond": {"status": 403, "body": "no"}},
                     {"name": "all", "upstream": "app"}],
             listeners=[{"name": "web", "address": "127.0.0.1:0", "protocols": ["h2", "http/1.1"]}])
@@ -39,14 +39,18 @@ class Bench:
         try:
             client.send(b"".join(frames))
             answer = client.answer(1)
-            client.send(h2.get(CANARY, "/canary"))
-            canary = client.answer(CANARY)
-            assert (canary.status, canary.body) == (200, b"canary"), canary
+            self.innocent(client)
         finally:
             client.close()
         got = self.backend.requests[before:]
         assert [one.target for one in got].count("/canary") == 1 and got[-1].target == "/canary", got
         return answer, got[:-1]
+
+    @staticmethod
+    def innocent(client, number=CANARY):
+        client.send(h2.get(number, "/canary"))
+        canary = client.answer(number)
+        assert (canary.status, canary.body) == (200, b"canary"), canary
 
     def refuse(self, *frames):
         """Refused, with a status or a reset, and nothing of it has reached the backend."""
@@ -191,13 +195,53 @@ def test_te_is_between_the_client_and_the_gateway(bench):
 
 @pytest.mark.parametrize("length", ["0", "1", "100"])
 def test_a_content_length_that_is_not_the_bodys(bench, length):
-    """A part may have reached the backend by then, and never a whole request."""
     answer, got = bench.ask(post(1, "/", ("content-length", length)), data(1, SMUGGLED.encode(), end=True))
     assert answer.reset == h2.PROTOCOL_ERROR
-    if length == "0":  # that one is whole before it is known to be wrong, and without the bytes that are too many
-        assert all((one.body, one.header("Content-Length")) == (b"", "0") for one in got)
-    else:
-        assert got == []
+    assert got == []
+
+
+@pytest.mark.parametrize("length,first,more", [("0", b"", b"x"), ("4", b"body", b"x"), ("4", b"bo", b"dyx"), ("4", b"body", SMUGGLED.encode()),
+                                               ("4", b"bo", b"")], ids=["0+1", "4+1", "2+3", "4+many", "2+0"])
+def test_a_body_that_is_found_wrong_later(bench, length, first, more):
+    """A part may have reached the backend by then, and never a whole request."""
+    before = len(bench.backend.requests)
+    client = FrameClient(bench.gateway.port)
+    try:
+        client.send_frames(post(1, "/", ("content-length", length)), *([data(1, first)] if first else []))
+        client.still_answers()
+        bench.innocent(client)
+        client.send_frames(data(1, more, end=True))
+        assert client.answer(1).reset == h2.PROTOCOL_ERROR
+        assert client.answers[1].status is None
+        bench.innocent(client, CANARY + 2)
+    finally:
+        client.close()
+    assert [one.target for one in bench.backend.requests[before:]] == ["/canary", "/canary"]
+
+
+@pytest.mark.parametrize("length,body", [("0", b""), ("4", b"body")])
+def test_an_end_that_comes_later(bench, length, body):
+    before = len(bench.backend.requests)
+    client = FrameClient(bench.gateway.port)
+    try:
+        client.send_frames(post(1, "/", ("content-length", length)), *([data(1, body)] if body else []))
+        client.still_answers()
+        client.send_frames(data(1, b"", end=True))
+        assert client.answer(1).status == 200
+    finally:
+        client.close()
+    got, = bench.backend.requests[before:]
+    assert (got.body, got.header("Content-Length")) == (body, length)
+
+
+def test_an_empty_body_whose_end_does_not_come(bench):
+    client = FrameClient(bench.gateway.port)
+    try:
+        client.send_frames(post(1, "/", ("content-length", "0")))
+        answer = client.answer(1)
+        assert (answer.status, answer.header("sluice-error")) == (408, "request_body_timeout")
+    finally:
+        client.close()
 
 
 @pytest.mark.parametrize("length", ["-1", "+4", "4 ", " 4", "0x4", "4,4", "", "4\t", "1" * 30, "four"])

@@ -26,7 +26,7 @@ class Fort:
     """A gateway of which two routes lead to the bystanders, and everything else to `target`, a backend, or without one to
     a fixed answer. `sections` are further ones of its configuration."""
 
-    def __init__(self, lab, ca, target=None, route=None, new_connections=True, wrapper=(), **sections):
+    def __init__(self, lab, ca, target=None, route=None, new_connections=True, wrapper=(), protocols=("http/1.1",), **sections):
         self.bystanders = lab.keep(Bystanders())
         certificate = ca.issue("test.example").as_config()
         attacked = {"upstream": "target"} if target else {"respond": {"status": 200, "body": "ok"}}
@@ -35,8 +35,9 @@ class Fort:
             upstreams.append({"name": "target", "endpoints": [target.url], **POOL})
         config = {
             "workers": 2,
-            "listeners": [{"name": "web", "address": "127.0.0.1:0"},
-                          {"name": "secure", "address": "127.0.0.1:0", "tls": {"certificates": [certificate]}}],
+            "listeners": [{"name": "web", "address": "127.0.0.1:0", "protocols": list(protocols)},
+                          {"name": "secure", "address": "127.0.0.1:0", "protocols": list(protocols),
+                           "tls": {"certificates": [certificate]}}],
             "upstreams": upstreams,
             "routes": [{"name": "honest", "match": {"path": "/honest"}, "upstream": "honest"},
                        {"name": "honest-ws", "match": {"path": "/honest-ws"}, "upstream": "honest"},

@@ -13,7 +13,7 @@ from support.waiting import seconds
 
 STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3}) ")
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: no TIME_WAIT is left behind
-KEPT = 4096  # bytes that are remembered of what a connection received
+KEPT = 4096  # bytes that are remembered of what a connection received, unless the test says more
 
 
 class Member:
@@ -36,8 +36,9 @@ class Member:
 class Crowd:
     """`size` connections to a port, each of which has sent `first`. `tls`: a context, and the handshakes are done."""
 
-    def __init__(self, port, size, first=b"", tls=None, receive_buffer=None):
+    def __init__(self, port, size, first=b"", tls=None, receive_buffer=None, kept=KEPT):
         self.members = []
+        self._kept = kept
         self._selector = selectors.DefaultSelector()
         try:
             for _ in range(size):
@@ -101,7 +102,7 @@ class Crowd:
     def _receive(self, member):
         try:
             while data := member.socket.recv(65536):
-                member.received = (member.received + data)[:KEPT]
+                member.received = (member.received + data)[:self._kept]
             self._ended(member, "fin")
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return

@@ -24,6 +24,7 @@ class Http2Client:
         self.answers = defaultdict(Answer)
         self.stalled = set()
         self.goaway = None  # the code
+        self._incomplete = b""  # of a frame
         self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="latin-1"))
         self._h2.local_settings = h2.settings.Settings(
             client=True, initial_values={**FIRST_SETTINGS, **(settings or {})})
@@ -97,17 +98,29 @@ class Http2Client:
         if not data:
             raise PeerClosed(f"the connection ended; GOAWAY {self.goaway}")
         try:
-            events = self._h2.receive_data(data)
+            events = self._h2.receive_data(self._without_goaway(data))
         except h2.exceptions.ProtocolError as error:
             raise AssertionError(f"the gateway broke the protocol: {error!r}") from error
         for event in events:
             self._sort(event)
         self.flush()
 
+    def _without_goaway(self, data):
+        """After that frame requests under way go on (RFC 9113 6.8), but h2 would hear of nothing any more."""
+        self._incomplete += data
+        passed = b""
+        while len(self._incomplete) >= 9:
+            size = 9 + int.from_bytes(self._incomplete[:3], "big")
+            if len(self._incomplete) < size:
+                break
+            one, self._incomplete = self._incomplete[:size], self._incomplete[size:]
+            if one[3] == 7:
+                self.goaway = int.from_bytes(one[13:17], "big")
+            else:
+                passed += one
+        return passed
+
     def _sort(self, event):
-        if isinstance(event, h2.events.ConnectionTerminated):
-            self.goaway = int(event.error_code)
-            return
         number = getattr(event, "stream_id", None)
         if not number:
             return

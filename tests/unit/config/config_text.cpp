@@ -121,6 +121,12 @@ void write(Writer& out, const Listener& listener) {
   out.close();
 }
 
+void write(Writer& out, const Http2Limits& limits) {
+  out.line("http2.max_concurrent_streams", std::to_string(limits.max_concurrent_streams));
+  out.line("http2.max_header_list", size_text(limits.max_header_list));
+  out.line("http2.max_resets", limits.max_resets ? rate_text(*limits.max_resets) : "off");
+}
+
 void write(Writer& out, const Limits& limits) {
   out.open("limits");
   out.line("max_connections", std::to_string(limits.max_connections));
@@ -132,6 +138,7 @@ void write(Writer& out, const Limits& limits) {
   out.line("max_headers", std::to_string(limits.max_headers));
   out.line("max_request_body", text_of(limits.max_request_body));
   out.line("max_held_bytes", size_text(limits.max_held_bytes));
+  if (limits.http2 != Http2Limits{}) write(out, limits.http2);
   out.close();
 }
 

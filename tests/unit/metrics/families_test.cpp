@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "metrics/connection_metrics.h"
+#include "metrics/http2_metrics.h"
 #include "metrics/process_metrics.h"
 #include "metrics/registry.h"
 #include "metrics/request_metrics.h"
@@ -144,6 +145,33 @@ TEST(UpstreamMetrics, CountsByUpstream) {
   EXPECT_EQ(value_of(text, "sluice_upstream_received_bytes_total{upstream=\"app\"}"), 7);
 }
 
+TEST(Http2Metrics, CountsEachViolationByItsName) {
+  Registry registry(1);
+  Http2Metrics http2(registry, 0);
+  for (std::size_t i = 1; i < static_cast<std::size_t>(Http2Violation::count_); ++i) {
+    for (std::size_t times = 0; times < i; ++times) http2.count(static_cast<Http2Violation>(i));
+  }
+  http2.goaway_drain.add(1);
+  http2.goaway_idle.add(2);
+  http2.goaway_timeout.add(3);
+  http2.goaway_violation.add(4);
+  http2.reset_by_client.add(5);
+  http2.reset_by_gateway.add(6);
+  const std::string text = registry.scrape();
+  double expected = 1;
+  for (const char* reason : {"max_resets", "idle_frames", "window_updates", "continuations", "preface", "protocol", "flow_control",
+                             "frame_size", "compression", "closed_stream", "header_list", "too_many_exchanges"}) {
+    EXPECT_EQ(value_of(text, std::string("sluice_http2_violations_total{reason=\"") + reason + "\"}"), expected++);
+  }
+  EXPECT_EQ(expected, static_cast<double>(Http2Violation::count_));
+  expected = 1;
+  for (const char* reason : {"drain", "idle", "timeout", "violation"}) {
+    EXPECT_EQ(value_of(text, std::string("sluice_http2_goaways_total{reason=\"") + reason + "\"}"), expected++);
+  }
+  EXPECT_EQ(value_of(text, "sluice_http2_streams_reset_total{by=\"client\"}"), 5);
+  EXPECT_EQ(value_of(text, "sluice_http2_streams_reset_total{by=\"gateway\"}"), 6);
+}
+
 TEST(TlsMetrics, CountsByVersionAndResult) {
   Registry registry(1);
   TlsMetrics tls(registry, 0);
@@ -268,18 +296,19 @@ TEST(Names, FollowTheConventions) {
   UpstreamMetrics upstream(registry, 0, "u");
   upstream.register_failures(registry, 0, "u", {"x"});
   const TlsMetrics tls(registry, 0);
+  const Http2Metrics http2(registry, 0);
   const WebSocketMetrics websocket(registry, 0, "r");
   register_process_metrics(registry, "1");
   std::istringstream lines(registry.scrape());
   int families = 0;
   for (std::string line; std::getline(lines, line);) {
     if (line.starts_with("# HELP")) {
-      EXPECT_THAT(line, MatchesRegex("# HELP [a-z_]+ [A-Z].*[.]"));
+      EXPECT_THAT(line, MatchesRegex("# HELP [a-z0-9_]+ [A-Z].*[.]"));
     }
     if (!line.starts_with("# TYPE")) continue;
     std::string hash, type, name, kind;
     std::istringstream(line) >> hash >> type >> name >> kind;
-    EXPECT_THAT(name, MatchesRegex("(sluice|process)_[a-z_]+"));
+    EXPECT_THAT(name, MatchesRegex("(sluice|process)_[a-z0-9_]+"));
     EXPECT_THAT(kind, MatchesRegex("counter|gauge|histogram"));
     EXPECT_EQ(kind == "counter", name.ends_with("_total")) << line;
     const bool measures = (name.ends_with("_seconds") && name != "process_start_time_seconds") || name == "sluice_websocket_message_bytes";

@@ -15,12 +15,13 @@ namespace h2 = test::h2;
 
 class ConnectionTest : public ::testing::Test, public ConnectionOwner {
  protected:
-  void open(int buffer = 0, std::uint32_t max_streams = 4) {
+  void open(int buffer = 0, std::uint32_t max_streams = 4, config::OptionalRate max_resets = SessionRules{}.max_resets) {
     auto [stream, peer] = harness_.plain_stream(buffer);
     peer_ = std::move(peer);
     SessionRules rules;
     rules.max_streams = max_streams;
-    connection_ = std::make_unique<Connection>(std::move(stream), rules, RequestLimits{}, *this);
+    rules.max_resets = max_resets;
+    connection_ = std::make_unique<Connection>(std::move(stream), rules, RequestLimits{}, metrics_, *this);
     connection_->start();
     say(std::string(h2::kPreface) + h2::settings());
   }
@@ -99,6 +100,8 @@ class ConnectionTest : public ::testing::Test, public ConnectionOwner {
   }
 
   test::IoHarness harness_;
+  metrics::Registry registry_{1};
+  metrics::Http2Metrics metrics_{registry_, 0};
   test::Peer peer_;
   std::unique_ptr<Connection> connection_;
   std::vector<Arrival> arrivals_;
@@ -339,28 +342,155 @@ TEST_F(ConnectionTest, AViolationEndsItWithAReason) {
 
 // A client that asks and does not read: its requests are not read either, and go on when it does.
 TEST_F(ConnectionTest, StopsReadingFromAClientThatDoesNotRead) {
-  open(4096);
-  const std::string pings = [] {
+  open(4096, 4, std::nullopt);
+  const std::string wrong = [] {
+    const std::string block = h2::block(h2::request("GET", {{"UPPER", "case"}}));
     std::string all;
-    for (std::uint64_t i = 0; i < 3000; ++i) all += h2::ping(i);
+    for (std::uint32_t id = 1; id < 6000; id += 2) all += h2::headers(id, block);
     return all;
   }();
   std::size_t sent = 0;
-  for (int idle = 0; idle < 5 && sent < pings.size(); ++idle) {
-    if (const std::size_t n = peer_.send_some(std::string_view(pings).substr(sent))) {
+  for (int idle = 0; idle < 5 && sent < wrong.size(); ++idle) {
+    if (const std::size_t n = peer_.send_some(std::string_view(wrong).substr(sent))) {
       sent += n;
       idle = 0;
     }
     harness_.settle();
   }
-  EXPECT_LT(sent, pings.size());
-  while (sent < pings.size()) {
-    sent += peer_.send_some(std::string_view(pings).substr(sent));
+  EXPECT_LT(sent, wrong.size());
+  while (sent < wrong.size()) {
+    sent += peer_.send_some(std::string_view(wrong).substr(sent));
     harness_.settle();
     hear();
   }
-  EXPECT_TRUE(harness_.run_until([&] { return heard(0, h2::kPing).size() == 3000; }));
+  const auto resets = [&] {
+    harness_.settle();
+    hear();
+    return std::count_if(frames_.begin(), frames_.end(), [](const Frame& frame) { return frame.type == h2::kRstStream; });
+  };
+  EXPECT_TRUE(harness_.run_until([&] { return resets() == 3000; }));
   EXPECT_EQ(ends_, 0);
+}
+
+// ---- counting and leaving
+
+double metric(const metrics::Registry& registry, const std::string& series) {
+  const std::string text = registry.scrape();
+  const auto at = text.find("\n" + series + " ");
+  return at == std::string::npos ? -1 : std::stod(text.substr(at + series.size() + 2));
+}
+
+TEST_F(ConnectionTest, CountsItsStreams) {
+  open();
+  ask(1);
+  ask(3);
+  ask(5).respond(200, fields_, false);
+  EXPECT_TRUE(ended(5));
+  EXPECT_EQ(metric(registry_, "sluice_http2_streams_open"), 2);
+  EXPECT_EQ(metric(registry_, "sluice_http2_streams_total"), 3);
+  say(h2::rst(1, 8));
+  stream(3).reset(Code::internal_error, StreamError::cancelled);
+  harness_.settle();
+  EXPECT_EQ(metric(registry_, "sluice_http2_streams_open"), 0);
+  EXPECT_EQ(metric(registry_, "sluice_http2_streams_reset_total{by=\"client\"}"), 1);
+  EXPECT_EQ(metric(registry_, "sluice_http2_streams_reset_total{by=\"gateway\"}"), 1);
+  ask(7);
+  peer_.close();
+  harness_.settle();
+  EXPECT_EQ(ends_, 1);
+  EXPECT_EQ(metric(registry_, "sluice_http2_streams_open"), 0);
+}
+
+TEST_F(ConnectionTest, WhatIsResetAtOnceIsNeverHandedOut) {
+  open();
+  const std::string block = h2::block(h2::request("POST"));
+  say(h2::headers(1, block, h2::kEndHeaders) + h2::rst(1, 8) + h2::headers(3, block, h2::kEndHeaders) + h2::window(3, 0x7FFFFFFFU) +
+      h2::headers(5, block) + h2::ping(7));
+  ASSERT_EQ(arrivals_.size(), 1U);
+  EXPECT_EQ(arrivals_[0].stream->id(), 5);
+}
+
+TEST_F(ConnectionTest, WhatComesBeforeAFaultIsNotHandedOut) {
+  open();
+  say(h2::headers(1, h2::block(h2::request())) + h2::priority(0, 1));
+  EXPECT_TRUE(arrivals_.empty());
+  EXPECT_EQ(ends_, 1);
+  EXPECT_EQ(connection_->violation(), metrics::Http2Violation::protocol);
+}
+
+TEST_F(ConnectionTest, LeavesWhenTheClientHasHeardOfIt) {
+  open();
+  ask(1);
+  connection_->announce_shutdown();
+  harness_.settle();
+  ASSERT_EQ(heard(0, h2::kGoaway).size(), 1U);
+  EXPECT_EQ(heard(0, h2::kGoaway)[0].number_at(0, 4), 0x7FFFFFFFU);
+  const std::vector<Frame> pings = heard(0, h2::kPing);
+  ASSERT_EQ(pings.size(), 1U);
+  ask(3);
+  EXPECT_EQ(heard(0, h2::kGoaway).size(), 1U);
+  say(h2::frame(h2::kPing, h2::kAck, 0, pings[0].payload));
+  ASSERT_EQ(heard(0, h2::kGoaway).size(), 2U);
+  EXPECT_EQ(heard(0, h2::kGoaway)[1].number_at(0, 4), 3U);
+  connection_->announce_shutdown();
+  connection_->go_away();
+  stream(1).respond(200, fields_, false);
+  EXPECT_EQ(ends_, 0);
+  stream(3).respond(200, fields_, false);
+  EXPECT_EQ(heard(0, h2::kGoaway).size(), 2U);
+  EXPECT_EQ(ends_, 1);
+  EXPECT_FALSE(end_error_);
+}
+
+TEST_F(ConnectionTest, AnyOtherPongIsNone) {
+  open();
+  ask(1);
+  connection_->announce_shutdown();
+  say(h2::ping(7, h2::kAck));
+  EXPECT_EQ(heard(0, h2::kGoaway).size(), 1U);
+}
+
+TEST_F(ConnectionTest, AHeadInPiecesIsHeld) {
+  open();
+  const std::string head = h2::headers(1, h2::block(h2::request("GET", {{"x", std::string(5000, 'a')}})), h2::kEndStream);
+  say(head);
+  EXPECT_GT(harness_.metrics.held_bytes.value(), 5000);
+  EXPECT_TRUE(connection_->reads_head());
+  say(h2::continuation(1, ""));
+  EXPECT_EQ(harness_.metrics.held_bytes.value(), 0);
+  EXPECT_FALSE(connection_->reads_head());
+  EXPECT_EQ(arrivals_.size(), 1U);
+}
+
+TEST_F(ConnectionTest, WithoutRoomAHeadInPiecesIsReset) {
+  open();
+  ASSERT_TRUE(harness_.held.take(1 << 30));
+  say(h2::headers(1, h2::block(h2::request()), h2::kEndStream));
+  harness_.held.give_back(1 << 30);
+  ASSERT_EQ(heard(1, h2::kRstStream).size(), 1U);
+  say(h2::continuation(1, ""));
+  EXPECT_TRUE(arrivals_.empty());
+  EXPECT_EQ(harness_.metrics.held_rejected.value(), 1U);
+  ask(3);
+  EXPECT_EQ(arrivals_.size(), 1U);
+}
+
+TEST_F(ConnectionTest, TheLastByteWaitsForTheEnd) {
+  open();
+  const std::string block = h2::block(h2::request("POST", {{"content-length", "4"}}));
+  say(h2::headers(1, block, h2::kEndHeaders) + h2::data(1, "body", h2::kNone));
+  Stream& stream = this->stream(1);
+  EXPECT_EQ(read(stream), "bod");
+  EXPECT_EQ(last_, StreamError::would_block);
+  EXPECT_FALSE(stream.readable_now());
+  say(h2::data(1, ""));
+  EXPECT_TRUE(stream.readable_now());
+  EXPECT_EQ(read(stream), "y");
+  EXPECT_EQ(last_, StreamError::eof);
+  say(h2::headers(3, block, h2::kEndHeaders) + h2::data(3, "body", h2::kNone));
+  say(h2::data(3, "more"));
+  EXPECT_EQ(read(this->stream(3)), "");
+  EXPECT_EQ(last_, std::errc::connection_reset);
 }
 
 TEST_F(ConnectionTest, WithoutRoomAStreamIsCut) {

@@ -8,6 +8,9 @@ namespace sluice::http2 {
 namespace {
 
 using namespace test::h2;
+using metrics::Http2Violation;
+
+const Glitches::Time kNow{std::chrono::hours(1)};
 
 // Where the fault begins behind the preface, and which; frames behind it must not count.
 struct Found {
@@ -21,7 +24,7 @@ Found walk(const std::string& frames, std::size_t step) {
   std::size_t good = 0;
   for (std::size_t at = 0; at < all.size(); at += step) {
     const std::string piece = all.substr(at, step);
-    const FrameGuard::Step found = guard.check(piece);
+    const FrameGuard::Step found = guard.check(piece, kNow);
     good += found.good;
     if (found.fault != Code::no_error) return {good - kPreface.size(), found.fault};
     EXPECT_EQ(found.good, piece.size());
@@ -108,6 +111,70 @@ TEST(FrameGuard, CountsTheFramesOfOneHead) {
   expect_good(heads);
 }
 
+std::string times(int count, const std::string& frames) {
+  std::string all;
+  for (int i = 0; i < count; ++i) all += frames;
+  return all;
+}
+
+Http2Violation violation_of(const std::string& frames) {
+  FrameGuard guard;
+  guard.check(std::string(kPreface) + frames, kNow);
+  return guard.violation();
+}
+
+TEST(FrameGuard, CountsWhatServesNobody) {
+  const std::string unknown = frame(0x42, kNone, 7, "what is this");
+  const std::string padded = frame(kData, kPadded, 1, std::string("\3\0\0\0", 4));
+  for (const std::string& idle : {ping(1), ping(1, kAck), settings(), frame(kSettings, kAck, 0), priority(3, 1), unknown, goaway(0, 0),
+                                  frame(16, kNone, 0, number(3, 4) + "u=1"), data(1, "", kNone), padded, rst(1, 8)}) {
+    // The first reset is one, all others are of a stream that is closed.
+    const std::string before = open(1) + (idle == rst(1, 8) ? idle : "");
+    expect_fault(before + times(1000, idle), idle, Code::enhance_your_calm);
+    EXPECT_EQ(violation_of(before + times(1001, idle)), Http2Violation::idle_frames);
+  }
+  expect_good(open(1) + times(1100, data(1, "a", kNone) + frame(kData, kPadded, 1, std::string("\3a\0\0\0", 5))));
+}
+
+TEST(FrameGuard, CountsWindowUpdates) {
+  expect_fault(open(1) + times(500, window(1, 1) + window(0, 1)), window(1, 1), Code::enhance_your_calm);
+  EXPECT_EQ(violation_of(open(1) + times(1001, window(1, 1))), Http2Violation::window_updates);
+  FrameGuard guard;
+  for (int i = 0; i < 100; ++i) guard.data_sent();
+  EXPECT_EQ(guard.check(std::string(kPreface) + open(1) + times(1400, window(1, 1)), kNow).fault, Code::no_error);
+  EXPECT_EQ(guard.check(window(1, 1), kNow).fault, Code::enhance_your_calm);
+}
+
+TEST(FrameGuard, CountsResetsOfWhatIsNotAnswered) {
+  FrameGuard guard;
+  guard.check(kPreface, kNow);
+  for (std::uint32_t id = 1; id < 401; id += 4) {
+    guard.check(whole(id) + whole(id + 2), kNow);
+    guard.finished(static_cast<StreamId>(id));
+    EXPECT_EQ(guard.check(rst(id, 8) + rst(id + 2, 8), kNow).fault, Code::no_error);
+  }
+  EXPECT_EQ(guard.check(whole(401) + rst(401, 8), kNow).fault, Code::enhance_your_calm);
+  EXPECT_EQ(guard.violation(), Http2Violation::max_resets);
+}
+
+TEST(FrameGuard, KnowsWhetherAHeadIsUnderWay) {
+  FrameGuard guard;
+  guard.check(kPreface, kNow);
+  const auto after = [&guard](std::string_view bytes) {
+    guard.check(bytes, kNow);
+    return guard.head_under_way();
+  };
+  EXPECT_EQ(after(ping(1)), 0u);
+  const std::string first = headers(1, "block", kNone), rest = continuation(1, "more");
+  EXPECT_EQ(after(first.substr(0, 9)), 1u);
+  EXPECT_EQ(after(first.substr(9)), 1u);
+  EXPECT_EQ(after(rest.substr(0, rest.size() - 1)), 1u);
+  EXPECT_EQ(after(rest.substr(rest.size() - 1)), 0u);
+  EXPECT_EQ(after(whole(3) + open(5).substr(0, 12)), 3u);
+  EXPECT_EQ(after(open(5).substr(12)), 0u);
+  EXPECT_EQ(after(headers(5, "trailers").substr(0, 10)), 4u);
+}
+
 TEST(FrameGuard, WithinAHeadOthersWatch) {
   expect_good(whole(1) + headers(3, "block", kNone) + data(1, "a"));
   expect_fault(whole(1) + headers(3, "block", kNone) + continuation(3, "more"), data(1, "a"),
@@ -116,8 +183,8 @@ TEST(FrameGuard, WithinAHeadOthersWatch) {
 
 TEST(FrameGuard, AFaultIsTheLastWord) {
   FrameGuard guard;
-  guard.check(std::string(kPreface) + priority(0, 1));
-  const FrameGuard::Step step = guard.check(ping(1));
+  guard.check(std::string(kPreface) + priority(0, 1), kNow);
+  const FrameGuard::Step step = guard.check(ping(1), kNow);
   EXPECT_EQ(step.good, 0u);
   EXPECT_EQ(step.fault, Code::protocol_error);
 }

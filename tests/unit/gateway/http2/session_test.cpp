@@ -330,7 +330,7 @@ TEST_F(SessionTest, AsksForPongs) {
 TEST_F(SessionTest, LeavesInPeaceInTwoSteps) {
   const auto first = client.ask(request());
   talk();
-  server.session.announce_shutdown();
+  server.session.announce_shutdown(7);
   const std::string notice = server.produced();
   const auto crossing = client.ask(request());  // it has not seen the notice
   server.session.feed(client.out());

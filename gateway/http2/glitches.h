@@ -1,0 +1,71 @@
+// How much a client may do on one HTTP/2 connection that is allowed and serves nobody: what makes work or answers for less than it costs
+// to send. Token buckets that hold a burst and fill by the second; who empties one is ended with ENHANCE_YOUR_CALM. No I/O and no clock
+// of its own; one connection owns it.
+//
+//   resets          RST_STREAM for a request whose answer is not complete, and each stream that the gateway resets for the client's fault:
+//                   `rate`, and at once what is allowed in a second, 100 at least
+//   idle frames     PING, SETTINGS, PRIORITY, GOAWAY, unknown types, frames without content, frames for streams that are closed: 200/s, 1,000 at once
+//   window updates  100/s, 1,000 at once, and 4 for each DATA frame that was sent
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+
+#include "config/values.h"
+#include "metrics/http2_violation.h"
+
+namespace sluice::http2 {
+
+class Glitches {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  using Verdict = metrics::Http2Violation;  // none: it may go on
+
+  // `resets` absent: as many as it likes.
+  explicit Glitches(const config::OptionalRate& resets) noexcept
+      : limit_resets_(resets), resets_(resets ? of_resets(*resets) : Bucket{}) {}
+
+  Verdict reset(Time now) noexcept { return !limit_resets_ || resets_.take(now) ? Verdict::none : Verdict::max_resets; }
+  Verdict idle_frame(Time now) noexcept { return idle_frames_.take(now) ? Verdict::none : Verdict::idle_frames; }
+  Verdict window_update(Time now) noexcept {
+    if (earned_updates_ > 0) {
+      --earned_updates_;
+      return Verdict::none;
+    }
+    return window_updates_.take(now) ? Verdict::none : Verdict::window_updates;
+  }
+  void data_sent() noexcept { earned_updates_ = std::min(earned_updates_ + kUpdatesPerData, kMostEarned); }
+
+ private:
+  static constexpr std::uint32_t kUpdatesPerData = 4;
+  // Who reads a window's worth of tiny frames late tells of all of them at once.
+  static constexpr std::uint32_t kMostEarned = 100'000;
+
+  struct Bucket {
+    double burst = 0, per_second = 0;
+    double left = burst;
+    Time filled = {};  // last
+
+    bool take(Time now) noexcept {
+      if (filled != Time{}) left = std::min(burst, left + per_second * std::chrono::duration<double>(now - filled).count());
+      filled = now;
+      if (left < 1) return false;
+      left -= 1;
+      return true;
+    }
+  };
+
+  static Bucket of_resets(const config::Rate& rate) noexcept {
+    const double per_second = static_cast<double>(rate.times) / std::chrono::duration<double>(rate.in).count();
+    return {.burst = std::max(per_second, 100.0), .per_second = per_second};
+  }
+
+  bool limit_resets_;
+  std::uint32_t earned_updates_ = 0;
+  Bucket resets_;
+  Bucket idle_frames_{.burst = 1000, .per_second = 200};
+  Bucket window_updates_{.burst = 1000, .per_second = 100};
+};
+
+}  // namespace sluice::http2
