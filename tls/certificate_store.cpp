@@ -14,7 +14,37 @@ constexpr std::size_t kMaxNameLength = 255;  // RFC 1035, 3.1
 
 bool is_wildcard(std::string_view name) { return name.substr(0, 2) == "*."; }
 
+// A name in lower case and without a trailing dot. Empty when it can be nobody's.
+class PlainName {
+ public:
+  explicit PlainName(std::string_view server_name) {
+    if (!server_name.empty() && server_name.back() == '.') server_name.remove_suffix(1);
+    if (server_name.size() > kMaxNameLength) return;
+    std::transform(server_name.begin(), server_name.end(), lower_.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
+    size_ = server_name.size();
+  }
+  std::string_view name() const { return {lower_.data(), size_}; }
+  // What a wildcard has behind its "*."; empty: none covers this name.
+  std::string_view behind_first_label() const {
+    const std::size_t dot = name().find('.');
+    return dot == std::string_view::npos || dot == 0 ? std::string_view{} : name().substr(dot + 1);
+  }
+
+ private:
+  std::array<char, kMaxNameLength> lower_;
+  std::size_t size_ = 0;
+};
+
 }  // namespace
+
+bool covers(const LoadedCertificate& certificate, std::string_view server_name) {
+  const PlainName plain(server_name);
+  const std::string_view parent = plain.behind_first_label();
+  return std::any_of(certificate.names.begin(), certificate.names.end(), [&](std::string_view name) {
+    return is_wildcard(name) ? !parent.empty() && name.substr(2) == parent : name == plain.name();
+  });
+}
 
 std::shared_ptr<const CertificateStore> CertificateStore::load(const config::ListenerTls& tls,
                                                                std::vector<std::string>& warnings) {
@@ -74,16 +104,9 @@ void CertificateStore::index_names(std::vector<std::string>& warnings) {
 }
 
 const CertificateStore::Selection* CertificateStore::find(std::string_view server_name) const {
-  if (!server_name.empty() && server_name.back() == '.') server_name.remove_suffix(1);
-  if (server_name.empty() || server_name.size() > kMaxNameLength) return nullptr;
-  std::array<char, kMaxNameLength> lower;
-  std::transform(server_name.begin(), server_name.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; });
-  const std::string_view name(lower.data(), server_name.size());
-  if (const auto found = exact_.find(name); found != exact_.end()) return &found->second;
-  const std::size_t dot = name.find('.');
-  if (dot == std::string_view::npos || dot == 0) return nullptr;
-  const auto found = wildcard_.find(name.substr(dot + 1));
+  const PlainName plain(server_name);
+  if (const auto found = exact_.find(plain.name()); found != exact_.end()) return &found->second;
+  const auto found = wildcard_.find(plain.behind_first_label());
   return found == wildcard_.end() ? nullptr : &found->second;
 }
 

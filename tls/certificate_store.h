@@ -14,6 +14,9 @@
 
 namespace sluice::tls {
 
+// Whether it is for this name, as find() understands names.
+bool covers(const LoadedCertificate& certificate, std::string_view server_name);
+
 class CertificateStore {
  public:
   // What one name is served with: indices into certificates(), at most one per key type, so that RSA and

@@ -193,4 +193,8 @@ SslPtr ServerContext::new_session() const {
   return ssl;
 }
 
+std::shared_ptr<const CertificateStore> ServerContext::certificates_of(const SSL& session) {
+  return state_of(SSL_get_SSL_CTX(&session)).certificates;
+}
+
 }  // namespace sluice::tls

@@ -28,6 +28,9 @@ class ServerContext {
   // A session in accept state, without a BIO. Null when memory is out.
   SslPtr new_session() const;
 
+  // Those that a session of some context chose among.
+  static std::shared_ptr<const CertificateStore> certificates_of(const SSL& session);
+
  private:
   SslContextPtr context_;
 };

@@ -3,10 +3,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "config/listener_config.h"
+#include "tls/served_certificate.h"
 
 namespace sluice::proxy {
 
@@ -19,6 +21,7 @@ struct ConnectionInfo {
   config::Duration opening_took{};             // what a PROXY header has used up of the time for what comes next
   std::string tls_version;                     // "TLSv1.3"; empty on a plain connection
   std::string sni;
+  std::optional<tls::ServedCertificate> served{};  // to a client that named a host, and may ask for others: on HTTP/2
   std::string client_subject;                  // of the client's verified certificate; empty: it showed none
 
   std::string_view scheme() const noexcept { return listener->tls ? "https" : "http"; }

@@ -43,6 +43,15 @@ std::string_view host_of(const ClientExchange& exchange) {
   return authority ? authority->host : std::string_view{};
 }
 
+// A client that would be shown another certificate for this host is to ask there (RFC 9110 15.5.20).
+Refused check_certificate(const ClientExchange& exchange) {
+  const ConnectionInfo& connection = exchange.connection;
+  if (!connection.served) return std::nullopt;
+  const std::string_view host = host_of(exchange);
+  if (http::equals_ignore_case(host, connection.sni) || !connection.served->is_wrong_for(host)) return std::nullopt;
+  return refuse(reply_for(Refusal::misdirected));
+}
+
 Refused match(ClientExchange& exchange, const Snapshot& snapshot, RouteContext& route) {
   const std::size_t index = snapshot.routes.match(route_input(exchange, route));
   if (index == routing::RouteTable::kNone) return refuse(reply_for(Refusal::no_route));
@@ -130,6 +139,7 @@ Decision decide(ClientExchange& exchange, const Snapshot& snapshot, std::uint64_
   exchange.record.client_ip = route.origin.client_ip;
   exchange.record.request_id = route.origin.request_id;
   if (const Refused refused = check_method(exchange)) return *refused;
+  if (const Refused refused = check_certificate(exchange)) return *refused;
   if (const Refused refused = normalize(exchange, route)) return *refused;
   if (is_acme_challenge(exchange, route.path)) return {.action = Action::acme_challenge};
   if (must_use_https(exchange, route)) return {.action = Action::redirect_to_https};

@@ -10,6 +10,7 @@ Reply reply_for(Refusal refusal) noexcept {
     case Refusal::no_challenge: return {404, "no_acme_challenge", "There is no ACME challenge of this name."};
     case Refusal::no_host: return {400, "no_host", "The request names no host, which a redirect to https needs."};
     case Refusal::method_not_allowed: return {405, "method_not_allowed", "CONNECT and TRACE are not served here."};
+    case Refusal::misdirected: return {421, "misdirected_request", "This connection is not for that host."};
     case Refusal::upgrades_disabled: return {403, "upgrades_disabled", "WebSocket is not enabled here."};
     case Refusal::origin_not_allowed: return {403, "origin_not_allowed", "Pages of this origin may not open WebSockets here."};
     case Refusal::maintenance: return {503, "maintenance", "This service is down for maintenance."};

@@ -25,6 +25,7 @@ void note_tls(const tls::Stream& stream, proxy::ConnectionInfo& info, metrics::T
   // The client may send anything: only a host name goes on to headers and logs.
   const std::optional<http::Authority> host = http::parse_authority(name != nullptr ? name : "");
   if (host && !host->port && !host->ipv6_literal) info.sni = name;
+  if (name != nullptr && stream.alpn() == "h2") info.served.emplace(*ssl);
   info.client_subject = tls::client_subject(ssl);
   (SSL_version(ssl) == TLS1_3_VERSION ? metrics.ok_1_3 : metrics.ok_1_2).add();
   if (SSL_session_reused(ssl)) metrics.resumed.add();

@@ -57,6 +57,16 @@ TEST_F(CertificateStoreTest, IgnoresCaseAndATrailingDot) {
   EXPECT_EQ(store_->find("host.example.."), nullptr);
 }
 
+TEST_F(CertificateStoreTest, ACertificateCoversWhatItNames) {
+  add({"DNS:*.example.com", "DNS:Other.example"});
+  add({"DNS:a.example.com"});
+  load();
+  const LoadedCertificate& wide = store_->certificates()[0];
+  for (const char* name : {"a.example.com", "B.example.com.", "other.EXAMPLE"}) EXPECT_TRUE(covers(wide, name)) << name;
+  for (const char* name : {"example.com", "c.b.example.com", ".example.com", "example", "", "."}) EXPECT_FALSE(covers(wide, name)) << name;
+  EXPECT_FALSE(covers(store_->certificates()[1], "b.example.com"));
+}
+
 TEST_F(CertificateStoreTest, FindsNothingForStrangeNames) {
   add({"DNS:host.example"});
   load();
