@@ -26,6 +26,7 @@ namespace sluice::http2 {
 struct GuardRules {
   std::uint16_t max_continuations = 8;  // of one head; each may have 16 KiB
   config::OptionalRate max_resets = config::Rate{100, std::chrono::seconds(1)};
+  std::uint32_t max_streams = 128;
 };
 
 class FrameGuard {
@@ -33,7 +34,7 @@ class FrameGuard {
   using Violation = metrics::Http2Violation;
 
   explicit FrameGuard(const GuardRules& rules = {}) noexcept
-      : max_continuations_(rules.max_continuations), glitches_(rules.max_resets) {}
+      : max_continuations_(rules.max_continuations), glitches_(rules.max_resets, rules.max_streams) {}
 
   struct Step {
     std::size_t good = 0;  // so many of the bytes may go on

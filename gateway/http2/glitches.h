@@ -3,8 +3,9 @@
 // of its own; one connection owns it.
 //
 //   resets          RST_STREAM for a request whose answer is not complete, and each stream that the gateway resets for the client's fault:
-//                   `rate`, and at once what is allowed in a second, 100 at least
-//   idle frames     PING, SETTINGS, PRIORITY, GOAWAY, unknown types, frames without content, frames for streams that are closed: 200/s, 1,000 at once
+//                   `rate`; at once what is allowed in a second, and all streams that the client may have open: it may give up all it has
+//   idle frames     PING, SETTINGS, PRIORITY, GOAWAY, unknown types, frames without content, frames for streams that are closed: 200/s, 1,000 at once,
+//                   and 1 for each DATA frame that was sent: clients measure with PINGs how fast data comes
 //   window updates  100/s, 1,000 at once, and 4 for each DATA frame that was sent
 #pragma once
 
@@ -23,19 +24,20 @@ class Glitches {
   using Verdict = metrics::Http2Violation;  // none: it may go on
 
   // `resets` absent: as many as it likes.
-  explicit Glitches(const config::OptionalRate& resets) noexcept
-      : limit_resets_(resets), resets_(resets ? of_resets(*resets) : Bucket{}) {}
+  Glitches(const config::OptionalRate& resets, std::uint32_t max_streams) noexcept
+      : limit_resets_(resets), resets_(resets ? of_resets(*resets, max_streams) : Bucket{}) {}
 
   Verdict reset(Time now) noexcept { return !limit_resets_ || resets_.take(now) ? Verdict::none : Verdict::max_resets; }
-  Verdict idle_frame(Time now) noexcept { return idle_frames_.take(now) ? Verdict::none : Verdict::idle_frames; }
-  Verdict window_update(Time now) noexcept {
-    if (earned_updates_ > 0) {
-      --earned_updates_;
-      return Verdict::none;
-    }
-    return window_updates_.take(now) ? Verdict::none : Verdict::window_updates;
+  Verdict idle_frame(Time now) noexcept {
+    return use(earned_idle_frames_) || idle_frames_.take(now) ? Verdict::none : Verdict::idle_frames;
   }
-  void data_sent() noexcept { earned_updates_ = std::min(earned_updates_ + kUpdatesPerData, kMostEarned); }
+  Verdict window_update(Time now) noexcept {
+    return use(earned_updates_) || window_updates_.take(now) ? Verdict::none : Verdict::window_updates;
+  }
+  void data_sent() noexcept {
+    earned_updates_ = std::min(earned_updates_ + kUpdatesPerData, kMostEarned);
+    earned_idle_frames_ = std::min(earned_idle_frames_ + 1, kMostEarned);
+  }
 
  private:
   static constexpr std::uint32_t kUpdatesPerData = 4;
@@ -56,13 +58,20 @@ class Glitches {
     }
   };
 
-  static Bucket of_resets(const config::Rate& rate) noexcept {
+  static Bucket of_resets(const config::Rate& rate, std::uint32_t max_streams) noexcept {
     const double per_second = static_cast<double>(rate.times) / std::chrono::duration<double>(rate.in).count();
-    return {.burst = std::max(per_second, 100.0), .per_second = per_second};
+    return {.burst = max_streams + std::max(per_second, 1.0), .per_second = per_second};
+  }
+
+  static bool use(std::uint32_t& earned) noexcept {
+    if (earned == 0) return false;
+    --earned;
+    return true;
   }
 
   bool limit_resets_;
   std::uint32_t earned_updates_ = 0;
+  std::uint32_t earned_idle_frames_ = 0;
   Bucket resets_;
   Bucket idle_frames_{.burst = 1000, .per_second = 200};
   Bucket window_updates_{.burst = 1000, .per_second = 100};

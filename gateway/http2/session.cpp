@@ -45,7 +45,8 @@ Code code_of(int library_error) noexcept {
 
 // A head of the size that we have announced fits, and one that is refused for it.
 GuardRules guard_rules(const SessionRules& rules) noexcept {
-  return {static_cast<std::uint16_t>(kSpareContinuations + rules.max_header_list / kFrame), rules.max_resets};
+  return {static_cast<std::uint16_t>(kSpareContinuations + rules.max_header_list / kFrame), rules.max_resets,
+          rules.max_streams};
 }
 
 void check(int library_error) {

@@ -120,7 +120,7 @@ def test_a_flood_over_tls(lab, ca):
 
 
 def test_resets_of_requests_that_have_reached_the_backend(lab, ca):
-    """So many at once, and then no more: nobody makes a backend work for nothing without end."""
+    """All that it may have open at once, and then no more: nobody makes a backend work for nothing without end."""
     backend = lab.backend(lambda peer: (peer.read_request(), peer.hang()), record=False)
     fort = fort_of_http2(lab, ca, target=backend, limits={"http2": {"max_resets": "1/s"}})
     with fort.siege(memory=20) as siege:
@@ -132,7 +132,7 @@ def test_resets_of_requests_that_have_reached_the_backend(lab, ca):
                 client.still_answers()
                 asked += 1
                 client.send_frames(h2.reset(number))
-        assert 100 <= asked <= 100 + 1 + seconds(20), "a hundred at once, and one a second"
+        assert 130 <= asked <= 130 + seconds(20), "as many as it may have open, and one a second"
         assert [one.code for one in client.frames if one.kind == h2.GOAWAY] == [h2.ENHANCE_YOUR_CALM]
         client.close()
         siege.wait_counted(1, VIOLATIONS, reason="max_resets")
@@ -160,7 +160,7 @@ def test_heads_that_unfold(lab, ca):
             flood(crowd, counting(lambda at: headers(at, bomb), each=1))
             check_calmed(crowd)
         siege.wait_counted(ATTACKERS, VIOLATIONS, reason="max_resets")
-        assert siege.counted(VIOLATIONS, reason="header_list") >= 100 * ATTACKERS
+        assert siege.counted(VIOLATIONS, reason="header_list") >= 228 * ATTACKERS
 
 
 @pytest.mark.parametrize("where", ["head", "refused head", "trailers", "header of a frame"])

@@ -107,7 +107,7 @@ def test_rules(connect, case):
         assert refused == [257 + 2 * at for at in range(case.refused)], client.frames
     elif case.status:
         assert client.answer(1).status == case.status, client.answers
-    if case.refused:  # there is room again
+    if case.refused:  # there is room again; a client may give up all that it has at once
         client.send(b"".join(h2.reset(1 + 2 * at) for at in range(128)))
     serves_on(client)
 
