@@ -8,11 +8,13 @@ namespace {
 
 Counter& resets(Registry& registry, unsigned worker, std::string_view by) {
   return registry.counter(worker, "sluice_http2_streams_reset_total",
-                          "HTTP/2 streams with clients that one side reset before both had ended, by that side.", {{"by", std::string(by)}});
+                          "HTTP/2 streams with clients that one side reset before both had ended, by that side.",
+                          {{"by", std::string(by)}});
 }
 
 Counter& goaways(Registry& registry, unsigned worker, std::string_view reason) {
-  return registry.counter(worker, "sluice_http2_goaways_total", "HTTP/2 connections of clients that the gateway took its leave of, by reason.",
+  return registry.counter(worker, "sluice_http2_goaways_total",
+                          "HTTP/2 connections of clients that the gateway took its leave of, by reason.",
                           {{"reason", std::string(reason)}});
 }
 

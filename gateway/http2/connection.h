@@ -62,7 +62,7 @@ class Connection final : private SessionEvents {
   static constexpr std::uint64_t kShutdownPing = 0x676f2061776179;
   static constexpr std::size_t kMostOut = 64 * 1024;    // of what is made before the socket has taken it
   static constexpr std::size_t kKeptOut = 4 * 1024;     // of the memory for it, while there is none
-  static constexpr std::size_t kMostQueued = 500;       // frames for a client that does not read; the library gives up at 1,000 answers to it
+  static constexpr std::size_t kMostQueued = 500;       // frames for a client that does not read
 
   StreamState* began(StreamId id) override;
   bool field(StreamId id, StreamState& stream, std::string_view name, std::string_view value, bool trailer) override;

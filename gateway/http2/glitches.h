@@ -4,8 +4,8 @@
 //
 //   resets          RST_STREAM for a request whose answer is not complete, and each stream that the gateway resets for the client's fault:
 //                   `rate`; at once what is allowed in a second, and all streams that the client may have open: it may give up all it has
-//   idle frames     PING, SETTINGS, PRIORITY, GOAWAY, unknown types, frames without content, frames for streams that are closed: 200/s, 1,000 at once,
-//                   and 1 for each DATA frame that was sent: clients measure with PINGs how fast data comes
+//   idle frames     PING, SETTINGS, PRIORITY, GOAWAY, unknown types, frames without content, frames for streams that are closed:
+//                   200/s, 1,000 at once, and 1 for each DATA frame that was sent: clients measure with PINGs how fast data comes
 //   window updates  100/s, 1,000 at once, and 4 for each DATA frame that was sent
 #pragma once
 

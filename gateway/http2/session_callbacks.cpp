@@ -172,7 +172,8 @@ int SessionCallbacks::on_frame_recv(nghttp2_session* library, const nghttp2_fram
 // A window that the new initial size makes too large is an error of the connection (RFC 9113 6.9.2). 1.52 resets the streams that have one,
 // and queues nothing else for this frame but its acknowledgement.
 void SessionCallbacks::settings_received(Session& session) {
-  if (session.queued() > session.queued_before_settings_ + 1) session.blame(metrics::Http2Violation::flow_control, Code::flow_control_error);
+  if (session.queued() <= session.queued_before_settings_ + 1) return;
+  session.blame(metrics::Http2Violation::flow_control, Code::flow_control_error);
 }
 
 void SessionCallbacks::head_received(Session& session, const nghttp2_frame& frame) {

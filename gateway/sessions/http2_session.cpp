@@ -145,6 +145,7 @@ Awaitable<> Http2Session::answer(Http2Session& session, http2::Arrival arrival) 
   if (fault != http::ParseError::none) {
     services.io.metrics.count_parse_error(static_cast<std::size_t>(fault));
     exchange.request.clear();  // nothing in it is believed
+    exchange.request.version = http::Version::http_2;
     co_return refuse(session, exchange, proxy::reply_for(fault));
   }
   const http::BodyFraming& body = exchange.request.body;

@@ -63,6 +63,18 @@ def test_a_head_far_over_it_is_reset(gateway_with, connect):
     assert gateway.metric("sluice_http2_violations_total", reason="header_list") == 1
 
 
+def test_requests_are_counted_by_protocol(lab, gateway_with, connect):
+    gateway = gateway_with(max_header_list="1KiB")
+    client = connect(gateway)
+    client.send_frames(get(1), large_get(3, 2000))
+    assert (client.answer(1).status, client.answer(3).status) == (200, 431)
+    for version in ("1.0", "1.1"):
+        assert lab.client(gateway).request(version=version).status == 200
+    lab.client(gateway).request()
+    for version, count in ("1.0", 1), ("1.1", 2), ("2", 2):
+        gateway.wait_metric("sluice_requests_by_protocol_total", count, protocol=version)
+
+
 def test_more_streams_than_announced(lab, connect):
     gateway = lab.gateway(lab.backend(lambda peer: (peer.read_request(), peer.hang())), workers=1, listeners=[LISTENER],
                           limits={"http2": {"max_concurrent_streams": 2}})
