@@ -88,7 +88,7 @@ void forget(std::string& bytes) noexcept {
 
 void RequestHead::clear() noexcept {
   forget(bytes);
-  method = target = authority = path = query = {};
+  method = protocol = target = authority = path = query = {};
   form = TargetForm::origin;
   version = Version::http_1_1;
   headers.clear();

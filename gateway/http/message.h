@@ -30,6 +30,7 @@ enum class TargetForm : std::uint8_t { origin, absolute, asterisk };
 struct RequestHead {
   std::string bytes;  // the head as received; the views below and in `headers` point into it
   std::string_view method;
+  std::string_view protocol;   // of an extended CONNECT (RFC 8441), else empty
   std::string_view target;     // as received
   TargetForm form = TargetForm::origin;
   std::string_view authority;  // from an absolute-form target, else from Host; without userinfo, never empty on 1.1

@@ -44,6 +44,7 @@ constexpr Description kDescriptions[] = {
     {"bad_expectation", 417, "The expectation cannot be met."},
     {"bad_scheme", 400, "The scheme is neither http nor https."},
     {"ambiguous_authority", 400, "The :authority and the Host field are not the same."},
+    {"connect_with_body", 400, "A CONNECT for a tunnel must have neither a Content-Length nor an end."},
 };
 static_assert(std::size(kDescriptions) == static_cast<std::size_t>(ParseError::count_));
 

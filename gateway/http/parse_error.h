@@ -34,8 +34,9 @@ enum class ParseError : std::uint8_t {
   bad_trailer,
   trailers_too_large,  // 431
   bad_expectation,     // 417: an Expect other than 100-continue
-  bad_scheme,           // of HTTP/2, as the next: neither http nor https
+  bad_scheme,           // of HTTP/2, as the next two: neither http nor https
   ambiguous_authority,  // :authority and Host are not the same
+  connect_with_body,    // an extended CONNECT whose stream does not stay open, or that has a length
   count_,
 };
 

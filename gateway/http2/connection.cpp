@@ -109,8 +109,8 @@ bool Connection::add_trailer(Stream& stream, std::string_view name, std::string_
   return true;
 }
 
-void Connection::head_done(StreamId, StreamState&, bool trailer, bool last) {
-  if (trailer) return;
+void Connection::head_done(StreamId, StreamState& stream, bool trailer, bool last) {
+  if (trailer) return of(stream).trailers_came();
   Arrival arrival;
   arrival.stream = std::move(building_);
   arrival.fault = builder_.finish(arrival.head, last);

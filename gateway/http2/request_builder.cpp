@@ -62,6 +62,8 @@ ParseError RequestBuilder::add_pseudo(std::string_view name, std::string_view va
     path_ = kept;
   } else if (name == ":scheme") {
     scheme_ = kept;
+  } else if (name == ":protocol") {
+    head_.protocol = kept;
   } else if (name == ":authority") {
     authority_ = kept;
     head_.headers.add_view("Host", kept);
@@ -131,7 +133,8 @@ ParseError RequestBuilder::finish(http::RequestHead& head, bool ended) {
 
 ParseError RequestBuilder::set_target() {
   if (head_.method.empty() || !http::all_of(http::kToken, head_.method)) return ParseError::bad_method;
-  const bool connect = head_.method == kConnect;
+  const bool extended = !head_.protocol.empty();  // RFC 8441 4: then the target is that of any other request
+  const bool connect = head_.method == kConnect && !extended;
   if (!connect && !equals_ignore_case(scheme_, "http") && !equals_ignore_case(scheme_, "https"))
     return ParseError::bad_scheme;
   const std::string_view text = connect ? authority_.value_or("") : path_;
@@ -140,7 +143,7 @@ ParseError RequestBuilder::set_target() {
   if (text.empty() || !http::all_of(http::kTarget, text)) return ParseError::bad_target;
   if (!connect && text.front() != '/' && text != "*")
     return ParseError::bad_target;  // the absolute form is not for :path
-  const auto target = http::parse_target(head_.method, text);
+  const auto target = http::parse_target(extended ? "GET" : head_.method, text);
   if (!target) return ParseError::bad_target;
   head_.target = text;
   head_.form = target->form;
@@ -167,6 +170,9 @@ bool RequestBuilder::same_host(std::string_view a, std::string_view b) const noe
 }
 
 ParseError RequestBuilder::set_body(bool ended) {
+  if (!head_.protocol.empty()) {  // what follows is no body
+    return ended || content_length_ ? ParseError::connect_with_body : ParseError::none;
+  }
   if (content_length_) {
     head_.body = {http::BodyKind::length, *content_length_};
     if (ended && *content_length_ != 0) return ParseError::bad_content_length;

@@ -80,6 +80,7 @@ Session::Session(const SessionRules& rules, SessionEvents& events) : events_(eve
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, rules.max_streams},
       {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, rules.max_header_list},
       {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+      {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},  // among the first: browsers do not look for it later
   };
   check(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, std::size(settings)));
   check(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0,

@@ -52,6 +52,10 @@ void Stream::data(std::string_view bytes) {
   if (available() > 0) wake_reader_later();
 }
 
+void Stream::trailers_came() {
+  if (tunnel_) reset(Code::protocol_error, std::make_error_code(std::errc::protocol_error));
+}
+
 void Stream::peer_ended() {
   peer_ended_ = true;
   wake_reader_later();
@@ -100,7 +104,6 @@ void Stream::wake_reader() {
 void Stream::fail(ErrorCode error) {
   if (!error_) error_ = error;
   if (!write_error_) write_error_ = error;
-  drop_what_came();
   give_back_held();
   writer_due_ = true;
   wake_reader_later();
@@ -111,6 +114,7 @@ void Stream::reset(Code code, ErrorCode error) {
     connection_->session_.reset(id_, code);
     connection_->flush_later();
   }
+  drop_what_came();
   fail(error);
 }
 
@@ -132,9 +136,8 @@ tls::ReadResult Stream::read_some(char* data, std::size_t size) {
     }
     return {n, {}};
   }
-  if (error_) return {0, error_};
   const std::size_t there = available();
-  if (there == 0) return {0, make_error_code(peer_ended_ ? StreamError::eof : StreamError::would_block)};
+  if (there == 0) return {0, error_ ? error_ : make_error_code(peer_ended_ ? StreamError::eof : StreamError::would_block)};
   const std::size_t n = std::min(size, there);
   std::memcpy(data, came_.data() + came_used_, n);
   use_up(n);
@@ -204,6 +207,13 @@ void Stream::inform(unsigned status, const http::Headers& headers) {
   if (connection_ == nullptr || closed_) return;
   connection_->session_.inform(id_, status, headers);
   connection_->flush_later();
+}
+
+// It shares the connection with others from its first byte on, whatever its client said of the request.
+void Stream::open_tunnel(const http::Headers& headers) {
+  tunnel_ = true;
+  respond(200, headers, true);
+  if (connection_ != nullptr && !closed_) connection_->session_.make_incremental(id_);
 }
 
 // The parts are lent to the session, which takes what may leave now; what it leaves of them is kept.

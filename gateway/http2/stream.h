@@ -43,6 +43,8 @@ class Stream final : public tls::Duplex, public StreamState {
   // The final response, or one before it. With a body, write() and end() follow.
   void respond(unsigned status, const http::Headers& headers, bool with_body);
   void inform(unsigned status, const http::Headers& headers);
+  // The response to a CONNECT that opens a tunnel (RFC 9113 8.5): from now on there are bytes both ways, and no trailers.
+  void open_tunnel(const http::Headers& headers);
   ErrorCode write(std::initializer_list<std::string_view> parts) override { return send(parts, false, nullptr); }
   // The same with the last bytes; the end leaves in one frame with them. `trailers` may be null.
   ErrorCode write_last(std::initializer_list<std::string_view> parts, const http::Headers* trailers) { return send(parts, true, trailers); }
@@ -77,6 +79,7 @@ class Stream final : public tls::Duplex, public StreamState {
 
   // Of the connection, from within the session's events.
   void data(std::string_view bytes);
+  void trailers_came();
   void peer_ended();
   void closed();
   void lost(ErrorCode error);
@@ -103,6 +106,7 @@ class Stream final : public tls::Duplex, public StreamState {
   const StreamId id_;
   bool closed_ = false;     // the session has forgotten it
   bool orphan_ = false;     // its user has let go: deleted with closed()
+  bool tunnel_ = false;
   ErrorCode error_;         // of reading, or of everything after reset()
   tls::NextTurn next_turn_;
 

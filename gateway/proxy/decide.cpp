@@ -19,9 +19,11 @@ using Refused = std::optional<Decision>;
 
 Decision refuse(const Reply& reply) { return {Action::refuse, reply, false, std::nullopt}; }
 Decision refuse_out_of_step(const Reply& reply) { return {Action::refuse, reply, true, std::nullopt}; }
+Decision refuse_upgrade(const Reply& reply) { return {Action::refuse, reply, true, UpgradeResult::rejected_route}; }
 
 Refused check_method(const ClientExchange& exchange) {
   const std::string_view method = exchange.request.method;
+  if (!exchange.request.protocol.empty() && method == "CONNECT") return refuse_out_of_step(reply_for(Refusal::unknown_protocol));
   if (method != "CONNECT" && method != "TRACE") return std::nullopt;
   return refuse_out_of_step(reply_for(Refusal::method_not_allowed));
 }
@@ -78,9 +80,7 @@ Refused check_open(const RouteContext& route) {
 Refused check_upgrade(const ClientExchange& exchange, const RouteContext& route) {
   if (!route.websocket) return std::nullopt;
   if (!route.route->websocket.enabled) {
-    Decision decision = refuse_out_of_step(reply_for(Refusal::upgrades_disabled));
-    decision.upgrade = UpgradeResult::rejected_route;
-    return decision;
+    return refuse_upgrade(reply_for(Refusal::upgrades_disabled));
   }
   const websocket::HandshakeError error = websocket::check_request(exchange.request);
   if (error == websocket::HandshakeError::none) return std::nullopt;
@@ -141,15 +141,20 @@ Decision decide(ClientExchange& exchange, const Snapshot& snapshot, std::uint64_
   if (const Refused refused = check_method(exchange)) return *refused;
   if (const Refused refused = check_certificate(exchange)) return *refused;
   if (const Refused refused = normalize(exchange, route)) return *refused;
-  if (is_acme_challenge(exchange, route.path)) return {.action = Action::acme_challenge};
-  if (must_use_https(exchange, route)) return {.action = Action::redirect_to_https};
   route.websocket = websocket::upgrade_kind(exchange.request) == websocket::UpgradeKind::websocket;
+  const bool must_not_succeed = route.websocket && exchange.tunnel_by_status();  // by an answer that is not the backend's consent
+  if (!must_not_succeed && is_acme_challenge(exchange, route.path)) return {.action = Action::acme_challenge};
+  if (must_use_https(exchange, route)) return {.action = Action::redirect_to_https};
   if (const Refused refused = match(exchange, snapshot, route)) return *refused;
   if (const Refused refused = check_open(route)) return *refused;
   if (const Refused refused = check_upgrade(exchange, route)) return *refused;
   if (const Refused refused = check_origin(exchange, route)) return *refused;
   if (const Refused refused = check_body(exchange, route)) return *refused;
-  if (!route.route->upstream && !route.route->split) return {.action = Action::respond};
+  if (!route.route->upstream && !route.route->split) {
+    const bool succeeds = route.route->respond && route.route->respond->status / 100 == 2;
+    if (succeeds && must_not_succeed) return refuse_upgrade(reply_for(Refusal::upgrades_disabled));
+    return {.action = Action::respond};
+  }
   if (const Refused refused = rewrite(exchange, route)) return *refused;
   return {.action = Action::forward};
 }

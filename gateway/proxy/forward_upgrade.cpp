@@ -20,6 +20,12 @@ Failure check_switch(const ClientExchange& exchange, const http::ResponseHead& r
   return {FailureCode::bad_upgrade, upstream::Retryable::no, std::string(websocket::name_of(error))};
 }
 
+// Where a 2xx opens the tunnel, none of a backend may pass that has not agreed to it.
+Failure check_refusal(const ClientExchange& exchange, const http::ResponseHead& response) {
+  if (!exchange.tunnel_by_status() || response.status / 100 != 2) return {};
+  return {FailureCode::bad_upgrade, upstream::Retryable::no, std::to_string(response.status) + " in place of 101"};
+}
+
 ErrorCode send_switch(ClientExchange& exchange, RouteContext& route, http::ResponseHead& response,
                       const std::optional<Termination>& termination) {
   if (termination) termination->answer(response.headers);
@@ -88,12 +94,13 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
     Failure failure = co_await attempt.begin(std::move(*picked), false);
     const bool answered = failure.code == FailureCode::none;
     const bool switched = answered && attempt.response().status == 101;
-    if (switched) failure = check_switch(exchange, attempt.response());
-    if (answered && !switched && may_repeat_handshake(exchange, retries, facts, attempt.response().status) &&
+    if (answered) failure = switched ? check_switch(exchange, attempt.response()) : check_refusal(exchange, attempt.response());
+    const bool refused = answered && !switched && failure.code == FailureCode::none;
+    if (refused && may_repeat_handshake(exchange, retries, facts, attempt.response().status) &&
         pick_another()) {
       continue;
     }
-    if (answered && !switched) {
+    if (refused) {
       metrics.count_upgrade(UpgradeResult::refused_upstream);
       place.reset();  // whoever has the answer may try again at once
       failure = co_await attempt.relay_response();

@@ -11,6 +11,7 @@ Reply reply_for(Refusal refusal) noexcept {
     case Refusal::no_host: return {400, "no_host", "The request names no host, which a redirect to https needs."};
     case Refusal::method_not_allowed: return {405, "method_not_allowed", "CONNECT and TRACE are not served here."};
     case Refusal::misdirected: return {421, "misdirected_request", "This connection is not for that host."};
+    case Refusal::unknown_protocol: return {501, "unknown_protocol", "The only protocol to CONNECT for is websocket."};
     case Refusal::upgrades_disabled: return {403, "upgrades_disabled", "WebSocket is not enabled here."};
     case Refusal::origin_not_allowed: return {403, "origin_not_allowed", "Pages of this origin may not open WebSockets here."};
     case Refusal::maintenance: return {503, "maintenance", "This service is down for maintenance."};

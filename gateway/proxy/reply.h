@@ -20,6 +20,7 @@ enum class Refusal : std::uint8_t {
   no_host,              // 400: redirect_to_https needs one, HTTP/1.0 may come without
   method_not_allowed,   // 405: CONNECT and TRACE
   misdirected,          // 421: the connection's certificate is not for this host, another one is
+  unknown_protocol,     // 501: a CONNECT for another protocol than WebSocket (RFC 8441)
   upgrades_disabled,    // 403: websocket.enabled is false
   origin_not_allowed,   // 403: websocket.origins
   maintenance,          // 503: the route's maintenance is true

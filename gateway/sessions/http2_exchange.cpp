@@ -1,8 +1,18 @@
 #include "gateway/sessions/http2_exchange.h"
 
+#include <cassert>
+
+#include "gateway/sessions/extended_connect.h"
 #include "tls/stream_error.h"
 
 namespace sluice::sessions {
+
+Http2Exchange::Http2Exchange(const proxy::ConnectionInfo& connection_info, http2::StreamPtr stream, http::RequestHead head)
+    : ClientExchange(connection_info, request_), stream_(std::move(stream)), request_(std::move(head)) {
+  if (!asks_for_websocket(request_)) return;
+  make_upgrade(request_);
+  opens_tunnel_ = true;
+}
 
 proxy::BodyPiece Http2Exchange::read_body(char* memory, std::size_t size) {
   proxy::BodyPiece piece;
@@ -16,6 +26,7 @@ proxy::BodyPiece Http2Exchange::read_body(char* memory, std::size_t size) {
 }
 
 void Http2Exchange::start_response(unsigned status, std::string_view, http::Headers& headers, const http::BodyFraming& framing) {
+  assert(!(opens_tunnel_ && status / 100 == 2) && "that would be a tunnel");
   if (framing.kind == http::BodyKind::length) headers.set("Content-Length", std::to_string(framing.content_length));
   status_ = status;
   fields_.clear();
@@ -48,6 +59,13 @@ ErrorCode Http2Exchange::send_body(std::string_view payload, bool last, const ht
 
 ErrorCode Http2Exchange::send_interim(unsigned status, std::string_view, const http::Headers& headers) {
   stream_->inform(status, headers);
+  return stream_->write_error();
+}
+
+ErrorCode Http2Exchange::open_tunnel(http::Headers& headers) {
+  response_started_ = true;
+  remove_upgrade_answer(headers);
+  stream_->open_tunnel(headers);
   return stream_->write_error();
 }
 

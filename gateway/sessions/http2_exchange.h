@@ -8,13 +8,13 @@ namespace sluice::sessions {
 
 class Http2Exchange final : public proxy::ClientExchange {
  public:
-  Http2Exchange(const proxy::ConnectionInfo& connection_info, http2::StreamPtr stream, http::RequestHead head)
-      : ClientExchange(connection_info, request_), stream_(std::move(stream)), request_(std::move(head)) {}
+  Http2Exchange(const proxy::ConnectionInfo& connection_info, http2::StreamPtr stream, http::RequestHead head);
 
   proxy::BodyPiece read_body(char* memory, std::size_t size) override;
   Awaitable<> wait_body() override { return stream_->wait_readable(); }
   void interrupt_wait() override { stream_->interrupt_wait(); }
-  bool body_complete() const noexcept override { return stream_->read_to_end(); }
+  // What follows a WebSocket handshake is the tunnel's.
+  bool body_complete() const noexcept override { return opens_tunnel_ || stream_->read_to_end(); }
   const http::Headers& request_trailers() const noexcept override { return stream_->trailers(); }
 
   void start_response(unsigned status, std::string_view reason, http::Headers& headers, const http::BodyFraming& framing) override;
@@ -28,9 +28,11 @@ class Http2Exchange final : public proxy::ClientExchange {
   void break_off() override;
   void close_after() override {}  // the next request has a stream of its own
   void watch_client(tls::Duplex::Callback on_left, void* context) override { stream_->watch_end(on_left, context); }
-  void stop_watching() override { stream_->stop_watching(); }
-  // No request of HTTP/2 asks for one yet.
-  ErrorCode open_tunnel(http::Headers&) override { return std::make_error_code(std::errc::operation_not_supported); }
+  void stop_watching() override {
+    if (stream_) stream_->stop_watching();
+  }
+  ErrorCode open_tunnel(http::Headers& headers) override;
+  bool tunnel_by_status() const noexcept override { return opens_tunnel_; }
   tls::DuplexPtr take_stream() override { return std::move(stream_); }
 
  private:
@@ -38,6 +40,7 @@ class Http2Exchange final : public proxy::ClientExchange {
 
   http2::StreamPtr stream_;
   http::RequestHead request_;
+  bool opens_tunnel_ = false;  // if it is accepted: it came as a CONNECT (RFC 8441)
   // Of a response that was started and has not left.
   bool head_pending_ = false;
   unsigned status_ = 0;

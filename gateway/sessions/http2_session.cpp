@@ -3,6 +3,7 @@
 #include "gateway/proxy/access_log.h"
 #include "gateway/proxy/handle_request.h"
 #include "gateway/proxy/reply.h"
+#include "gateway/sessions/begin_tunnel.h"
 #include "gateway/sessions/http2_exchange.h"
 #include "gateway/sessions/linger.h"
 #include "metrics/log.h"
@@ -154,7 +155,8 @@ Awaitable<> Http2Session::answer(Http2Session& session, http2::Arrival arrival) 
     if (!empty) co_return;
   }
   exchange.record.stages.head_read = Clock::now();
-  co_await proxy::handle_request(exchange, services);
+  std::unique_ptr<websocket::Tunnel> tunnel = co_await proxy::handle_request(exchange, services);
+  if (tunnel) begin_tunnel(services, std::move(tunnel));
 }
 
 void Http2Session::refuse(Http2Session& session, Http2Exchange& exchange, const proxy::Reply& reply) {

@@ -4,6 +4,7 @@
 
 #include "gateway/http/uri.h"
 #include "gateway/sessions/agree_on_protocol.h"
+#include "gateway/sessions/begin_tunnel.h"
 #include "gateway/sessions/http1_session.h"
 #include "gateway/sessions/http2_session.h"
 #include "gateway/sessions/read_proxy_header.h"
@@ -114,11 +115,7 @@ Awaitable<> serve(proxy::Services& services, SessionSet& sessions, Accepted acce
     tunnel = co_await session.run();
   }
   // The tunnel starts when nothing of the session is left: it lives for days.
-  if (!tunnel) co_return;
-  websocket::Tunnel& added = *tunnel;
-  services.tunnels.add(std::move(tunnel));
-  // A reload may have taken its route away while the handshake went on. (One that ended at once is still there, and stays ended.)
-  if (!services.generation->has(added)) added.leave();
+  if (tunnel) begin_tunnel(services, std::move(tunnel));
 }
 
 }  // namespace

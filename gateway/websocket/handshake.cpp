@@ -142,7 +142,8 @@ UpgradeKind upgrade_kind(const http::RequestHead& request) noexcept {
 
 HandshakeError check_request(const http::RequestHead& request) noexcept {
   if (request.method != "GET") return HandshakeError::not_get;
-  if (request.version != http::Version::http_1_1) return HandshakeError::not_http_1_1;
+  // On HTTP/2 it was a CONNECT (RFC 8441), which its session has made such a request.
+  if (request.version == http::Version::http_1_0) return HandshakeError::not_http_1_1;
   if (has_body(request)) return HandshakeError::has_body;
   const std::size_t websocket_tokens = count_upgrade_tokens(request.headers).websocket;
   if (websocket_tokens == 0 || !connection_upgrades(request.headers)) {

@@ -103,6 +103,9 @@ void Tunnel::finish() {
   upstream_.reset();  // before its place among the endpoint's connections is given back
   observer_.reset();
   open_.release();  // after the places: whoever sees that a tunnel is gone may open another
+  // Where the client was told why, its end is in order: a stream among others would be reset.
+  const bool told = to_client_.own_close || to_client_.walker.close_seen();
+  if (told && !to_client_.ended && client_->flushed()) client_->shutdown_write();
   client_.reset();
   owner_->remove(*this);
 }

@@ -25,7 +25,10 @@ void Tunnel::note_gone(Party party) {
 // One side is gone without a word.
 void Tunnel::lost(Party party, const ErrorCode& error) {
   note_gone(party);
-  if (!failure_) failure_ = error;
+  // Browsers leave a stream of HTTP/2 by a reset, when both have said Close.
+  const bool complete = to_client_.walker.close_seen() && to_upstream_.walker.close_seen();
+  const bool leaves = complete && party == Party::client && client_->socket() == nullptr;
+  if (!failure_ && !leaves) failure_ = error;
   if (party != Party::upstream || !to_client_.close_waits) return finish();
   answers_came();
   to_client_.ended = true;

@@ -7,11 +7,14 @@ import h2.connection
 import h2.events
 import h2.exceptions
 import h2.settings
+from h2.connection import ConnectionInputs, ConnectionState
 
 from support.http2_frames import Answer
 from support.raw_client import RawClient
 from support.stream import PeerClosed
 
+# A GOAWAY ends nothing that is under way, although h2 thinks so.
+GOES_ON = {(ConnectionState.CLIENT_OPEN, ConnectionInputs.RECV_GOAWAY): (None, ConnectionState.CLIENT_OPEN)}
 FIRST_SETTINGS = {h2.settings.SettingCodes.ENABLE_PUSH: 0}
 
 
@@ -26,6 +29,7 @@ class Http2Client:
         self.goaway = None  # the code
         self._incomplete = b""  # of a frame
         self._h2 = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="latin-1"))
+        self._h2.state_machine._transitions = {**self._h2.state_machine._transitions, **GOES_ON}
         self._h2.local_settings = h2.settings.Settings(
             client=True, initial_values={**FIRST_SETTINGS, **(settings or {})})
         self._h2.initiate_connection()

@@ -262,9 +262,31 @@ TEST_F(ConnectionTest, AResetIsTold) {
   EXPECT_EQ(left, 0);
   say(h2::rst(1, static_cast<std::uint32_t>(Code::cancel)));
   EXPECT_EQ(left, 1);
-  EXPECT_EQ(read(stream), "");
+  EXPECT_EQ(read(stream), "abc") << "as from a socket whose peer has reset it";
   EXPECT_EQ(last_, std::errc::connection_reset);
   EXPECT_EQ(stream.write({"x"}), std::errc::connection_reset);
+}
+
+// RFC 9113 8.5.
+TEST_F(ConnectionTest, ATunnelCarriesBytesBothWaysAndNoTrailers) {
+  open();
+  say(h2::headers(1, h2::block({{":method", "CONNECT"}, {":protocol", "websocket"}, {":scheme", "http"}, {":path", "/"}, {":authority", "a"}}),
+                  h2::kEndHeaders));
+  Stream& tunnel = stream(1);
+  EXPECT_EQ(arrivals_[0].head.protocol, "websocket");
+  fields_.add("X-Own", "1");
+  tunnel.open_tunnel(fields_);
+  EXPECT_FALSE(tunnel.write({"down"}));
+  EXPECT_EQ(body(1), "down");
+  EXPECT_FALSE(ended(1));
+  say(h2::data(1, "up", h2::kNone));
+  EXPECT_EQ(read(tunnel), "up");
+  EXPECT_EQ(last_, StreamError::would_block);
+  say(h2::headers(1, h2::block({{"x", "y"}})));
+  ASSERT_EQ(heard(1, h2::kRstStream).size(), 1U);
+  EXPECT_EQ(heard(1, h2::kRstStream)[0].number_at(0, 4), static_cast<std::uint64_t>(Code::protocol_error));
+  EXPECT_EQ(read(tunnel), "");
+  EXPECT_EQ(last_, std::errc::protocol_error);
 }
 
 TEST_F(ConnectionTest, ARequestThatIsResetAtOnceIsNobodysWork) {

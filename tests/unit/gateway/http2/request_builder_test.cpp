@@ -140,6 +140,28 @@ TEST(RequestBuilder, ConnectIsRead) {
   EXPECT_EQ(build({{":method", "CONNECT"}, {":authority", "a.example"}}).error, ParseError::bad_target);
 }
 
+// RFC 8441 4: its target is that of any other request, and what follows its head is no body.
+TEST(RequestBuilder, ExtendedConnect) {
+  Fields fields = to("/chat?a=b", "CONNECT");
+  fields.emplace(fields.begin(), ":protocol", "websocket");
+  const Built built = build(fields, false);
+  EXPECT_EQ(built.error, ParseError::none);
+  EXPECT_EQ(built.head.method, "CONNECT");
+  EXPECT_EQ(built.head.protocol, "websocket");
+  EXPECT_EQ(built.head.path, "/chat");
+  EXPECT_EQ(built.head.query, "?a=b");
+  EXPECT_EQ(built.head.authority, "a.example");
+  EXPECT_EQ(built.head.body.kind, http::BodyKind::none);
+  EXPECT_EQ(build(fields, true).error, ParseError::connect_with_body);
+  fields.emplace_back("content-length", "0");
+  EXPECT_EQ(build(fields, false).error, ParseError::connect_with_body);
+  for (const std::string_view path : {"*", "", "a.example:443"}) {
+    fields = to(path, "CONNECT");
+    fields.emplace(fields.begin(), ":protocol", "websocket");
+    EXPECT_EQ(build(fields, false).error, ParseError::bad_target) << path;
+  }
+}
+
 TEST(RequestBuilder, Authorities) {
   const struct {
     Fields fields;

@@ -47,13 +47,18 @@ inline std::string padded(std::uint8_t type, std::uint8_t flags, std::string_vie
   return frame(type, static_cast<std::uint8_t>(flags | kPadded), 1,
                number(static_cast<unsigned>(pad), 1) + std::string(content) + std::string(really, '\0'));
 }
-inline Fields without(std::string_view name) {
-  Fields fields = request();
+inline Fields extended_connect() {
+  return {{":method", "CONNECT"},
+          {":protocol", "websocket"},
+          {":scheme", "https"},
+          {":path", "/"},
+          {":authority", "a.example"}};
+}
+inline Fields without(std::string_view name, Fields fields = request()) {
   std::erase_if(fields, [name](const auto& field) { return field.first == name; });
   return fields;
 }
-inline Fields with_value(std::string_view name, std::string_view value) {
-  Fields fields = request();
+inline Fields with_value(std::string_view name, std::string_view value, Fields fields = request()) {
   for (auto& field : fields) {
     if (field.first == name) field.second = value;
   }
@@ -303,13 +308,12 @@ inline const std::vector<Case>& message_cases() {
       {"8.5", "CONNECT with :path",
        only({{":method", "CONNECT"}, {":path", "/"}, {":authority", "a.example:443"}}), resets(kProtocol)},
       {"8.5", "CONNECT without :authority", only({{":method", "CONNECT"}}), resets(kProtocol)},
-      {"8441 4", ":protocol, which was not announced",
-       only({{":method", "CONNECT"},
-             {":protocol", "websocket"},
-             {":scheme", "https"},
-             {":path", "/"},
-             {":authority", "a.example"}}),
-       resets(kProtocol)},
+      {"8441 4", "CONNECT with :protocol", only(extended_connect()), ok(1)},
+      {"8441 4", "the same without :path", only(without(":path", extended_connect())), resets(kProtocol)},
+      {"8441 4", "without :scheme", only(without(":scheme", extended_connect())), resets(kProtocol)},
+      {"8441 4", "without :authority", only(without(":authority", extended_connect())), resets(kProtocol)},
+      {"8441 4", ":protocol of a GET", only(with_value(":method", "GET", extended_connect())), resets(kProtocol)},
+      {"8441 4", "an empty :protocol", only(with_value(":protocol", "", extended_connect())), resets(kProtocol)},
       {"8.1.1", "content-length 1, END_STREAM at once", get_with({{"content-length", "1"}}),
        resets(kProtocol)},
       {"8.1.1", "less DATA than content-length", post(1, {{"content-length", "5"}}) + data(1, "abc"),

@@ -53,6 +53,7 @@ TEST_F(SessionTest, AnnouncesItsSettings) {
   EXPECT_EQ(client.setting(NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS), 128u);
   EXPECT_EQ(client.setting(NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE), 65536u);
   EXPECT_EQ(client.setting(NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES), 1u);
+  EXPECT_EQ(client.setting(NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL), 1u);
   EXPECT_EQ(client.setting(NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE), Session::kStreamWindow);
   EXPECT_EQ(client.setting(NGHTTP2_SETTINGS_MAX_FRAME_SIZE), Session::kFrameSize);
   EXPECT_EQ(server.events.settings, 1);
