@@ -5,9 +5,14 @@ import time
 
 import pytest
 
+from support import http2_websocket
 from support.binary import is_sanitized
+from support.http2_client import Http2Client
+from support.http2_way import listeners
 from support.http_message import chunked, read_response_head, request_bytes
+from support.raw_client import trusting
 from support.waiting import seconds, wait_until
+from support.websocket import open_websocket
 
 MIB = 2**20
 
@@ -184,6 +189,39 @@ def test_many_idle_connections_cost_little(lab):
     wait_until(lambda: gateway.metric("sluice_connections_open") == 2000, "all connections")
     grown = gateway.rss_mib() - before
     assert grown < bound(40), f"{grown * 1024 / 2000:.1f} KiB per idle connection"
+
+
+@pytest.mark.slow
+@pytest.mark.deadline(120)
+def test_tunnels_that_share_a_connection_cost_half(lab, ca):
+    """Of what TLS connections of their own cost. The gateway's other side is the same for both."""
+    number, sharing = 1000, 100
+    trust = {protocol: trusting(ca.certificate, alpn=[protocol]) for protocol in ("h2", "http/1.1")}
+
+    def gateway():
+        backend = lab.backend(lambda peer: (peer.accept_websocket(), peer.hang()), record=False)
+        return lab.gateway(backend, workers=1, listeners=listeners(ca), upstream={"circuit_breaker": {"max_connections": 2 * number}})
+
+    def open_shared(gateway, number):
+        for _ in range(number // sharing):
+            client = Http2Client.to(gateway.ports["tls"], tls=trust["h2"])
+            lab.clients.append(client)
+            for _ in range(sharing):
+                http2_websocket.open_websocket(client)
+
+    def open_alone(gateway, number):
+        for _ in range(number):
+            open_websocket(lab.client(gateway, "tls", tls=trust["http/1.1"], server_name="test.example", record=False))
+
+    costs = []
+    for open_some in (open_shared, open_alone):
+        served = gateway()
+        open_some(served, sharing)  # what the first ones need stays for the others
+        before = served.rss_mib()
+        open_some(served, number)
+        costs.append((settle(served) - before) * 1024 / number)
+    shared, alone = costs
+    assert shared <= alone / 2 or is_sanitized(), f"{shared:.1f} KiB each on a shared connection, {alone:.1f} on one of its own"
 
 
 @pytest.mark.slow

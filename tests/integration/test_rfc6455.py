@@ -16,6 +16,7 @@ from support import conformance, real_backends
 from support.stream import PeerClosed
 from support.waiting import wait_until
 from support.websocket import CLOSE, frame_bytes
+from support.websocket_way import H2
 
 # The routes' `websocket`, by mode: another mode is another line here. What differs by mode: Case.gateway_judges() tells who sees a fault,
 # conformance.too_bad() what is asked for. Exact bytes are promised by forward alone.
@@ -41,7 +42,7 @@ class Stage:
 
     def gateway(self, backend, mode="forward"):
         if (backend, mode) not in self.gateways:
-            self.gateways[backend, mode] = self.lab.gateway(self.backends[backend], route={"websocket": MODES[mode]})
+            self.gateways[backend, mode] = self.lab.gateway(self.backends[backend], route={"websocket": MODES[mode]}, listeners=H2)
         return self.gateways[backend, mode]
 
 
@@ -59,9 +60,9 @@ def test_every_case_has_a_name_of_its_own():
     assert len(ALL) >= 500
 
 
-def play_raw(gateway, backend, case, pieces):
+def play_raw(gateway, backend, case, pieces, over):
     """Sends the pieces, and waits for the whole echo where one is None; what the client and the backend got."""
-    client, _ = conformance.opened(gateway.port, case)
+    client, _ = conformance.opened(gateway.port, case, over)
     peer = backend.connections[-1]
     echo, head = conformance.echo_of(case.good), len(client.received)
     seen = b""
@@ -115,7 +116,8 @@ def check_raw(case, seen, received):
 
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("how", ["whole", "with the echo awaited", "byte by byte"])
-def test_what_is_right_passes_byte_for_byte(stage, table, how):
+@pytest.mark.parametrize("over", conformance.WAYS)
+def test_what_is_right_passes_byte_for_byte(stage, table, how, over):
     """And of what is wrong nothing does: before a scripted backend that judges nothing."""
     gateway, backend = stage.gateway("raw"), stage.backends["raw"]
     before = gateway.metrics()
@@ -136,7 +138,7 @@ def test_what_is_right_passes_byte_for_byte(stage, table, how):
         else:
             pieces = [case.good, None, case.fault]
         try:
-            check_raw(case, *play_raw(gateway, backend, case, pieces))
+            check_raw(case, *play_raw(gateway, backend, case, pieces, over))
         except AssertionError as problem:
             problems.append(f"{case}: {problem}")
         broken[case.rule] += case.gateway_judges("forward")
@@ -151,9 +153,10 @@ def test_what_is_right_passes_byte_for_byte(stage, table, how):
 class Sender:
     """A scripted backend that sends what a case says, a backend's way, and answers a Close."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, over):
+        self.over = over
         self.backend = lab.backend(self.play)
-        self.gateway = lab.gateway(self.backend)
+        self.gateway = lab.gateway(self.backend, listeners=H2)
         self.case = None
 
     def play(self, peer):
@@ -168,7 +171,7 @@ class Sender:
         self.case = case
         judges = case.gateway_judges("forward")
         right = conformance.as_server(case.good if judges or not case.rule else case.good + case.fault)
-        client, _ = conformance.opened(self.gateway.port, case)
+        client, _ = conformance.opened(self.gateway.port, case, self.over)
         try:
             assert client.read_exactly(len(right)) == right
             answer = close(1000)
@@ -189,9 +192,10 @@ class Sender:
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_the_same_from_a_backend(stage, table):
+@pytest.mark.parametrize("over", conformance.WAYS)
+def test_the_same_from_a_backend(stage, table, over):
     """A backend's frames are not masked; its faults cost the client a Close that says so."""
-    sender, problems = Sender(stage.lab), []
+    sender, problems = Sender(stage.lab, over), []
     for case in TABLES[table]:
         try:
             sender.check(case)
@@ -207,9 +211,9 @@ def is_overtaken(case, mode):
     return mode == "forward" and case.gateway_judges(mode) and bool(messages or pongs)
 
 
-def assert_verdicts(stage, mode, echo, cases):
+def assert_verdicts(stage, mode, echo, cases, over="http/1.1"):
     direct, gateway = stage.backends[echo], stage.gateway(echo, mode)
-    problems = [problem for case in cases if (problem := conformance.too_bad(case, mode, direct.port, gateway.port))]
+    problems = [problem for case in cases if (problem := conformance.too_bad(case, mode, direct.port, gateway.port, over))]
     assert not problems, "\n".join([f"{len(problems)} of {len(cases)} cases", *problems[:20]])
     gateway.wait_metric("sluice_websocket_tunnels_open", 0)
 
@@ -221,7 +225,14 @@ def test_no_verdict_is_worse_than_the_backends_own(stage, mode, echo, table):
     assert_verdicts(stage, mode, echo, [case for case in TABLES[table] if not is_overtaken(case, mode)])
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("table", TABLES)
+def test_nor_over_http2(stage, mode, table):
+    assert_verdicts(stage, mode, "websockets", [case for case in TABLES[table] if not is_overtaken(case, mode)], "h2")
+
+
 @pytest.mark.parametrize("echo", ECHOES)
-def test_answers_under_way_when_a_rule_is_broken(stage, echo):
+@pytest.mark.parametrize("over", conformance.WAYS)
+def test_answers_under_way_when_a_rule_is_broken(stage, echo, over):
     """A backend by itself answers what came before the fault, and closes then."""
-    assert_verdicts(stage, "forward", echo, [case for case in ALL if is_overtaken(case, "forward")])
+    assert_verdicts(stage, "forward", echo, [case for case in ALL if is_overtaken(case, "forward")], over)

@@ -5,14 +5,17 @@ import threading
 
 import pytest
 
+from support import http2_websocket
 from support.crowd import Crowd
 from support.freeze import stopped_thread
 from support.gateway import run_sluice
+from support.http2_client import Http2Client
 from support.http_message import request_bytes
 from support.raw_backend import echo_websocket
 from support.raw_client import RawClient
 from support.waiting import wait_until
 from support.websocket import CLOSE, TEXT, assert_carries, frame_bytes, open_websocket, upgrade_bytes
+from support.websocket_way import H2
 
 OWN = ("X-Sluice-Admin", "1")
 TOKEN = "open-sesame"
@@ -79,6 +82,25 @@ def test_a_socket_tells_what_it_is(lab):
     assert gateway.wait_log(event="tunnel_close")["socket"] == one["id"]
     assert ids(gateway) == []
     assert gateway.admin(f"/sockets/{one['id']}").status == 404
+
+
+def test_those_of_http2_are_seen_and_closed_as_any(lab):
+    gateway = lab.gateway(lab.backend(echo_websocket), listeners=H2)
+    connection = Http2Client.to(gateway.port)
+    lab.clients.append(connection)
+    clients = [http2_websocket.open_websocket(connection, f"/{number}") for number in range(3)]
+    for client in clients:
+        assert_carries(client)
+    seen = listed(gateway)["sockets"]
+    assert [one["target"] for one in seen] == ["/0", "/1", "/2"]
+    closed(gateway, f"/sockets/{seen[1]['id']}?code=4000&reason=enough")
+    assert close_frame(clients[1]) == (4000, "enough")
+    clients[1].send_frame(CLOSE, b"\x0f\xa0")
+    clients[1].expect_closed()
+    assert clients[1].ended == "fin"
+    for client in (clients[0], clients[2]):
+        assert_carries(client)
+    assert len(ids(gateway)) == 2
 
 
 def test_all_workers_tell_of_theirs_the_oldest_first(lab):

@@ -12,16 +12,15 @@ from support.raw_backend import echo_websocket, keep_frames
 from support.waiting import wait_until
 from support.websocket import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, assert_carries, close_payload, frame_bytes, masked,
                                open_websocket, violations)
+from support.websocket_way import over  # noqa: F401 (a fixture)
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "deploy/examples/held_sockets.yaml"
 
 
-def tunnel(lab, script=echo_websocket, rules=None, **options):
-    backend = lab.backend(script)
-    gateway = lab.gateway(backend, route={"websocket": rules}, **options)
-    client = lab.client(gateway)
-    open_websocket(client)
-    return backend, gateway, client
+def tunnel(over, script=echo_websocket, rules=None, **options):
+    backend = over.lab.backend(script)
+    gateway = over.gateway(backend, route={"websocket": rules}, **options)
+    return backend, gateway, over.open(gateway)
 
 
 def example():
@@ -55,8 +54,8 @@ def expect_close(client, code, timeout=10):
     return frame
 
 
-def test_too_many_messages_end_with_1008_and_the_answers_to_the_others(lab):
-    _, gateway, client = tunnel(lab, rules=route_of_example("chat"))
+def test_too_many_messages_end_with_1008_and_the_answers_to_the_others(over):
+    _, gateway, client = tunnel(over, rules=route_of_example("chat"))
     client.send(b"".join(masked(TEXT, b"%d" % i) for i in range(30)))
     for i in range(20):
         assert client.read_frame().payload == b"%d" % i
@@ -68,16 +67,16 @@ def test_too_many_messages_end_with_1008_and_the_answers_to_the_others(lab):
 
 
 @pytest.mark.parametrize("opcode", [PING, PONG], ids=["pings", "pongs"])
-def test_control_frames_count_as_messages_do(lab, opcode):
+def test_control_frames_count_as_messages_do(over, opcode):
     backend = Told()
-    _, _, client = tunnel(lab, backend, rules={"message_rate": {"rate": "1/h", "burst": 5}})
+    _, _, client = tunnel(over, backend, rules={"message_rate": {"rate": "1/h", "burst": 5}})
     client.send(masked(opcode, b"x") * 10)
     expect_close(client, 1008)
     assert [frame.opcode for frame in backend.frames] == [opcode] * 5 + [CLOSE]
 
 
-def test_or_the_client_has_to_wait(lab):
-    _, gateway, client = tunnel(lab, rules={"message_rate": {"rate": "50/s", "burst": 5, "action": "delay"}})
+def test_or_the_client_has_to_wait(over):
+    _, gateway, client = tunnel(over, rules={"message_rate": {"rate": "50/s", "burst": 5, "action": "delay"}})
     begin = time.monotonic()
     for i in range(25):
         client.send_frame(TEXT, b"%d" % i)
@@ -87,17 +86,17 @@ def test_or_the_client_has_to_wait(lab):
     assert violations(gateway, "client", "message_rate") == 0
 
 
-def test_a_flood_that_has_to_wait_costs_no_memory(lab):
-    _, gateway, client = tunnel(lab, rules={"message_rate": {"rate": "1/h", "burst": 5, "action": "delay"}})
+def test_a_flood_that_has_to_wait_costs_no_memory(over):
+    _, gateway, client = tunnel(over, rules={"message_rate": {"rate": "1/h", "burst": 5, "action": "delay"}})
     before = gateway.rss_mib()
     sent = client.send_until_blocked(masked(TEXT, bytes(100)) * 1000, limit=64 << 20)
     assert sent < 64 << 20
     assert is_sanitized() or gateway.rss_mib() - before < 4
 
 
-def test_a_client_that_says_nothing_is_gone_and_its_backend_told(lab):
+def test_a_client_that_says_nothing_is_gone_and_its_backend_told(over):
     backend = Told()
-    _, gateway, client = tunnel(lab, backend, rules={"ping": {"interval": "200ms", "timeout": "200ms"}})
+    _, gateway, client = tunnel(over, backend, rules={"ping": {"interval": "200ms", "timeout": "200ms"}})
     begin = time.monotonic()
     assert backend.wait_close() == 1001
     assert time.monotonic() - begin < 0.4 + 2  # on a busy machine
@@ -110,21 +109,21 @@ def test_a_client_that_says_nothing_is_gone_and_its_backend_told(lab):
     assert [client.read_frame().opcode for _ in range(2)] == [PING, CLOSE]
 
 
-def test_a_backend_that_says_nothing_is_gone_and_the_client_told(lab):
+def test_a_backend_that_says_nothing_is_gone_and_the_client_told(over):
     def silent(peer):
         peer.accept_websocket()
         peer.hang()
 
-    _, gateway, client = tunnel(lab, silent, rules={"ping": {"interval": "200ms", "timeout": "200ms", "to": "backend"}})
+    _, gateway, client = tunnel(over, silent, rules={"ping": {"interval": "200ms", "timeout": "200ms", "to": "backend"}})
     expect_close(client, 1011)
     client.close()
     gateway.wait_metric("sluice_websocket_ping_timeouts_total", 1, route="all", peer="upstream")
     gateway.wait_metric("sluice_websocket_tunnels_open", 0, route="all")
 
 
-def test_answers_to_our_pings_do_not_go_on(lab):
+def test_answers_to_our_pings_do_not_go_on(over):
     backend = Told()
-    _, gateway, client = tunnel(lab, backend, rules={"ping": {"interval": "100ms", "timeout": "100ms", "to": "both"}})
+    _, gateway, client = tunnel(over, backend, rules={"ping": {"interval": "100ms", "timeout": "100ms", "to": "both"}})
     for _ in range(5):
         ping = client.read_frame()
         assert (ping.opcode, len(ping.payload)) == (PING, 8)
@@ -136,15 +135,15 @@ def test_answers_to_our_pings_do_not_go_on(lab):
     assert gateway.metric("sluice_websocket_control_frames_total", route="all", direction="to_upstream", opcode="pong") == 0
 
 
-def test_a_backend_that_answers_stays(lab):
-    _, gateway, client = tunnel(lab, rules={"ping": {"interval": "100ms", "timeout": "100ms", "to": "backend"}})
+def test_a_backend_that_answers_stays(over):
+    _, gateway, client = tunnel(over, rules={"ping": {"interval": "100ms", "timeout": "100ms", "to": "backend"}})
     gateway.wait_metric("sluice_websocket_ping_seconds_count", 5, route="all", peer="upstream")
     assert_carries(client)
 
 
-def test_a_tunnel_lives_no_longer_than_it_may(lab):
+def test_a_tunnel_lives_no_longer_than_it_may(over):
     backend = Told()
-    _, gateway, client = tunnel(lab, backend, rules={"max_lifetime": "300ms"})
+    _, gateway, client = tunnel(over, backend, rules={"max_lifetime": "300ms"})
     assert expect_close(client, 1001).payload[2:] == b"max_lifetime"
     assert backend.wait_close() == 1001
     assert gateway.wait_log(event="tunnel_close")["tunnel"]["close_reason"] == "max_lifetime"
@@ -174,17 +173,14 @@ class Flood:
         return frame_bytes(BINARY, (b"%d" % number).ljust(1000))
 
 
-def slow_tunnel(lab, flood, rules):
-    backend = lab.backend(flood, record=False)
-    gateway = lab.gateway(backend, route={"websocket": rules})
-    client = lab.client(gateway, receive_buffer=4096)
-    open_websocket(client)
-    return gateway, client
+def slow_tunnel(over, flood, rules):
+    gateway = over.gateway(over.lab.backend(flood, record=False), route={"websocket": rules})
+    return gateway, over.open(gateway, slow=True)
 
 
-def test_a_slow_client_misses_whole_messages_and_gets_all_again_when_it_is_back(lab):
+def test_a_slow_client_misses_whole_messages_and_gets_all_again_when_it_is_back(over):
     flood = Flood()
-    gateway, client = slow_tunnel(lab, flood, {"slow_consumer": {"action": "drop", "after": "100ms"}})
+    gateway, client = slow_tunnel(over, flood, {"slow_consumer": {"action": "drop", "after": "100ms"}})
     wait_until(lambda: gateway.metric("sluice_websocket_dropped_messages_total", route="all") > 1000, "dropped messages", timeout=20)
     flood.stop = True
     numbers = []
@@ -197,9 +193,9 @@ def test_a_slow_client_misses_whole_messages_and_gets_all_again_when_it_is_back(
     assert gateway.metric("sluice_websocket_pauses_total", route="all", direction="to_client") >= 1
 
 
-def test_a_slow_client_gets_1013(lab):
+def test_a_slow_client_gets_1013(over):
     flood = Flood()
-    gateway, client = slow_tunnel(lab, flood, {"slow_consumer": {"action": "close", "after": "200ms", "buffer": "128KiB"}})
+    gateway, client = slow_tunnel(over, flood, {"slow_consumer": {"action": "close", "after": "200ms", "buffer": "128KiB"}})
     wait_until(lambda: violations(gateway, "client", "slow_consumer") == 1, "the violation", timeout=20)
     flood.stop = True
     expect_close(client, 1013)
@@ -208,17 +204,17 @@ def test_a_slow_client_gets_1013(lab):
     assert (line["violation"], line["violator"], line["close_code"]) == ("slow_consumer", "client", 1013)
 
 
-def test_a_slow_client_that_never_reads_is_cut_after_a_grace_time(lab):
+def test_a_slow_client_that_never_reads_is_cut_after_a_grace_time(over):
     flood = Flood()
-    gateway, _ = slow_tunnel(lab, flood, {"slow_consumer": {"action": "close", "after": "100ms"}})
+    gateway, _ = slow_tunnel(over, flood, {"slow_consumer": {"action": "close", "after": "100ms"}})
     wait_until(lambda: violations(gateway, "client", "slow_consumer") == 1, "the violation", timeout=20)
     gateway.wait_metric("sluice_websocket_tunnels_open", 0, route="all", timeout=15)
     flood.stop = True
 
 
-def test_a_backend_waits_for_a_slow_client_otherwise(lab):
+def test_a_backend_waits_for_a_slow_client_otherwise(over):
     flood = Flood()
-    gateway, client = slow_tunnel(lab, flood, {"slow_consumer": {"buffer": "1MiB"}})
+    gateway, client = slow_tunnel(over, flood, {"slow_consumer": {"buffer": "1MiB"}})
     wait_until(lambda: gateway.metric("sluice_held_bytes") > 512 << 10, "a full buffer", timeout=20)
     assert gateway.metric("sluice_held_bytes") <= 1 << 20
     flood.stop = True
@@ -226,9 +222,9 @@ def test_a_backend_waits_for_a_slow_client_otherwise(lab):
         assert int(client.read_frame().payload) == number
 
 
-def test_observing_counts_and_lets_pass(lab):
+def test_observing_counts_and_lets_pass(over):
     rules = route_of_example("uploads") | {"message_rate": {"rate": "1/h", "burst": 2}, "slow_consumer": {"action": "close", "after": "100ms"}}
-    _, gateway, client = tunnel(lab, rules=rules)
+    _, gateway, client = tunnel(over, rules=rules)
     for i in range(10):
         client.send_frame(TEXT, b"%d" % i)
         assert client.read_frame().payload == b"%d" % i
@@ -266,8 +262,8 @@ def test_observing_lets_everybody_in_and_tells_whom_it_would_not(lab):
     assert gateway.metric("sluice_websocket_observed_total", route="all", limit="max_tunnels") == 2, "places are given back"
 
 
-def test_the_example_is_right_and_its_routes_carry(lab):
+def test_the_example_is_right_and_its_routes_carry(over):
     assert run_sluice("check", "--config", str(EXAMPLE)).returncode == 0
     for name in ("chat", "prices", "uploads"):
-        _, _, client = tunnel(lab, rules=route_of_example(name), limits=example()["limits"])
+        _, _, client = tunnel(over, rules=route_of_example(name), limits=example()["limits"])
         assert_carries(client)

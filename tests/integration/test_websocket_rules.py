@@ -5,18 +5,16 @@ import pytest
 
 from support.raw_backend import echo_websocket, keep_frames
 from support.waiting import wait_until
-from support.websocket import (BINARY, CLOSE, CONTINUATION, PING, TEXT, assert_carries, close_payload, frame_bytes, masked, open_websocket,
-                               violations)
+from support.websocket import BINARY, CLOSE, CONTINUATION, PING, TEXT, assert_carries, close_payload, frame_bytes, masked, violations
+from support.websocket_way import over  # noqa: F401 (a fixture)
 
 MIB = 1024 * 1024
 
 
-def tunnel(lab, script=echo_websocket, extra=(), **rules):
-    backend = lab.backend(script)
-    gateway = lab.gateway(backend, route={"websocket": rules})
-    client = lab.client(gateway)
-    open_websocket(client, extra=extra)
-    return backend, gateway, client
+def tunnel(over, script=echo_websocket, extra=(), **rules):
+    backend = over.lab.backend(script)
+    gateway = over.gateway(backend, route={"websocket": rules})
+    return backend, gateway, over.open(gateway, extra=extra)
 
 
 CLIENTS_FAULTS = {
@@ -36,10 +34,10 @@ CLIENTS_FAULTS = {
 
 
 @pytest.mark.parametrize("rule", CLIENTS_FAULTS)
-def test_a_client_that_breaks_the_protocol(lab, rule):
+def test_a_client_that_breaks_the_protocol(over, rule):
     fault, code = CLIENTS_FAULTS[rule]
     seen = []
-    _, gateway, client = tunnel(lab, keep_frames(seen))
+    _, gateway, client = tunnel(over, keep_frames(seen))
     client.send(masked(TEXT, b"fine") + fault)
     close = client.read_frame()
     assert (close.opcode, close.close_code) == (CLOSE, code)
@@ -60,7 +58,7 @@ def test_a_client_that_breaks_the_protocol(lab, rule):
     ("reserved_bits", frame_bytes(BINARY, b"x", rsv=1)),
     ("close_code", frame_bytes(CLOSE, close_payload(2000))),
 ])
-def test_a_backend_that_breaks_the_protocol(lab, rule, fault):
+def test_a_backend_that_breaks_the_protocol(over, rule, fault):
     def script(peer):
         peer.accept_websocket()
         peer.send(frame_bytes(TEXT, b"fine") + fault)
@@ -68,7 +66,7 @@ def test_a_backend_that_breaks_the_protocol(lab, rule, fault):
         peer.send_frame(CLOSE, close.payload)
         assert close.close_code == 1002
 
-    backend, gateway, client = tunnel(lab, script)
+    backend, gateway, client = tunnel(over, script)
     assert client.read_frame().payload == b"fine"
     close = client.read_frame()
     assert (close.opcode, close.close_code) == (CLOSE, 1011)
@@ -77,9 +75,9 @@ def test_a_backend_that_breaks_the_protocol(lab, rule, fault):
     assert violations(gateway, "upstream", rule) == 1
 
 
-def test_a_size_is_refused_before_it_is_read(lab):
+def test_a_size_is_refused_before_it_is_read(over):
     """The client has sent no more than a header."""
-    backend, gateway, client = tunnel(lab, max_message_size=1000)
+    backend, gateway, client = tunnel(over, max_message_size=1000)
     client.send(masked(BINARY, bytes(1000)))
     assert len(client.read_frame().payload) == 1000
     client.send(masked(BINARY, bytes(1001))[:8])
@@ -88,8 +86,8 @@ def test_a_size_is_refused_before_it_is_read(lab):
     assert violations(gateway, "client", "message_too_big") == 1
 
 
-def test_fragments_of_a_message_add_up(lab):
-    _, gateway, client = tunnel(lab, max_message_size=2500, max_frame_size=1000)
+def test_fragments_of_a_message_add_up(over):
+    _, gateway, client = tunnel(over, max_message_size=2500, max_frame_size=1000)
     client.send(masked(BINARY, bytes(1000), fin=False) + masked(CONTINUATION, bytes(1000), fin=False) + masked(CONTINUATION, bytes(500)))
     assert [len(client.read_frame().payload) for _ in range(3)] == [1000, 1000, 500]
     client.send(masked(BINARY, bytes(1000), fin=False) + masked(CONTINUATION, bytes(1000), fin=False) + masked(CONTINUATION, bytes(501)))
@@ -100,29 +98,29 @@ def test_fragments_of_a_message_add_up(lab):
     assert violations(gateway, "client", "message_too_big") == 1
 
 
-def test_a_backends_messages_are_limited_too(lab):
+def test_a_backends_messages_are_limited_too(over):
     def script(peer):
         peer.accept_websocket()
         peer.send_frame(BINARY, bytes(1001))
         peer.hang()
 
-    _, gateway, client = tunnel(lab, script, max_frame_size=1000)
+    _, gateway, client = tunnel(over, script, max_frame_size=1000)
     assert client.read_frame().close_code == 1011
     assert violations(gateway, "upstream", "frame_too_big") == 1
 
 
-def test_without_a_limit_of_its_own_a_route_takes_64_mib(lab):
-    _, gateway, client = tunnel(lab)
+def test_without_a_limit_of_its_own_a_route_takes_64_mib(over):
+    _, gateway, client = tunnel(over)
     client.send(b"\x82\xff" + (64 * MIB + 1).to_bytes(8, "big") + b"mask")
     assert client.read_frame().close_code == 1009
-    _, gateway, client = tunnel(lab, lambda peer: (peer.accept_websocket(), peer.hang()), max_message_size="off")
+    _, gateway, client = tunnel(over, lambda peer: (peer.accept_websocket(), peer.hang()), max_message_size="off")
     client.send(b"\x82\xff" + (64 * MIB + 1).to_bytes(8, "big") + b"mask")
     gateway.wait_metric("sluice_websocket_messages_total", 1, direction="to_upstream")
     assert violations(gateway, "client", "message_too_big") == 0
 
 
-def test_what_is_observed_passes_and_is_told_of(lab):
-    _, gateway, client = tunnel(lab, max_message_size=10, observe=True)
+def test_what_is_observed_passes_and_is_told_of(over):
+    _, gateway, client = tunnel(over, max_message_size=10, observe=True)
     client.send(masked(TEXT, b"more than ten bytes"))
     assert client.read_frame().payload == b"more than ten bytes"
     assert violations(gateway, "client", "message_too_big") == 1
@@ -148,9 +146,9 @@ def agreeing(text):
     return script
 
 
-def test_compressed_messages_have_their_bit(lab):
+def test_compressed_messages_have_their_bit(over):
     deflate = "permessage-deflate"
-    _, gateway, client = tunnel(lab, agreeing(deflate), extra=extension(deflate))
+    _, gateway, client = tunnel(over, agreeing(deflate), extra=extension(deflate))
     client.send(masked(TEXT, b"part", fin=False, rsv=4) + masked(CONTINUATION, b"rest"))
     assert [(client.read_frame().rsv) for _ in range(2)] == [4, 0]
     client.send(masked(TEXT, b"part", rsv=2))
@@ -158,16 +156,15 @@ def test_compressed_messages_have_their_bit(lab):
     assert violations(gateway, "client", "reserved_bits") == 1
 
 
-def test_an_extension_that_nobody_knows_has_any_bits(lab):
-    _, gateway, client = tunnel(lab, agreeing("x-own"), extra=extension("x-own"))
+def test_an_extension_that_nobody_knows_has_any_bits(over):
+    _, gateway, client = tunnel(over, agreeing("x-own"), extra=extension("x-own"))
     client.send(masked(TEXT, b"a", rsv=7) + masked(PING, b"b", rsv=1))
     assert [client.read_frame().rsv for _ in range(2)] == [7, 1]
 
 
-def test_one_that_broke_a_rule_costs_its_own_tunnel_alone(lab):
-    backend, gateway, client = tunnel(lab)
-    other = lab.client(gateway)
-    open_websocket(other)
+def test_one_that_broke_a_rule_costs_its_own_tunnel_alone(over):
+    backend, gateway, client = tunnel(over)
+    other = over.open(gateway)
     client.send(masked(7, b""))
     assert client.read_frame().close_code == 1002
     assert_carries(other)

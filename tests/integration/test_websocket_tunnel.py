@@ -10,24 +10,23 @@ from support.raw_backend import echo_websocket
 from support.waiting import wait_until
 from support.websocket import (BINARY, CLOSE, PING, PONG, TEXT, close_payload, frame_bytes, open_websocket, read_frame,
                                upgrade_bytes)
+from support.websocket_way import over  # noqa: F401 (a fixture)
 
 MIB = 2**20
 
 
-def tunnel(lab, script=echo_websocket, **config):
-    backend = lab.backend(script)
-    gateway = lab.gateway(backend, **config)
-    client = lab.client(gateway)
-    open_websocket(client)
-    return backend, gateway, client
+def tunnel(over, script=echo_websocket, **config):
+    backend = over.lab.backend(script)
+    gateway = over.gateway(backend, **config)
+    return backend, gateway, over.open(gateway)
 
 
 def websocket_rules(**rules):
     return {"websocket": rules}
 
 
-def test_frames_in_single_bytes(lab):
-    _, gateway, client = tunnel(lab)
+def test_frames_in_single_bytes(over):
+    _, gateway, client = tunnel(over)
     for frame in (frame_bytes(TEXT, b"x" * 130, mask=True), frame_bytes(PING, b"p", mask=True)):
         for byte in frame:
             client.send(bytes([byte]))
@@ -36,23 +35,23 @@ def test_frames_in_single_bytes(lab):
     gateway.wait_metric("sluice_websocket_frames_total", 2, direction="to_upstream")
 
 
-def test_many_frames_in_one_segment(lab):
-    _, gateway, client = tunnel(lab)
+def test_many_frames_in_one_segment(over):
+    _, gateway, client = tunnel(over)
     client.send(b"".join(frame_bytes(TEXT, b"%d" % number, mask=True) for number in range(1000)))
     assert [client.read_frame().payload for _ in range(1000)] == [b"%d" % number for number in range(1000)]
     gateway.wait_metric("sluice_websocket_messages_total", 1000, direction="to_client")
 
 
-def test_part_of_a_frame_is_passed_on_at_once(lab):
+def test_part_of_a_frame_is_passed_on_at_once(over):
     """The gateway walks frames, it does not collect them."""
-    backend, _, client = tunnel(lab, lambda peer: (peer.accept_websocket(), peer.hang()))
+    backend, _, client = tunnel(over, lambda peer: (peer.accept_websocket(), peer.hang()))
     frame = frame_bytes(BINARY, bytes(1000), mask=True)
     client.send(frame[:500])
     wait_until(lambda: backend.connection().received.endswith(frame[:500]), "the first half at the backend", 1)
 
 
 @pytest.mark.parametrize("first", ["client", "backend"])
-def test_half_close(lab, first):
+def test_half_close(over, first):
     """After one side's FIN the other direction still flows."""
     sign = threading.Event()
 
@@ -66,7 +65,7 @@ def test_half_close(lab, first):
             peer.wait(sign)
             peer.send_frame(TEXT, b"still here")
 
-    _, gateway, client = tunnel(lab, script)
+    _, gateway, client = tunnel(over, script)
     if first == "client":
         client.half_close()
         client.expect_silence(0.1)
@@ -81,7 +80,7 @@ def test_half_close(lab, first):
 
 
 @pytest.mark.parametrize("who", ["client", "backend"])
-def test_a_reset_ends_the_tunnel_on_the_other_side(lab, who):
+def test_a_reset_ends_the_tunnel_on_the_other_side(over, who):
     sign = threading.Event()
 
     def script(peer):
@@ -92,7 +91,7 @@ def test_a_reset_ends_the_tunnel_on_the_other_side(lab, who):
         else:
             peer.hang()
 
-    backend, gateway, client = tunnel(lab, script)
+    backend, gateway, client = tunnel(over, script)
     gateway.wait_metric("sluice_websocket_tunnels_open", 1)
     sign.set()
     if who == "client":
@@ -107,7 +106,7 @@ def test_a_reset_ends_the_tunnel_on_the_other_side(lab, who):
     assert line["tunnel"]["close_initiator"] == initiator
 
 
-def test_a_slow_reader_slows_the_tunnel(lab):
+def test_a_slow_reader_slows_the_tunnel(over):
     sent = []
 
     def script(peer):
@@ -117,19 +116,17 @@ def test_a_slow_reader_slows_the_tunnel(lab):
         peer.send(frame[sent[0]:] if sent[0] < len(frame) else b"")
         peer.hang()
 
-    backend = lab.backend(script)
-    gateway = lab.gateway(backend)
-    client = lab.client(gateway, receive_buffer=65536)
-    open_websocket(client)
+    gateway = over.gateway(over.lab.backend(script))
+    client = over.open(gateway, slow=True)
     before = gateway.rss_mib()
     wait_until(lambda: sent, "the backend to stop")
     assert gateway.rss_mib() - before < 8
     assert client.read_frame().payload == bytes(MIB)
 
 
-def test_idle_timeout(lab):
+def test_idle_timeout(over):
     """Pings either way do not count as life; data does."""
-    backend, gateway, client = tunnel(lab, route=websocket_rules(idle_timeout="400ms"))
+    backend, gateway, client = tunnel(over, route=websocket_rules(idle_timeout="400ms"))
     for _ in range(3):
         client.send_frame(TEXT, b"alive")
         assert client.read_frame().payload == b"alive"
@@ -147,25 +144,24 @@ def test_idle_timeout(lab):
     assert gateway.metric("sluice_websocket_closes_total", initiator="gateway") == 1
 
 
-def test_keepalive_timeouts_do_not_touch_tunnels(lab):
+def test_keepalive_timeouts_do_not_touch_tunnels(over):
     phases = ("keepalive_idle", "request_head", "request_body_idle", "response_head", "response_body_idle")
-    _, _, client = tunnel(lab, timeouts={phase: "100ms" for phase in phases})
+    _, _, client = tunnel(over, timeouts={phase: "100ms" for phase in phases})
     client.expect_silence(0.5)
     client.send_frame(TEXT, b"alive")
     assert client.read_frame().payload == b"alive"
 
 
-def test_a_client_that_takes_no_bytes_is_cut(lab):
+def test_a_client_that_takes_no_bytes_is_cut(over):
     def script(peer):
         peer.accept_websocket()
         frame = frame_bytes(BINARY, bytes(MIB))
         while True:
             peer.send(frame)
 
-    backend = lab.backend(script)
-    gateway = lab.gateway(backend, timeouts={"client_write_idle": "300ms"})
-    client = lab.client(gateway, receive_buffer=4096)
-    open_websocket(client)
+    backend = over.lab.backend(script)
+    gateway = over.gateway(backend, timeouts={"client_write_idle": "300ms"})
+    over.open(gateway, slow=True)
     wait_until(backend.connection().finished.is_set, "the tunnel to be cut", 10)
     gateway.wait_metric("sluice_websocket_tunnels_open", 0)
     gateway.wait_metric("sluice_client_timeouts_total", 1, phase="client_write")
@@ -200,7 +196,7 @@ def test_disabled_upgrades_are_403_and_plain_requests_pass(lab):
     gateway.wait_metric("sluice_websocket_upgrades_total", 1, route="all", result="rejected_route")
 
 
-def test_sigterm_closes_both_sides_with_1001(lab):
+def test_sigterm_closes_both_sides_with_1001(over):
     seen = []
 
     def script(peer):
@@ -210,7 +206,7 @@ def test_sigterm_closes_both_sides_with_1001(lab):
         peer.send_frame(CLOSE, frame.payload)
         peer.hang()
 
-    _, gateway, client = tunnel(lab, script, timeouts={"drain": "5s"})
+    _, gateway, client = tunnel(over, script, timeouts={"drain": "5s"})
     gateway.signal(signal.SIGTERM)
     frame = client.read_frame()
     assert (frame.opcode, frame.close_code) == (CLOSE, 1001)
@@ -220,7 +216,7 @@ def test_sigterm_closes_both_sides_with_1001(lab):
     assert (seen[0].opcode, seen[0].close_code) == (CLOSE, 1001)
 
 
-def test_sigterm_waits_for_the_frame_boundary(lab):
+def test_sigterm_waits_for_the_frame_boundary(over):
     """In the middle of frames of both directions: each is completed before the Close comes."""
     halves = threading.Event()
     seen = []
@@ -235,7 +231,7 @@ def test_sigterm_waits_for_the_frame_boundary(lab):
         peer.send_frame(CLOSE, seen[1].payload)
         peer.hang()
 
-    _, gateway, client = tunnel(lab, script, timeouts={"drain": "10s"}, route=websocket_rules(drain={"over": "100ms"}))
+    _, gateway, client = tunnel(over, script, timeouts={"drain": "10s"}, route=websocket_rules(drain={"over": "100ms"}))
     incoming = frame_bytes(BINARY, b"c" * 1000, mask=True)
     client.send(incoming[:600])
     gateway.wait_metric("sluice_websocket_bytes_total", 600, direction="to_upstream")
@@ -256,8 +252,8 @@ def test_sigterm_waits_for_the_frame_boundary(lab):
     assert (seen[1].opcode, seen[1].close_code) == (CLOSE, 1001)
 
 
-def test_sigterm_ends_tunnels_whose_peers_never_answer(lab):
-    _, gateway, client = tunnel(lab, lambda peer: (peer.accept_websocket(), peer.hang()), timeouts={"drain": "400ms"})
+def test_sigterm_ends_tunnels_whose_peers_never_answer(over):
+    _, gateway, client = tunnel(over, lambda peer: (peer.accept_websocket(), peer.hang()), timeouts={"drain": "400ms"})
     gateway.signal(signal.SIGTERM)
     assert read_frame(client).close_code == 1001
     client.expect_closed(timeout=3)

@@ -4,6 +4,8 @@ import zlib
 from dataclasses import dataclass, field
 
 from rfc6455_cases import close, frame
+from support import http2_websocket
+from support.http2_client import Http2Client
 from support.http_message import read_response
 from support.raw_client import RawClient
 from support.stream import PeerClosed
@@ -125,18 +127,40 @@ def expected_of(case):
     return messages, pongs, code
 
 
-def opened(port, case):
-    client = RawClient(port)
-    extra = [("Sec-WebSocket-Extensions", case.offer), (ANSWER, case.answer)] if case.offer else []
-    client.send(upgrade_bytes("/", extra=extra))
-    response = read_response(client)
-    assert response.status == 101, f"{response.head!r} {response.body!r}"
-    return client, response.header("Sec-WebSocket-Extensions")
+class Connections:
+    """A connection for each case."""
+
+    def open(self, port, extra):
+        client = RawClient(port)
+        client.send(upgrade_bytes("/", extra=extra))
+        response = read_response(client)
+        assert response.status == 101, f"{response.head!r} {response.body!r}"
+        return client, response.header("Sec-WebSocket-Extensions")
 
 
-def converse(port, case, patience):
+class Streams:
+    """All cases on one connection of HTTP/2 for each port, one after the other: none may be in the way of the next."""
+
+    def __init__(self):
+        self._connections = {}
+
+    def open(self, port, extra):
+        if port not in self._connections:
+            self._connections[port] = Http2Client.to(port)
+        client = http2_websocket.open_websocket(self._connections[port], "/", extra)
+        return client, client.answer.header("sec-websocket-extensions")
+
+
+WAYS = {"http/1.1": Connections(), "h2": Streams()}
+
+
+def opened(port, case, over="http/1.1"):
+    return WAYS[over].open(port, [("Sec-WebSocket-Extensions", case.offer), (ANSWER, case.answer)] if case.offer else [])
+
+
+def converse(port, case, patience, over="http/1.1"):
     """The case as one segment, and what comes of it."""
-    client, agreed = opened(port, case)
+    client, agreed = opened(port, case, over)
     client.timeout = patience
     try:
         client.send(case.good + case.fault)
@@ -206,13 +230,13 @@ def verdict(case, seen):
     return OK if seen.close == wanted else NOT_STRICT if seen.close else FAILED
 
 
-def too_bad(case, mode, direct_port, gateway_port, tries=3):
+def too_bad(case, mode, direct_port, gateway_port, over="http/1.1", tries=3):
     """What is wrong with the gateway's verdict, or None: forwarding, it is no worse than the backend's own; terminating, every fault is
     the gateway's to see, and only answers may be missing that the backend by itself does not give when it is told to go. Real backends
     schedule for themselves what they answer, so only what is wrong each time counts. Directly some faults are ignored, so that nothing
     comes of them."""
     for _ in range(tries):
-        through = converse(gateway_port, case, 5)
+        through = converse(gateway_port, case, 5, over)
         direct = "not asked"
         if mode != "terminate" or verdict(case, through) != OK:
             direct = converse(direct_port, case, 1)

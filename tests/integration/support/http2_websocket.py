@@ -7,7 +7,8 @@ import h2.exceptions
 from support import websocket
 from support.stream import PeerClosed, PeerReset, Stream
 
-CANCEL = 8
+NO_ERROR, CANCEL = 0, 8
+FRAME_SIZE = 16384
 
 
 def connect_fields(replace=None, extra=(), protocol="websocket"):
@@ -40,12 +41,18 @@ class Http2WebSocket(Stream):
         self.client, self.number = client, number
         self.answer = client.answers[number]
 
+    def stall(self):
+        """Its window stays as it is until somebody reads."""
+        self.client.stalled.add(self.number)
+
     def head(self):
         return self.client.head(self.number)
 
     def _fill(self, deadline, what):
+        if self.number in self.client.stalled:
+            self.client.open_windows(self.number)
         while not self.answer.body and self.ended is None:
-            if self.answer.reset not in (None, 0):
+            if self.answer.reset not in (None, NO_ERROR):
                 self.ended = "reset"
             elif self.answer.ended:
                 self.ended = "fin"
@@ -80,12 +87,30 @@ class Http2WebSocket(Stream):
         return self._buffer or self.answer.body or self.answer.ended or self.answer.reset is not None
 
     def send(self, data):
-        try:
-            self.client.send_body(self.number, data, end=False)
-        except h2.exceptions.StreamClosedError as error:
-            raise PeerReset(f"cannot send: {error}") from None
-        if self.answer.reset is not None:
+        """As the windows let it. What goes to a side that wants no more is lost, as on a socket."""
+        view = memoryview(data)
+        while view and self.answer.reset is None:
+            if room := min(self.client.window(self.number), FRAME_SIZE, len(view)):
+                self.client.send_now(self.number, view[:room])
+                view = view[room:]
+            else:
+                self.client.receive()
+        if self.answer.reset not in (None, NO_ERROR):
             raise PeerReset(f"cannot send: reset ({self.answer.reset})")
+
+    def send_until_blocked(self, block, limit, quiet=0.5):
+        sent, view = 0, memoryview(block)
+        while sent < limit:
+            at = sent % len(block)
+            if room := min(self.client.window(self.number), FRAME_SIZE, len(block) - at):
+                sent += room
+                self.client.send_now(self.number, view[at:at + room])
+                continue
+            try:
+                self.client.receive(quiet)
+            except AssertionError:
+                break  # nothing came in time
+        return sent
 
     def half_close(self):
         self.client.send_now(self.number, b"", end=True)
