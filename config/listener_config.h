@@ -69,7 +69,7 @@ struct Listener {
   std::string name;
   Address address;
   unsigned mode = 0660;                               // who may connect to a unix socket
-  std::vector<std::string> protocols = {"http/1.1"};  // ALPN order
+  std::vector<std::string> protocols = {"http/1.1"};  // ALPN order; with tls see choose_protocols()
   std::optional<ListenerTls> tls;
   std::vector<Cidr> trusted_proxies;
   ProxyProtocol proxy_protocol = ProxyProtocol::off;

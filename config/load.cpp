@@ -45,6 +45,9 @@ Config load_text(const std::string& text, const std::string& name, std::vector<s
   if (const auto root = parse_document(text, report)) {
     config_table().read(*root, config);
     if (config.admin && !report.mentions("admin.address")) config.admin->address = default_admin_address();
+    for (std::size_t i = 0; i < config.listeners.size(); ++i) {
+      if (!report.mentions("listeners[" + std::to_string(i) + "].protocols")) choose_protocols(config.listeners[i]);
+    }
     validate(config, report);
   }
   config.lines = report.lines();

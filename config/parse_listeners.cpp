@@ -108,6 +108,10 @@ Key<Listener> acme_directory_key() {
 
 }  // namespace
 
+void choose_protocols(Listener& listener) {
+  if (listener.tls) listener.protocols = {"h2", "http/1.1"};
+}
+
 const Table<Listener>& listener_table() {
   static const Table<Listener> table{
       name_key<Listener>(),

@@ -2,6 +2,7 @@
 
 #include "config/address.h"
 #include "config/load.h"
+#include "config/sections.h"
 #include "config/syntax.h"
 #include "config/validate.h"
 
@@ -64,6 +65,7 @@ Config proxy_config(const std::string& to_url, const std::string& http_address,
     listener.name = "https";
     listener.address = read_address(https_address, "--https", problems, parse_listener_address);
     listener.tls.emplace().self_signed = true;
+    choose_protocols(listener);
   }
   if (config.listeners.empty()) {
     problems.push_back(

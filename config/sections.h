@@ -9,6 +9,8 @@ namespace sluice::config {
 
 const Table<Config>& config_table();
 const Table<Listener>& listener_table();
+// For one that does not say which protocols it speaks: h2 before http/1.1, where TLS lets clients choose.
+void choose_protocols(Listener& listener);
 const Table<Limits>& limits_table();
 const Table<Timeouts>& timeouts_table();
 const Table<Upstream>& upstream_table();
