@@ -69,6 +69,9 @@ ErrorCode Http2Exchange::open_tunnel(http::Headers& headers) {
   return stream_->write_error();
 }
 
-void Http2Exchange::break_off() { stream_->reset(http2::Code::internal_error, tls::StreamError::cancelled); }
+// A tunnel that could not be made has its stream already, and has let go of it.
+void Http2Exchange::break_off() {
+  if (stream_) stream_->reset(http2::Code::internal_error, tls::StreamError::cancelled);
+}
 
 }  // namespace sluice::sessions

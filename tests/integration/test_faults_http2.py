@@ -5,8 +5,9 @@ import sys
 import pytest
 
 from support.fault_lab import FaultLab
-from support.fault_peers import BODY, DIGEST, PIECE, TRY, Answered, expect
+from support.fault_peers import BODY, DIGEST, PIECE, TRY, Answered, expect, use_tunnel
 from support.http2_client import Http2Client
+from support.http2_websocket import begin_websocket
 from support.stream import PeerReset
 
 MODES = ["plain", "tls"]  # what backends do is the same as on HTTP/1.1
@@ -78,6 +79,27 @@ def upload_by_length(stream, name):
 
 def upload_with_trailers(stream, name):
     expect(ask(Http2Client(stream), stream, name, "/upload/last", "POST", BODY, trailers=[("x-end", "yes")]), 200, DIGEST)
+
+
+def tunnel(stream, name):
+    client = Http2Client(stream)
+    stream.mark = NOT_BEGUN
+    websocket = begin_websocket(client, extra=[(TRY, name)])
+    answer = websocket.head()
+    if answer.status:
+        stream.mark = BEGUN
+    if answer.header("sluice-error"):
+        raise Answered(HeaderOf(client.answer(websocket.number)))
+    if answer.reset is not None:
+        raise PeerReset(f"the stream was reset: {answer.reset}")
+    assert answer.status == 200
+    use_tunnel(websocket)
+
+
+@pytest.mark.deadline(150)
+@pytest.mark.parametrize("mode", MODES)
+def test_tunnels(lab, ca, mode):
+    FaultLab(lab, ca, mode, protocol="h2").run(tunnel)
 
 
 @pytest.mark.deadline(150)

@@ -506,7 +506,8 @@ def test_slow_consumer(lab, way, action, code):
 
 def test_what_a_slow_client_keeps_is_bounded(lab, way):
     """limits.max_held_bytes: who takes nothing for longest is cut, by a reset of its stream."""
-    gateway = way.gateway(lab.backend(flood), workers=1, limits={"max_held_bytes": "256KiB"})
+    gateway = way.gateway(lab.backend(flood), workers=1, limits={"max_held_bytes": "256KiB"},
+                          route={"websocket": {"slow_consumer": {"buffer": "1MiB"}}})
     client = way.client(gateway)
     slow = [open_websocket(client) for _ in range(8)]
     other = open_websocket(client)

@@ -43,4 +43,5 @@ def test_a_page(lab, scheme):
     lines = [line for line in gateway.access_log() if session in line["target"]]
     polled = [line for line in lines if line["event"] == "request"]
     assert {line["method"] for line in polled} == {"GET", "POST"} and {line["status"] for line in polled} == {200}
-    assert [line["status"] for line in lines if line["event"] == "tunnel_open"] == [101]
+    opened, = (line for line in lines if line["event"] == "tunnel_open")
+    assert (opened["version"], opened["status"]) == (("HTTP/2.0", 200) if scheme == "https" else ("HTTP/1.1", 101))

@@ -124,7 +124,7 @@ def test_what_is_observed_passes_and_is_told_of(over):
     client.send(masked(TEXT, b"more than ten bytes"))
     assert client.read_frame().payload == b"more than ten bytes"
     assert violations(gateway, "client", "message_too_big") == 1
-    assert violations(gateway, "upstream", "message_too_big") == 1
+    gateway.wait_metric("sluice_websocket_violations_total", 1, route="all", sender="upstream", rule="message_too_big")
     client.send_frame(CLOSE, close_payload(1000))
     assert client.read_frame().close_code == 1000
     client.close()

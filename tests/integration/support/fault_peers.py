@@ -163,8 +163,12 @@ def upgrade(client, name):
 
 
 def tunnel(client, name):
-    """Messages both ways, a ping, and Close."""
     upgrade(client, name)
+    use_tunnel(client)
+
+
+def use_tunnel(client):
+    """Messages both ways, a ping, and Close."""
     sizes = [3, 140_000, 70_000, 1]  # of the second one the end is spliced, the third one whole
     for number, size in enumerate(sizes):
         client.send_frame(websocket.BINARY, BODY[number:number + size])
