@@ -216,7 +216,8 @@ def test_a_backend_waits_for_a_slow_client_otherwise(over):
     flood = Flood()
     gateway, client = slow_tunnel(over, flood, {"slow_consumer": {"buffer": "1MiB"}})
     wait_until(lambda: gateway.metric("sluice_held_bytes") > 512 << 10, "a full buffer", timeout=20)
-    assert gateway.metric("sluice_held_bytes") <= 1 << 20
+    # What the window has let through of a stream's buffer is given back with the next of it.
+    assert gateway.metric("sluice_held_bytes") <= (1 << 20) + (65535 if over.version == "h2" else 0)
     flood.stop = True
     for number in range(flood.sent):
         assert int(client.read_frame().payload) == number
