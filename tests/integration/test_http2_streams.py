@@ -5,12 +5,14 @@ import threading
 
 import pytest
 
+from support.http2_frames import INITIAL_WINDOW, PREFACE, FrameClient, frame, get, settings, u32, window_update
 from support.http2_way import BODY, WINDOW, answer_by_path, digest, way  # noqa: F401 (a fixture)
 from support.http_message import read_chunk, read_trailers
 from support.stream import PeerClosed
 from support.waiting import seconds, stays, wait_until
 
 NO_ERROR, INTERNAL_ERROR = 0, 2
+PRIORITY_UPDATE = 0x10  # RFC 9218 7.1
 
 
 # ---- windows --------------------------------------------------------------------------------------------------------
@@ -108,6 +110,38 @@ def test_no_answer_waits_for_the_end_of_another(way):
     client.wait(lambda: len(client.answers[first].body) > 200_000 and len(client.answers[second].body) > 200_000)
     assert not client.answers[first].ended or not client.answers[second].ended
     assert client.answer(first).body == client.answer(second).body == BODY
+
+
+@pytest.mark.parametrize("by", ["field", "frame"])
+def test_the_most_urgent_answer_goes_first(way, by):
+    """Three wait for the connection's window, and the one that was asked for last needs it most (RFC 9218 4.1)."""
+    gateway = way.gateway(way.lab.backend(answer_by_path))
+    client = FrameClient(gateway.ports[way.mode], tls=way.tls, begin=PREFACE + settings((INITIAL_WINDOW, 2**20)))
+    way.lab.clients.append(client)
+    urgency = {1: "u=5", 3: "u=6", 5: "u=1"}
+
+    def ask(number):
+        client.send(get(number, "/1000000", *([("priority", urgency[number])] if by == "field" else [])))
+
+    def sizes():
+        return {number: len(answer.body) for number, answer in client.answers.items() if number}
+
+    ask(1)
+    while sizes().get(1) != WINDOW:
+        client.next_frame()
+    held = gateway.metric("sluice_held_bytes")
+    ask(3)
+    ask(5)
+    while len(sizes()) < 3:
+        client.next_frame()
+    wait_until(lambda: gateway.metric("sluice_held_bytes") > held + 20_000, "both answers to begin")
+    if by == "frame":
+        client.send(b"".join(frame(PRIORITY_UPDATE, payload=u32(number) + text.encode()) for number, text in urgency.items()))
+        client.still_answers()
+    client.send(window_update(0, 10_000))
+    while sum(sizes().values()) < WINDOW + 10_000:
+        client.next_frame()
+    assert sizes() == {1: WINDOW, 3: 0, 5: 10_000}
 
 
 # ---- ends -----------------------------------------------------------------------------------------------------------
