@@ -225,6 +225,7 @@ def test_pings_of_a_client_that_does_not_read(lab, ca):
     wide = PREFACE + settings((h2.INITIAL_WINDOW, 2**31 - 1)) + h2.window_update(0, 2**31 - 1 - 65535)
     with fort.siege(memory=60) as siege:
         with Crowd(fort.port, 20, wide + b"".join(get(at) for at in range(1, 21, 2)), receive_buffer=1) as crowd:
+            fort.gateway.wait_metric("sluice_http2_connections_open", 20)
             ends = time.monotonic() + seconds(10)
             while crowd.alive() and time.monotonic() < ends:
                 crowd.send(h2.ping() * 100)

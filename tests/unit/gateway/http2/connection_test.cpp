@@ -511,7 +511,7 @@ TEST_F(ConnectionTest, TheLastByteWaitsForTheEnd) {
   EXPECT_EQ(last_, StreamError::eof);
   say(h2::headers(3, block, h2::kEndHeaders) + h2::data(3, "body", h2::kNone));
   say(h2::data(3, "more"));
-  EXPECT_EQ(read(this->stream(3)), "");
+  EXPECT_EQ(read(this->stream(3)), "bod") << "what came before a reset is read, but never all";
   EXPECT_EQ(last_, std::errc::connection_reset);
 }
 
