@@ -15,7 +15,6 @@ namespace sluice::tls {
 namespace {
 
 constexpr const char* kGroups = "X25519:P-256:P-384";
-constexpr std::string_view kHttp11 = "http/1.1";
 
 // What the callbacks need. Owned by the SSL_CTX as its ex_data.
 struct CallbackState {
@@ -85,7 +84,7 @@ const unsigned char* find_offered(std::string_view protocol, const unsigned char
 }
 
 // Not called when the client sends no ALPN at all, which is fine and means HTTP/1.1. RFC 7301, 3.2 asks for a
-// fatal alert when nothing is in common; one that speaks http/1.1 anyway goes on as if it had sent no ALPN.
+// fatal alert when nothing is in common.
 int choose_protocol(SSL* ssl, const unsigned char** chosen, unsigned char* length,
                     const unsigned char* offered, unsigned size, void*) {
   for (const std::string& protocol : state_of(SSL_get_SSL_CTX(ssl)).protocols) {
@@ -95,7 +94,7 @@ int choose_protocol(SSL* ssl, const unsigned char** chosen, unsigned char* lengt
       return SSL_TLSEXT_ERR_OK;
     }
   }
-  return find_offered(kHttp11, offered, size) ? SSL_TLSEXT_ERR_NOACK : SSL_TLSEXT_ERR_ALERT_FATAL;
+  return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 // For a client that asked, after the certificate was chosen.

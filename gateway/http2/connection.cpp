@@ -86,32 +86,33 @@ StreamState* Connection::began(StreamId id) {
     metrics_.count(metrics::Http2Violation::too_many_exchanges);
     return nullptr;
   }
+  building_ = StreamPtr(new Stream(*this, id));
   metrics_.streams.add();
   metrics_.streams_open.add(1);
-  building_ = StreamPtr(new Stream(*this, id));
   building_began_ = Clock::now();
   builder_.begin(limits_);
   return building_.get();
 }
 
-bool Connection::field(StreamId, StreamState& stream, std::string_view name, std::string_view value, bool trailer) {
-  const bool taken = trailer ? add_trailer(of(stream), name, value) : builder_.add(name, value);
+bool Connection::field(StreamId id, StreamState& stream, std::string_view name, std::string_view value, bool trailer) {
+  const bool taken = trailer ? add_trailer(id, of(stream), name, value) : builder_.add(name, value);
   if (!taken) metrics_.count(metrics::Http2Violation::header_list);
   return taken;
 }
 
-bool Connection::add_trailer(Stream& stream, std::string_view name, std::string_view value) {
-  http::Headers& trailers = stream.trailers_;
-  if (trailers.empty()) trailer_size_ = 0;
-  trailer_size_ += name.size() + value.size();
-  if (trailer_size_ > limits_.max_header_list || trailers.size() >= limits_.max_headers) return false;
-  if (http::allowed_in_trailers(name)) trailers.add(name, value);
+// A stream has trailers once.
+bool Connection::add_trailer(StreamId id, Stream& stream, std::string_view name, std::string_view value) {
+  if (std::exchange(trailing_, id) != id) trailer_size_ = trailer_count_ = 0;
+  trailer_size_ += RequestBuilder::size_of(name, value);
+  if (trailer_size_ > limits_.max_header_list || ++trailer_count_ > limits_.max_headers) return false;
+  if (http::allowed_in_trailers(name)) stream.trailers_.add(name, value);
   return true;
 }
 
-void Connection::head_done(StreamId, StreamState& stream, bool trailer, bool last) {
-  if (trailer) return of(stream).trailers_came();
+void Connection::head_done(StreamId id, StreamState& stream, bool trailer, bool last) {
+  if (trailer) return of(stream).trailers_came(trailing_ == id ? trailer_size_ : 0);
   Arrival arrival;
+  arrival.head_size = builder_.kept();
   arrival.stream = std::move(building_);
   arrival.fault = builder_.finish(arrival.head, last);
   arrival.began = building_began_;
@@ -233,7 +234,7 @@ void Connection::flush() {
     if (error) return end(error);
   }
   if (ended_) return;
-  if (out_.capacity() > kKeptOut) std::string().swap(out_);
+  if (out_.empty() && out_.capacity() > kKeptOut) std::string().swap(out_);
   if (!socket_->flushed()) return socket_->on_flushed(&Connection::on_flushed, this);
   if (session_.over()) end({});
 }

@@ -19,6 +19,7 @@ struct Arrival {
   http::RequestHead head;
   http::ParseError fault = http::ParseError::none;  // then the head is what could be understood
   Clock::time_point began{};
+  std::size_t head_size = 0;  // bytes of names and values, and 32 for each field
 };
 
 class ConnectionOwner {
@@ -76,7 +77,7 @@ class Connection final : private SessionEvents {
   void pong(std::uint64_t payload) override;
   void went_away(Code, StreamId) override {}
 
-  bool add_trailer(Stream& stream, std::string_view name, std::string_view value);
+  bool add_trailer(StreamId id, Stream& stream, std::string_view name, std::string_view value);
 
   static void on_readable(void* connection);
   static void on_flushed(void* connection);
@@ -109,7 +110,10 @@ class Connection final : private SessionEvents {
   Clock::time_point head_began_{};
   tls::HeldShare head_share_;       // of the budget: what is there of a head that comes in pieces
   std::size_t head_held_ = 0;
+  // Of the trailers that came last, also of those that are dropped.
+  StreamId trailing_ = 0;  // whose they are
   std::size_t trailer_size_ = 0;
+  std::size_t trailer_count_ = 0;
   std::vector<Arrival> arrived_;
   std::vector<StreamId> to_reset_;
   std::string out_;

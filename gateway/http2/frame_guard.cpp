@@ -123,13 +123,15 @@ Code FrameGuard::check_message(Glitches::Time now) noexcept {
   if (is_skipped(id)) return broken(Violation::protocol, Code::protocol_error);
   const bool ends = (flags() & kEndStream) != 0;
   if (ends) ended_.add(id);
-  if (type() == kData) return ends || has_content() ? Code::no_error : idle_frame(now);
+  // That it has ended already may be forgotten: then its end is nothing new, as far as anybody knows.
+  const bool old = RecentStreams::may_forget(id, highest_);
+  if (type() == kData) return (ends && !old) || has_content() ? Code::no_error : idle_frame(now);
   in_head_block_ = (flags() & kEndHeaders) == 0;
   head_under_way_ = true;
   ++heads_;
   continuations_ = 0;
   open(id);
-  return finished_.contains(id) ? idle_frame(now) : Code::no_error;
+  return old || finished_.contains(id) ? idle_frame(now) : Code::no_error;
 }
 
 // Of a DATA frame.

@@ -18,7 +18,7 @@
 #include <string_view>
 
 #include "gateway/http2/codes.h"
-#include "gateway/http2/ended_streams.h"
+#include "gateway/http2/recent_streams.h"
 #include "gateway/http2/glitches.h"
 
 namespace sluice::http2 {
@@ -99,8 +99,8 @@ class FrameGuard {
   // The last ones: who skips streams is no browser.
   std::array<Gap, 4> gaps_{};
   std::size_t next_gap_ = 0;
-  EndedStreams ended_;     // by the client
-  EndedStreams finished_;  // by this side, or reset by either
+  RecentStreams ended_;     // by the client
+  RecentStreams finished_;  // by this side, or reset by either
   Glitches glitches_;
 };
 

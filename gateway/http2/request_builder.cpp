@@ -13,7 +13,6 @@ namespace {
 using http::equals_ignore_case;
 using http::ParseError;
 
-constexpr std::size_t kFieldOverhead = 32;  // RFC 9113 6.5.2
 constexpr std::size_t kHopeless = 4;        // times the limit
 constexpr std::size_t kLineRest =
     std::string_view("  HTTP/1.1").size();  // what HTTP/1.1 has beside method and target
@@ -42,7 +41,7 @@ void RequestBuilder::begin(const RequestLimits& limits) noexcept {
 }
 
 bool RequestBuilder::add(std::string_view name, std::string_view value) {
-  size_ += name.size() + value.size() + kFieldOverhead;
+  size_ += size_of(name, value);
   if (fault_ == ParseError::none) {
     if (size_ > limits_.max_header_list) {
       fault_ = ParseError::head_too_large;

@@ -24,6 +24,9 @@ struct RequestLimits {
 
 class RequestBuilder {
  public:
+  // What a field counts in max_header_list (RFC 9113 6.5.2).
+  static std::size_t size_of(std::string_view name, std::string_view value) noexcept { return name.size() + value.size() + 32; }
+
   void begin(const RequestLimits& limits) noexcept;
   // A fault is kept for finish(), so that it is answered; what comes after it is dropped. False when there is
   // so much of it that the stream should rather be reset.

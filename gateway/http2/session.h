@@ -23,6 +23,7 @@
 #include "gateway/http/headers.h"
 #include "gateway/http2/codes.h"
 #include "gateway/http2/frame_guard.h"
+#include "gateway/http2/recent_streams.h"
 
 struct nghttp2_session;
 
@@ -182,7 +183,7 @@ class Session {
   std::size_t most_ = 0;
   std::optional<std::uint64_t> shutdown_ping_;  // goes behind the announcement
   StreamId reset_by_peer_ = 0;     // the last one
-  StreamId last_prioritized_ = 0;  // by a PRIORITY_UPDATE frame
+  RecentStreams prioritized_;  // by a PRIORITY_UPDATE frame, perhaps before they began
   std::size_t queued_before_settings_ = 0;
   Code fault_ = Code::no_error;
   metrics::Http2Violation violation_ = metrics::Http2Violation::none;

@@ -159,8 +159,7 @@ int SessionCallbacks::on_frame_recv(nghttp2_session* library, const nghttp2_fram
         events.went_away(static_cast<Code>(frame->goaway.error_code), frame->goaway.last_stream_id);
         break;
       case NGHTTP2_PRIORITY_UPDATE:
-        session.last_prioritized_ =
-            static_cast<const nghttp2_ext_priority_update*>(frame->ext.payload)->stream_id;
+        session.prioritized_.add(static_cast<const nghttp2_ext_priority_update*>(frame->ext.payload)->stream_id);
         break;
       default:
         break;
@@ -180,7 +179,7 @@ void SessionCallbacks::head_received(Session& session, const nghttp2_frame& fram
   const StreamId id = frame.hd.stream_id;
   StreamState* const state = session.find(id);
   if (state == nullptr) return;
-  if (!is_trailer(frame) && id != session.last_prioritized_) {
+  if (!is_trailer(frame) && !session.prioritized_.contains(id)) {
     // By RFC 9218 a stream that says nothing waits for those before it to end: one long answer would stop all
     // others. What the request's own `priority` field says is applied after this.
     const nghttp2_extpri priority{NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};

@@ -14,7 +14,7 @@ using tls::StreamError;
 void StreamClose::operator()(Stream* stream) const noexcept { stream->close(); }
 
 Stream::Stream(Connection& connection, StreamId id)
-    : Duplex(connection.io()), connection_(&connection), id_(id), next_turn_(io_.loop, &Stream::on_turn, this) {
+    : Duplex(connection.io()), connection_(&connection), id_(id), next_turn_(io_.loop, &Stream::on_turn, this), trailers_share_(io_) {
   connection.add(*this);
 }
 
@@ -52,8 +52,11 @@ void Stream::data(std::string_view bytes) {
   if (available() > 0) wake_reader_later();
 }
 
-void Stream::trailers_came() {
-  if (tunnel_) reset(Code::protocol_error, std::make_error_code(std::errc::protocol_error));
+void Stream::trailers_came(std::size_t size) {
+  if (tunnel_) return reset(Code::protocol_error, std::make_error_code(std::errc::protocol_error));
+  if (size <= kFreeHead || trailers_share_.take(size)) return;
+  io_.metrics.held_rejected.add();
+  reset(Code::enhance_your_calm, StreamError::held_limit);
 }
 
 void Stream::peer_ended() {
@@ -153,10 +156,23 @@ std::size_t Stream::available() const noexcept {
 void Stream::use_up(std::size_t size) {
   came_used_ += size;
   left_of_length_ -= size;
-  if (came_used_ == came_.size()) drop_what_came();
+  if (came_used_ == came_.size()) {
+    drop_what_came();
+  } else if (came_used_ >= came_.size() - came_used_) {  // moving the rest costs no more than reading that did
+    forget_what_was_read();
+  }
   if (connection_ == nullptr || closed_ || peer_ended_) return;
   connection_->session_.consumed(id_, size);
   connection_->flush_later();
+}
+
+// A reader that never comes to the end would let it grow by all that passes.
+void Stream::forget_what_was_read() noexcept {
+  came_.erase(0, came_used_);
+  came_used_ = 0;
+  const std::size_t held = std::min(came_held_, came_.size());
+  if (held < came_held_) io_.give_back_held(came_held_ - held);
+  came_held_ = held;
 }
 
 void Stream::drop_what_came() noexcept {
@@ -285,16 +301,17 @@ ErrorCode Stream::keep_lent() {
   const std::size_t size = lent();
   if (size == 0 || write_error_) return write_error_;
   const bool first = kept_ == 0;
+  if (const std::size_t sent = overflow_.size() - kept_; sent >= kept_ && sent > 0) {  // moving the rest costs no more than sending it did
+    overflow_.erase(0, sent);
+    io_.give_back_held(sent);
+  }
+  overflow_.reserve(overflow_.size() + size);  // before anything is noted that is to be undone
   if (first) stalled_place_ = io_.stalled.insert(io_.stalled.end(), this);
   if (!io_.take_held(size, this)) {
     if (first) io_.stalled.erase(stalled_place_);
     io_.metrics.held_rejected.add();
     reset(Code::enhance_your_calm, StreamError::held_limit);
     return write_error_;
-  }
-  if (const std::size_t sent = overflow_.size() - kept_; sent >= kept_ && sent > 0) {  // moving the rest costs no more than sending it did
-    overflow_.erase(0, sent);
-    io_.give_back_held(sent);
   }
   std::size_t skip = lent_used_;
   for (std::string_view part : lent_) {

@@ -12,6 +12,7 @@
 #include "gateway/http2/session.h"
 #include "tls/deadline.h"
 #include "tls/duplex.h"
+#include "tls/held_share.h"
 
 namespace sluice::http2 {
 
@@ -22,6 +23,10 @@ struct StreamClose {
   operator tls::DuplexClose() const noexcept { return {}; }
 };
 using StreamPtr = std::unique_ptr<Stream, StreamClose>;
+
+// By what it repeats of the connection's HPACK table, a head or its like can be large and have cost its sender next to nothing: what is
+// larger than this counts in max_held_bytes for as long as it is there.
+inline constexpr std::size_t kFreeHead = 4 * 1024;
 
 class Stream final : public tls::Duplex, public StreamState {
  public:
@@ -79,7 +84,7 @@ class Stream final : public tls::Duplex, public StreamState {
 
   // Of the connection, from within the session's events.
   void data(std::string_view bytes);
-  void trailers_came();
+  void trailers_came(std::size_t size);  // of names and values, and 32 bytes for each field
   void peer_ended();
   void closed();
   void lost(ErrorCode error);
@@ -94,6 +99,7 @@ class Stream final : public tls::Duplex, public StreamState {
   void fail(ErrorCode error);
   void on_write_idle();
   void use_up(std::size_t size);
+  void forget_what_was_read() noexcept;
   void drop_what_came() noexcept;
 
   ErrorCode send(std::initializer_list<std::string_view> parts, bool last, const http::Headers* trailers);
@@ -119,6 +125,7 @@ class Stream final : public tls::Duplex, public StreamState {
   std::uint64_t left_of_length_ = std::numeric_limits<std::uint64_t>::max();
   std::string put_back_;
   http::Headers trailers_;
+  tls::HeldShare trailers_share_;
   bool peer_ended_ = false;
   bool reader_due_ = false;
   tls::Waiter read_waiter_;

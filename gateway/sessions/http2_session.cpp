@@ -7,6 +7,7 @@
 #include "gateway/sessions/http2_exchange.h"
 #include "gateway/sessions/linger.h"
 #include "metrics/log.h"
+#include "tls/held_share.h"
 
 namespace sluice::sessions {
 namespace {
@@ -50,8 +51,9 @@ Awaitable<> Http2Session::run() {
 
 void Http2Session::request_came(http2::Arrival arrival) {
   first_ = false;
+  Awaitable<> request = serve(*this, std::move(arrival));  // what memory is missing for, has not begun
   ++requests_;
-  services_.io.loop.spawn(serve(*this, std::move(arrival)));
+  services_.io.loop.spawn(std::move(request));
 }
 
 void Http2Session::turn_ended() {
@@ -138,6 +140,7 @@ Awaitable<> Http2Session::answer(Http2Session& session, http2::Arrival arrival) 
   proxy::Services& services = session.services_;
   arrival.stream->set_write_idle(services.generation->config().timeouts.client_write_idle, &services.io.metrics.timeout_client_write);
   const http::ParseError fault = arrival.fault;
+  const std::size_t head_size = arrival.head_size;
   const Clock::time_point began = arrival.began;
   Http2Exchange exchange(session.info_, std::move(arrival.stream), std::move(arrival.head));
   exchange.generation = services.generation;
@@ -148,6 +151,11 @@ Awaitable<> Http2Session::answer(Http2Session& session, http2::Arrival arrival) 
     exchange.request.clear();  // nothing in it is believed
     exchange.request.version = http::Version::http_2;
     co_return refuse(session, exchange, proxy::reply_for(fault));
+  }
+  tls::HeldShare head_share(services.io);
+  if (head_size > http2::kFreeHead && !head_share.take(head_size)) {
+    services.io.metrics.held_rejected.add();
+    co_return refuse(session, exchange, proxy::reply_for(upstream::FailureCode::overloaded));
   }
   const http::BodyFraming& body = exchange.request.body;
   if (body.kind == http::BodyKind::length && body.content_length == 0 && !exchange.body_complete()) {

@@ -105,7 +105,9 @@ Awaitable<> serve(proxy::Services& services, SessionSet& sessions, Accepted acce
     stream->start_tls(std::move(ssl));
   }
   if (!co_await tls_handshake(services, sessions, *stream, info)) co_return;
-  if (co_await speaks_http2(services, sessions, *stream, info)) {
+  // Where only HTTP/2 is spoken, its session says what is wrong with anything else.
+  const bool http2_only = !config::speaks(*info.listener, "http/1.1");
+  if (http2_only || co_await speaks_http2(services, sessions, *stream, info)) {
     Http2Session session(services, sessions, info, std::move(stream));
     co_return co_await session.run();
   }

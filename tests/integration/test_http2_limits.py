@@ -1,5 +1,8 @@
 """limits.http2: what clients are told, what happens over it, and reloads."""
 
+import threading
+
+import hpack
 import pytest
 
 from support import http2_frames as h2
@@ -51,6 +54,30 @@ def test_heads_up_to_the_bound(gateway_with, connect, kib):
     client.send_frames(large_get(3, kib * 1024 + 2000))
     assert client.answer(3).status == 431
     client.still_answers()
+
+
+def test_large_heads_count_as_held_until_their_requests_end(lab, connect):
+    """By HPACK, each but the first costs its client a byte a field."""
+    sign = threading.Event()
+
+    def script(connection):
+        connection.read_request()
+        connection.wait(sign)
+        connection.respond()
+
+    gateway = lab.gateway(lab.backend(script), workers=1, listeners=[LISTENER], limits={"max_held_bytes": "64KiB"})
+    client = connect(gateway)
+    large = [("x-large", "y" * 3900)] * 4
+    encoder = hpack.Encoder()
+    numbers = range(1, 21, 2)
+    client.send_frames(*(headers(number, encoder.encode(request_fields() + large)) for number in numbers))
+    refused = [client.answer(number) for number in numbers[4:]]
+    assert [answer.status for answer in refused] == [503] * 6
+    assert gateway.metric("sluice_held_bytes") > 4 * 15_000
+    client.send_frames(get(21))  # a small one costs nothing
+    sign.set()
+    assert [client.answer(number).status for number in [*numbers[:4], 21]] == [200] * 5
+    gateway.wait_metric("sluice_held_bytes", 0)
 
 
 def test_a_head_far_over_it_is_reset(gateway_with, connect):

@@ -46,6 +46,20 @@ def curl(request, gateway, ca):
     return Curl(gateway, ca, request.param)
 
 
+def test_nothing_else_is_spoken_where_only_http2_is(lab, ca):
+    only = [{**listener, "protocols": ["h2"]} for listener in listeners(ca)]
+    gateway = lab.gateway(lab.uvicorn(), listeners=only)
+    for secure in (True, False):
+        curl = Curl(gateway, ca, secure)
+        assert curl.run("/hello", "--output", "/dev/null", "--write-out", "%{http_version} %{http_code}") == b"2 200"
+        curl.options.append("--http1.1")
+        for options in [[], ["--no-alpn"]] if secure else [[]]:
+            told = subprocess.run(["curl", *curl.options, *options, curl.base + "/hello"], capture_output=True, check=False)
+            assert told.returncode != 0 and b"hello" not in told.stdout, told
+    gateway.wait_metric("sluice_http2_violations_total", 2, reason="preface")
+    assert gateway.metric("sluice_requests_total", status="2xx") == 2
+
+
 def test_is_spoken(curl):
     assert curl.run("/hello", "--output", "/dev/null", "--write-out", "%{http_version} %{http_code}") == b"2 200"
 

@@ -112,7 +112,7 @@ def test_no_answer_waits_for_the_end_of_another(way):
     assert client.answer(first).body == client.answer(second).body == BODY
 
 
-@pytest.mark.parametrize("by", ["field", "frame"])
+@pytest.mark.parametrize("by", ["field", "frame", "frame before"])
 def test_the_most_urgent_answer_goes_first(way, by):
     """Three wait for the connection's window, and the one that was asked for last needs it most (RFC 9218 4.1)."""
     gateway = way.gateway(way.lab.backend(answer_by_path))
@@ -126,6 +126,9 @@ def test_the_most_urgent_answer_goes_first(way, by):
     def sizes():
         return {number: len(answer.body) for number, answer in client.answers.items() if number}
 
+    updates = b"".join(frame(PRIORITY_UPDATE, payload=u32(number) + text.encode()) for number, text in reversed(urgency.items()))
+    if by == "frame before":
+        client.send(updates)
     ask(1)
     while sizes().get(1) != WINDOW:
         client.next_frame()
@@ -136,7 +139,7 @@ def test_the_most_urgent_answer_goes_first(way, by):
         client.next_frame()
     wait_until(lambda: gateway.metric("sluice_held_bytes") > held + 20_000, "both answers to begin")
     if by == "frame":
-        client.send(b"".join(frame(PRIORITY_UPDATE, payload=u32(number) + text.encode()) for number, text in urgency.items()))
+        client.send(updates)
         client.still_answers()
     client.send(window_update(0, 10_000))
     while sum(sizes().values()) < WINDOW + 10_000:

@@ -135,7 +135,8 @@ TEST_F(ServerContextTest, NegotiatesTheProtocol) {
       {{"h2", "http/1.1"}, http11 + h2, true, "h2"},  // the server's order
       {{"http/1.1"}, h2, false, ""},
       {{"http/1.1"}, http10, false, ""},
-      {{"h2"}, http11, true, ""},
+      {{"h2"}, http11, false, ""},
+      {{"h2"}, "", true, ""},
       {{"h2"}, http10, false, ""},
   };
   for (const AlpnCase& wanted : cases) {

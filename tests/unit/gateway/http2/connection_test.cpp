@@ -161,6 +161,46 @@ TEST_F(ConnectionTest, ABodyComesInWithItsTrailers) {
   EXPECT_FALSE(stream.trailers().contains("content-length"));
 }
 
+TEST_F(ConnectionTest, TrailersThatAreDroppedCountAsWell) {
+  open();
+  Stream& stream = ask(1, "POST", h2::kEndHeaders);
+  h2::Fields dropped(100, {"cookie", "a"});
+  say(h2::headers(1, h2::block(dropped)));
+  EXPECT_TRUE(heard(1, h2::kRstStream).empty());
+  EXPECT_EQ(read(stream), "");
+  EXPECT_EQ(last_, StreamError::eof);
+  EXPECT_TRUE(stream.trailers().empty());
+  ask(3, "POST", h2::kEndHeaders);
+  dropped.emplace_back("cookie", "one too many");
+  say(h2::headers(3, h2::block(dropped)));
+  EXPECT_EQ(heard(3, h2::kRstStream).size(), 1U);
+}
+
+TEST_F(ConnectionTest, LargeTrailersAreHeldAsLongAsTheirStreamIsThere) {
+  open();
+  ask(1, "POST", h2::kEndHeaders);
+  say(h2::headers(1, h2::block({{"x-large", std::string(6000, 'x')}})));
+  EXPECT_GT(harness_.metrics.held_bytes.value(), 6000);
+  stream(1).respond(200, fields_, false);
+  let_go(1);
+  EXPECT_EQ(harness_.metrics.held_bytes.value(), 0);
+}
+
+TEST_F(ConnectionTest, AReaderThatIsAlwaysBehindLetsNothingGrow) {
+  open();
+  Stream& stream = ask(1, "POST", h2::kEndHeaders);
+  const std::string piece(4096, 'x');
+  char memory[4096];
+  say(h2::data(1, piece, h2::kNone) + h2::data(1, piece, h2::kNone));
+  for (int i = 0; i < 200; ++i) {
+    say(h2::data(1, piece, h2::kNone));
+    ASSERT_EQ(stream.read_some(memory, sizeof memory).size, sizeof memory);
+    ASSERT_LT(harness_.metrics.held_bytes.value(), 20'000) << i;
+  }
+  EXPECT_EQ(read(stream).size(), 2 * piece.size());
+  EXPECT_EQ(harness_.metrics.held_bytes.value(), 0);
+}
+
 TEST_F(ConnectionTest, TrailersFollowTheBody) {
   open();
   Stream& stream = ask(1);

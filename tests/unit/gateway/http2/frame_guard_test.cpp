@@ -136,6 +136,17 @@ TEST(FrameGuard, CountsWhatServesNobody) {
   expect_good(open(1) + times(1100, data(1, "a", kNone) + frame(kData, kPadded, 1, std::string("\3a\0\0\0", 5))));
 }
 
+TEST(FrameGuard, CountsEndsOfWhatItMayHaveForgotten) {
+  std::string streams;
+  for (std::uint32_t id = 1; id < 400; id += 2) streams += whole(id);
+  // They take one another's place, so that neither is known to have ended.
+  const std::string ends = data(1, "") + data(129, "");
+  expect_good(streams + times(500, ends));
+  EXPECT_EQ(violation_of(streams + times(501, ends)), Http2Violation::idle_frames);
+  const std::string heads = whole(1) + whole(129) + whole(257);
+  EXPECT_EQ(violation_of(streams + times(334, heads)), Http2Violation::idle_frames);
+}
+
 TEST(FrameGuard, CountsWindowUpdates) {
   expect_fault(open(1) + times(500, window(1, 1) + window(0, 1)), window(1, 1), Code::enhance_your_calm);
   EXPECT_EQ(violation_of(open(1) + times(1001, window(1, 1))), Http2Violation::window_updates);

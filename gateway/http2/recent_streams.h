@@ -1,6 +1,5 @@
-// Which streams the peer has ended lately, by END_STREAM or RST_STREAM: nothing but housekeeping may come for
-// them any more. A table of fixed size: a stream is forgotten when one takes its place, 64 streams later. One
-// connection owns it.
+// To which streams something has happened lately, such as their end. A table of fixed size: a stream is
+// forgotten when one takes its place, 64 streams later. One connection owns it.
 #pragma once
 
 #include <array>
@@ -10,10 +9,12 @@
 
 namespace sluice::http2 {
 
-class EndedStreams {
+class RecentStreams {
  public:
   void add(StreamId id) noexcept { places_[place_of(id)] = id; }
   bool contains(StreamId id) const noexcept { return id != 0 && places_[place_of(id)] == id; }
+  // Whether it may be forgotten by now, the newest of its side being that one.
+  static bool may_forget(StreamId id, StreamId newest) noexcept { return newest - id >= static_cast<StreamId>(2 * kPlaces); }
 
  private:
   static constexpr std::size_t kPlaces = 64;
