@@ -123,7 +123,7 @@ def test_a_backend_that_says_nothing_is_gone_and_the_client_told(over):
 
 def test_answers_to_our_pings_do_not_go_on(over):
     backend = Told()
-    _, gateway, client = tunnel(over, backend, rules={"ping": {"interval": "100ms", "timeout": "100ms", "to": "both"}})
+    _, gateway, client = tunnel(over, backend, rules={"ping": {"interval": "500ms", "timeout": "500ms", "to": "both"}})
     for _ in range(5):
         ping = client.read_frame()
         assert (ping.opcode, len(ping.payload)) == (PING, 8)
@@ -136,7 +136,7 @@ def test_answers_to_our_pings_do_not_go_on(over):
 
 
 def test_a_backend_that_answers_stays(over):
-    _, gateway, client = tunnel(over, rules={"ping": {"interval": "100ms", "timeout": "100ms", "to": "backend"}})
+    _, gateway, client = tunnel(over, rules={"ping": {"interval": "500ms", "timeout": "500ms", "to": "backend"}})
     gateway.wait_metric("sluice_websocket_ping_seconds_count", 5, route="all", peer="upstream")
     assert_carries(client)
 
