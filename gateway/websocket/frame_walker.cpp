@@ -64,7 +64,7 @@ std::size_t FrameWalker::walk(const char* data, std::size_t size) noexcept {
 }
 
 // A whole message in one frame, against which nothing speaks, is most of what passes. 0: it is not so simple, take_header() decides.
-// That way takes 200 instructions, this one 41 and 23 for the size (2026-11, callgrind: 3 % and 1.7 % of what an echo takes).
+// That way takes 200 instructions, this one 41 and 22 for the size (2026-11, callgrind: of 899 for carrying a message one way).
 inline std::size_t FrameWalker::take_simple(const char* data, std::size_t size) noexcept {
   const auto* bytes = reinterpret_cast<const std::uint8_t*>(data);
   if (!is_usual() || size < 4) return 0;
