@@ -34,7 +34,7 @@ def open_websocket(client, target="/ws", extra=()):
     return opened
 
 
-class Http2WebSocket(Stream):
+class Http2WebSocket(websocket.ClientFrames, Stream):
     """`ended` tells of the stream: END_STREAM is a FIN, and RST_STREAM a RST (RFC 8441 5)."""
 
     def __init__(self, client, number):
@@ -127,11 +127,3 @@ class Http2WebSocket(Stream):
             self.reset()
         except (h2.exceptions.ProtocolError, PeerClosed):
             pass  # it is over
-
-    def send_frame(self, opcode, payload=b"", fin=True, rsv=0):
-        self.send(websocket.frame_bytes(opcode, payload, fin, mask=True, rsv=rsv))
-
-    def read_frame(self, timeout=None):
-        frame = websocket.read_frame(self, timeout)
-        assert not frame.masked, "a frame to a client must not be masked"
-        return frame

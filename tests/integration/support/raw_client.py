@@ -9,7 +9,7 @@ from support.stream import Stream
 from support.waiting import seconds
 
 
-class RawClient(Stream):
+class RawClient(websocket.ClientFrames, Stream):
     def __init__(self, port, host="127.0.0.1", tls=None, server_name=None, timeout=5.0, record=True,
                  receive_buffer=None, session=None):
         """`host` with a slash is the path of a unix socket."""
@@ -39,14 +39,6 @@ class RawClient(Stream):
 
     def response(self, method="GET", timeout=None):
         return read_response(self, method, timeout)
-
-    def send_frame(self, opcode, payload=b"", fin=True, rsv=0):
-        self.send(websocket.frame_bytes(opcode, payload, fin, mask=True, rsv=rsv))
-
-    def read_frame(self, timeout=None):
-        frame = websocket.read_frame(self, timeout)
-        assert not frame.masked, "a frame to a client must not be masked"
-        return frame
 
 
 def trusting(ca_file, **settings):

@@ -107,6 +107,18 @@ def open_websocket(client, target="/ws", extra=(), early=b""):
     return response
 
 
+class ClientFrames:
+    """Of a client's stream, whatever carries it."""
+
+    def send_frame(self, opcode, payload=b"", fin=True, rsv=0):
+        self.send(frame_bytes(opcode, payload, fin, mask=True, rsv=rsv))
+
+    def read_frame(self, timeout=None):
+        frame = read_frame(self, timeout)
+        assert not frame.masked, "a frame to a client must not be masked"
+        return frame
+
+
 def assert_carries(client):
     """Of a client whose WebSocket leads to an echo."""
     client.send_frame(TEXT, b"still here?")
