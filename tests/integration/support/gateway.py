@@ -18,6 +18,7 @@ from support.waiting import seconds, wait_until
 LISTENER_LINE = re.compile(r"listening on (\S+):(\d+) \(listener (\w+)")
 UNIX_LISTENER_LINE = re.compile(r"listening on unix:(\S+) \(listener (\w+)")
 ADMIN_LINE = re.compile(r"admin on (\S+):(\d+)")
+SERVES_LINE = re.compile(r"\d+ workers? serves? ")  # it hears signals from here on
 SANITIZER_REPORT = re.compile(r"(Address|Leak|Thread|UndefinedBehavior)Sanitizer|runtime error:")
 SUCCESSOR_LINE = re.compile(r"process (\d+) serves in this one's place")
 SANITIZER_OPTIONS = {
@@ -118,7 +119,7 @@ class Gateway:
                 self.hosts[name], self.ports[name] = path, None
             found = ADMIN_LINE.search(self.stderr())
             self.admin_port = int(found[2]) if found else None
-            return len(self.ports) >= listeners and (found or not admin)
+            return len(self.ports) >= listeners and (found or not admin) and SERVES_LINE.search(self.stderr())
 
         wait_until(started, lambda: f"start-up lines, stderr so far:\n{self.stderr()}", timeout=10)
         return self
