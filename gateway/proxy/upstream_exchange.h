@@ -1,13 +1,13 @@
 // One attempt to have a request answered by one endpoint: connects, sends head and body, reads the response head, relays the
-// response body. It owns the connection. Lives in the coroutine of forward_request, which joins the upload before it leaves, or of
-// forward_upgrade, whose requests have no body (check_request()) and so no upload.
+// response body. It owns the connection, and speaks by way of a BackendWire. Lives in the coroutine of forward_request, which joins
+// the upload before it leaves, or of forward_upgrade, whose requests have no body (check_request()) and so no upload.
 //
-// The upload runs as a coroutine of its own beside the response, so that an early answer reaches the client; when the body is
-// at hand with the head (most requests), no second coroutine is made.
+// The upload (upstream_upload.cpp) runs as a coroutine of its own beside the response, so that an early answer reaches the client;
+// when the body is at hand with the head (most requests), no second coroutine is made.
 #pragma once
 
-#include "gateway/http1/body_decoder.h"
 #include "gateway/proxy/client_exchange.h"
+#include "gateway/proxy/http1_wire.h"
 #include "gateway/proxy/reply.h"
 #include "gateway/proxy/route_context.h"
 #include "gateway/proxy/spare_response_heads.h"
@@ -63,7 +63,10 @@ class UpstreamExchange {
   // What went wrong on the client's side, if anything: then the upstream's failure is only its echo.
   std::optional<Reply> client_problem() const noexcept { return client_problem_; }
   // For a tunnel: the connection with the bytes that came behind the 101, and the hold on its endpoint.
-  upstream::Connection take_connection() noexcept { return std::move(connection_); }
+  upstream::Connection take_connection() noexcept {
+    wire_ = nullptr;
+    return std::move(connection_);
+  }
   upstream::Picked take_picked() noexcept { return std::move(picked_); }
 
  private:
@@ -75,8 +78,10 @@ class UpstreamExchange {
   void wait_begins();
   void continue_seen();
   Failure failure_of(ErrorCode error, FailureCode otherwise) const;
-  Failure upload_now(std::string& head, bool keep_body);
-  ErrorCode send_piece(std::string_view head, std::string_view payload, bool last);
+  Failure failure_of(const HeadRead& head) const;
+  Failure upload_now(bool keep_body);
+  ErrorCode send_head(std::string_view payload, bool last);
+  ErrorCode send_piece(std::string_view payload, bool last);
   Awaitable<> upload();
   Awaitable<> upload_rest();
   bool take_piece(const BodyPiece& piece);  // false: the upload has failed
@@ -85,12 +90,11 @@ class UpstreamExchange {
   void start_upload_task();
   void request_sent();
 
-  std::optional<tls::ReadResult> splice_response(const http1::BodyDecoder& decoder);
-  void piece_spliced(http1::BodyDecoder& decoder, std::size_t size);
-  Failure relay_piece(http1::BodyDecoder& decoder, std::size_t size);
-  http::Headers response_trailers(const http1::BodyDecoder& decoder) const;
+  void relay_piece(std::size_t size, bool last);
+  http::Headers request_trailers() const;
+  http::Headers response_trailers() const;
   void endpoint_done();
-  void release_connection(const http1::BodyDecoder& decoder);
+  void release_connection();
   void on_timeout();
   void on_body_timeout();
   static void on_client_left(void* exchange);
@@ -103,17 +107,17 @@ class UpstreamExchange {
   std::uint64_t body_received_;      // also what an earlier attempt has read
   upstream::Picked picked_;
   upstream::Connection connection_;
+  std::optional<Http1Wire> http1_;   // on connection_
+  BackendWire* wire_ = nullptr;      // that is spoken; null: there is no connection
   tls::Cancellation cancellation_;
   tls::Deadline upstream_deadline_;
   tls::Deadline client_deadline_;
 
-  bool chunked_request_ = false;
   bool answered_ = false;            // the response head is there
   bool continued_ = false;           // the backend has said 100
   bool upload_running_ = false;
   bool upload_done_ = false;
   bool stop_upload_ = false;
-  bool excess_ = false;              // the backend sent more than its response
   tls::Waiter upload_finished_;
   std::optional<Reply> client_problem_;
   SpareResponseHeads::Borrowed response_;
