@@ -211,13 +211,6 @@ Key<T> word(std::string name, M T::*member, std::vector<std::pair<std::string, M
           }};
 }
 
-// A word that says what happens anyway: there is nothing to store.
-template <class T>
-Key<T> fixed_word(std::string name, std::vector<std::string> words, std::vector<std::string> later_words) {
-  return {word_info(std::move(name), std::move(words), std::move(later_words)),
-          [](const Value& value, const KeyInfo& row, T&) { read_word(value, row); }};
-}
-
 template <class P>
 using TextParser = Fault (*)(const std::string&, P&);
 

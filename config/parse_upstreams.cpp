@@ -125,8 +125,8 @@ const Table<Upstream>& upstream_table() {
   static const Table<Upstream> table{
       name_key<Upstream>(),
       endpoints_key(),
-      // auto means http/1.1 as long as that is all an endpoint is spoken to in.
-      fixed_word<Upstream>("protocol", {"auto", "http/1.1"}, {"h2"}),
+      word("protocol", &Upstream::protocol,
+           {{"auto", UpstreamProtocol::negotiated}, {"http/1.1", UpstreamProtocol::http_1_1}, {"h2", UpstreamProtocol::h2}}),
       word("balance", &Upstream::balance,
            {{"round_robin", Balance::round_robin},
             {"least_connections", Balance::least_connections},

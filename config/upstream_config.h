@@ -147,10 +147,18 @@ struct Sticky {
   bool operator==(const Sticky&) const = default;
 };
 
+// What endpoints are spoken to in. WebSockets are always HTTP/1.1.
+enum class UpstreamProtocol {
+  negotiated,  // `auto`: h2 where an https endpoint chooses it by ALPN, else HTTP/1.1
+  http_1_1,
+  h2,          // by ALPN; without TLS from the first byte on (RFC 9113 3.3)
+};
+
 struct Upstream {
   std::string name;
   std::vector<Endpoint> endpoints;
   std::vector<Discovery> discoveries;
+  UpstreamProtocol protocol = UpstreamProtocol::negotiated;
   Balance balance = Balance::round_robin;
   HashOn hash_on;
   std::optional<Sticky> sticky;

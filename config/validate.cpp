@@ -154,6 +154,9 @@ void validate_upstreams(const Config& config, Report& report) {
     }
     validate_upstream_tls(upstream.tls, path + ".tls", report);
     if (upstream.health_check) validate_health_check(*upstream.health_check, path + ".health_check", report);
+    if (upstream.health_check && upstream.health_check->kind == CheckKind::http && upstream.protocol == UpstreamProtocol::h2) {
+      report.problem(path + ".health_check", "of kind http asks in HTTP/1.1, which protocol: h2 rules out; expected kind: tcp");
+    }
     if (upstream.rebalance) validate_rebalance(upstream, path + ".rebalance", report);
     if (upstream.sticky && upstream.sticky->ttl < std::chrono::seconds(1) && !report.is_wrong(path + ".sticky.ttl")) {
       report.problem(path + ".sticky.ttl", "is under a second; expected at least 1s");

@@ -14,8 +14,15 @@
 namespace sluice::tls {
 namespace {
 
-// An upstream speaks HTTP/1.1; saying so keeps one that prefers HTTP/2 from choosing it.
-constexpr unsigned char kAlpn[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+// ALPN: saying HTTP/1.1 keeps a backend that prefers HTTP/2 from choosing it.
+constexpr unsigned char kAlpn[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+constexpr std::size_t kAlpnHttp11 = 3;  // where that begins
+
+// Returns 0 for success, as OpenSSL does there.
+int offer(SSL* ssl, OfferedProtocols protocols) {
+  if (protocols == OfferedProtocols::http_1_1) return 0;  // the context's
+  return SSL_set_alpn_protos(ssl, kAlpn, protocols == OfferedProtocols::h2 ? kAlpnHttp11 : sizeof kAlpn);
+}
 // P-521 too: under TLS 1.2 a backend's ECDSA key must be on an offered curve.
 constexpr const char* kGroups = "X25519:P-256:P-384:P-521";
 
@@ -44,7 +51,7 @@ ClientContext::ClientContext(const config::UpstreamTls& tls, const TrustStore& t
     : server_name_(tls.server_name), context_(make_context(TLS_client_method(), TLS1_2_VERSION)) {
   SSL_CTX* context = context_.get();
   // Returns 0 for success, unlike its neighbours.
-  const bool alpn_set = SSL_CTX_set_alpn_protos(context, kAlpn, sizeof kAlpn) == 0;
+  const bool alpn_set = SSL_CTX_set_alpn_protos(context, kAlpn + kAlpnHttp11, sizeof kAlpn - kAlpnHttp11) == 0;
   if (!alpn_set || SSL_CTX_set1_groups_list(context, kGroups) != 1) {
     throw TlsLoadError("cannot make a TLS context for an upstream: " + take_openssl_error_text());
   }
@@ -58,13 +65,13 @@ ClientContext::ClientContext(const config::UpstreamTls& tls, const TrustStore& t
   }
 }
 
-SslPtr ClientContext::new_session(const std::string& endpoint_host, const std::string& endpoint) const {
+SslPtr ClientContext::new_session(const std::string& endpoint_host, const std::string& endpoint, OfferedProtocols protocols) const {
   SslPtr ssl(SSL_new(context_.get()));
   if (!ssl) return nullptr;
   SSL_set_connect_state(ssl.get());
   const std::string& name = server_name_.empty() ? endpoint_host : server_name_;
   const bool named = is_ip_literal(name) ? expect_ip(ssl.get(), name) : expect_name(ssl.get(), name);
-  if (!named) return nullptr;
+  if (!named || offer(ssl.get(), protocols) != 0) return nullptr;
   if (!endpoint.empty()) offer_session(ssl.get(), endpoint);
   return ssl;
 }

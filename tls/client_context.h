@@ -13,6 +13,9 @@
 
 namespace sluice::tls {
 
+// What a connection to a backend may speak. A backend that agrees on nothing is spoken to in HTTP/1.1.
+enum class OfferedProtocols { http_1_1, h2_and_http_1_1, h2 };
+
 class ClientContext {
  public:
   // `shown`: what backends that ask for a certificate get; null: none. Throws TlsLoadError.
@@ -21,7 +24,8 @@ class ClientContext {
   // A session in connect state, without a BIO, for `endpoint_host` (a name or an IP literal without
   // brackets), or for the configured server_name in its place. Null when memory is out or the name cannot be
   // one (over 255 bytes). `endpoint`: it resumes an earlier one of the same, and leaves what can be resumed; empty: it does neither.
-  SslPtr new_session(const std::string& endpoint_host, const std::string& endpoint = {}) const;
+  SslPtr new_session(const std::string& endpoint_host, const std::string& endpoint = {},
+                     OfferedProtocols protocols = OfferedProtocols::http_1_1) const;
   // What `endpoint` has left to be resumed is dropped.
   void forget(const std::string& endpoint) const { forget_sessions(context_.get(), endpoint); }
 

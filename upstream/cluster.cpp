@@ -11,6 +11,8 @@ Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRe
                  FailingEndpoint failing, RoomWanted room_wanted)
     : io_(io),
       settings_(settings),
+      may_speak_h2_(settings.protocol == config::UpstreamProtocol::h2 ||
+                    (settings.protocol == config::UpstreamProtocol::negotiated && settings.uses_https())),
       tls_context_(std::move(tls_context)),
       metrics_(metrics),
       // By hash everything has its place, and would not find it again if it went elsewhere meanwhile.
@@ -24,7 +26,9 @@ Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRe
     std::shared_ptr<EndpointState>& state = states[i];
     pools_.push_back(std::make_shared<ConnectionPool>(io, state, settings_.pool, metrics));
     const bool out = state->out.load();
-    endpoints_.push_back({.settings = endpoint, .state = std::move(state), .addresses = nullptr, .out = out, .resumes_tls = true});
+    const bool h2 = settings_.protocol == config::UpstreamProtocol::h2;
+    endpoints_.push_back(
+        {.settings = endpoint, .state = std::move(state), .addresses = nullptr, .out = out, .speaks_h2 = h2, .resumes_tls = true});
   }
   balancer_ = make_load_balancer(settings_.balance, endpoints_);
   slow_start_.look_at(endpoints_);
@@ -59,6 +63,8 @@ std::optional<Bound> Cluster::reserve(Picked& picked, const Need& need) {
   };
   if (need.repeat && !(picked.repeat = place(state->repeats, settings_.most_repeats()))) return Bound::repeats;
   ConnectionPool& pool = *pools_[picked.index];
+  picked.http1 = need.http1 || !may_speak_h2_;
+  if (!picked.http1 && (picked.shared = pool.find_shared(need.opening))) return std::nullopt;
   if (!need.fresh) {
     if (std::optional<Connection> idle = pool.take(need.opening)) {
       picked.connection = std::move(*idle);
@@ -66,15 +72,21 @@ std::optional<Bound> Cluster::reserve(Picked& picked, const Need& need) {
     }
   }
   if (!(picked.pending = place(state->pending, most.max_pending))) return Bound::pending;
-  picked.connection.place = place(state->connections, most.max_connections);
-  if (!picked.connection.place) picked.connection.place = pool.take_place();
-  if (!picked.connection.place) {
-    const bool kept_elsewhere = state->idle.load(std::memory_order_relaxed) > 0;
-    if (kept_elsewhere && room_wanted_ && !state->room_asked.exchange(true)) room_wanted_(state);
-    return Bound::connections;
-  }
   picked.connection.opening = need.opening;
-  return std::nullopt;
+  picked.waits = !picked.http1 && need.opening.empty() && picked.endpoint->speaks_h2 && pool.is_opening();
+  if (picked.waits || take_connection_place(picked)) return std::nullopt;
+  return Bound::connections;
+}
+
+bool Cluster::take_connection_place(Picked& picked) {
+  const std::shared_ptr<EndpointState>& state = picked.endpoint->state;
+  Place& place = picked.connection.place;
+  place = Place::take(std::shared_ptr<Place::Count>(state, &state->connections), settings_.circuit_breaker.max_connections);
+  if (!place) place = pools_[picked.index]->take_place();
+  if (place) return true;
+  const bool kept_elsewhere = state->idle.load(std::memory_order_relaxed) > 0;
+  if (kept_elsewhere && room_wanted_ && !state->room_asked.exchange(true)) room_wanted_(state);
+  return false;
 }
 
 Failure Cluster::full(Bound bound) const {
@@ -124,11 +136,30 @@ std::size_t Cluster::choose(PickHints hints) {
 }
 
 Awaitable<Failure> Cluster::connect(Picked& picked, config::OptionalDuration connect_timeout, tls::Cancellation& cancellation) {
+  if (picked.waits) {
+    ErrorCode error;
+    picked.shared = co_await pools_[picked.index]->wait_shared(connect_timeout, cancellation, error);
+    if (picked.shared || error) picked.pending.give_back();
+    if (picked.shared) co_return Failure{};
+    if (error) co_return failure_of_connect(error);
+    if (!take_connection_place(picked)) {
+      picked.pending.give_back();
+      metrics_.count_full(static_cast<std::size_t>(Bound::connections));
+      co_return full(Bound::connections);
+    }
+  }
+  std::optional<ConnectionPool::Opening> opening;
+  if (!picked.http1 && picked.endpoint->speaks_h2 && picked.connection.opening.empty()) opening.emplace(*pools_[picked.index]);
+  co_return co_await open(picked, connect_timeout, cancellation);
+}
+
+Awaitable<Failure> Cluster::open(Picked& picked, config::OptionalDuration connect_timeout, tls::Cancellation& cancellation) {
   metrics_.pool_misses.add();
   Connection& connection = picked.connection;
   const Clock::time_point start = Clock::now();
   Result<tls::StreamPtr> stream =
-      co_await upstream::connect(io_, *picked.endpoint, tls_context_.get(), connect_timeout, cancellation, connection.opening);
+      co_await upstream::connect(io_, *picked.endpoint, tls_context_.get(), connect_timeout, cancellation, connection.opening,
+                                 offered(picked));
   picked.pending.give_back();
   if (!stream) {
     connection.place.give_back();
@@ -139,7 +170,25 @@ Awaitable<Failure> Cluster::connect(Picked& picked, config::OptionalDuration con
   connection.stream = std::move(*stream);
   if (connection.stream->is_tls()) metrics_.count_handshake(tls::was_resumed(connection.stream->ssl()));
   connection.open = metrics::GaugeHold(metrics_.connections_open);
-  co_return Failure{};
+  co_return agree(picked);
+}
+
+tls::OfferedProtocols Cluster::offered(const Picked& picked) const noexcept {
+  if (picked.http1) return tls::OfferedProtocols::http_1_1;
+  return settings_.protocol == config::UpstreamProtocol::h2 ? tls::OfferedProtocols::h2 : tls::OfferedProtocols::h2_and_http_1_1;
+}
+
+// What an open connection speaks.
+Failure Cluster::agree(Picked& picked) const {
+  Connection& connection = picked.connection;
+  const bool always = settings_.protocol == config::UpstreamProtocol::h2;
+  if (picked.http1) return {};
+  connection.h2 = connection.stream->is_tls() ? connection.stream->alpn() == "h2" : always;
+  picked.endpoint->speaks_h2 = connection.h2 || always;
+  if (connection.h2 || !always) return {};
+  connection.stream.reset();
+  connection = {};
+  return {FailureCode::tls_failed, Retryable::no, "the endpoint did not agree on h2 (ALPN), which protocol: h2 of the upstream asks for"};
 }
 
 bool Cluster::take_retry() {
@@ -208,9 +257,11 @@ void Cluster::take_over(Cluster& before, bool same_tls) {
   };
   for (std::size_t then = 0; then < before.endpoints_.size(); ++then) {
     bool taken = false;
-    for (std::size_t now = 0; now < endpoints_.size() && before.settings_.pool == settings_.pool; ++now) {
+    const bool same_use = before.settings_.pool == settings_.pool && before.settings_.protocol == settings_.protocol;
+    for (std::size_t now = 0; now < endpoints_.size() && same_use; ++now) {
       if (!is_same(endpoints_[now].settings, before.endpoints_[then].settings)) continue;
       pools_[now] = before.pools_[then];
+      endpoints_[now].speaks_h2 = before.endpoints_[then].speaks_h2;
       taken = true;
     }
     if (taken) continue;

@@ -11,6 +11,7 @@
 #include "upstream/outlier.h"
 #include "upstream/place.h"
 #include "upstream/retry_budget.h"
+#include "upstream/shared_connection.h"
 #include "upstream/slow_start.h"
 
 namespace sluice::upstream {
@@ -20,7 +21,8 @@ using RoomWanted = std::function<void(const std::shared_ptr<EndpointState>&)>;
 
 // What an attempt needs of the endpoint that is picked for it.
 struct Need {
-  bool fresh = false;           // no connection that was kept after an earlier request
+  bool fresh = false;           // no connection that was kept after an earlier request; one that others share may be had
+  bool http1 = false;           // it must speak HTTP/1.1
   bool repeat = false;          // another attempt came before
   std::string_view opening = {};  // what its connection begins with
 };
@@ -32,6 +34,9 @@ struct Picked {
   InFlight in_flight;
   unsigned departures = 0;   // of the endpoint by then
   Connection connection = {};  // a kept one, or without a stream: it has a place, and Cluster::connect() opens it
+  std::shared_ptr<SharedConnection> shared = {};  // in its place: one with room for another exchange
+  bool http1 = false;                             // the connection is to speak HTTP/1.1
+  bool waits = false;                             // for one to share, that is being opened: none has a place for this alone
   Place pending = {};          // until it is open
   Place repeat = {};           // of a repeated attempt, until it has an answer
   // Whether the tunnels of the endpoint were told to leave meanwhile.
@@ -64,9 +69,19 @@ class Cluster {
   // From the HealthMonitor, by way of the worker. False: it is no endpoint of this.
   bool health_changed(const HealthChange& change);
 
-  // Opens the connection of `picked`, which has none yet. When that fails, its places are given back.
+  // Opens the connection of `picked`, which has none yet, or waits for one to share. When that fails, its places are given back. The
+  // caller shares one that speaks HTTP/2.
   Awaitable<Failure> connect(Picked& picked, config::OptionalDuration connect_timeout, tls::Cancellation& cancellation);
   void release(std::size_t endpoint, Connection connection) { pools_[endpoint]->put(std::move(connection)); }
+  void share(std::size_t endpoint, std::shared_ptr<SharedConnection> connection) { pools_[endpoint]->share(std::move(connection)); }
+  // Whether HTTP/2 may be spoken to any endpoint.
+  bool may_speak_h2() const noexcept { return may_speak_h2_; }
+  // Whether requests to it go over HTTP/2, as far as is known: then any of them may come back as not looked at.
+  bool speaks_h2(std::size_t endpoint) const noexcept { return endpoints_[endpoint].speaks_h2; }
+  // Without TLS there is nothing to agree by.
+  bool speaks_h2_alone(std::size_t endpoint) const noexcept {
+    return settings_.protocol == config::UpstreamProtocol::h2 && !endpoints_[endpoint].settings.https;
+  }
 
   // Another worker needs room at the endpoint.
   void give_room(const EndpointState* state);
@@ -93,12 +108,17 @@ class Cluster {
   std::size_t choose_among(const PickHints& hints);
   std::size_t spare_newcomers(std::size_t first, PickHints hints);
   std::optional<Bound> reserve(Picked& picked, const Need& need);
+  bool take_connection_place(Picked& picked);
+  Awaitable<Failure> open(Picked& picked, config::OptionalDuration connect_timeout, tls::Cancellation& cancellation);
+  tls::OfferedProtocols offered(const Picked& picked) const noexcept;
+  Failure agree(Picked& picked) const;
   Failure full(Bound bound) const;
   static std::string_view text_of(unsigned status) noexcept;
   void endpoint_failed(std::size_t endpoint, std::string_view reason);
 
   tls::WorkerIo& io_;
   const config::Upstream settings_;
+  const bool may_speak_h2_;
   std::shared_ptr<const tls::ClientContext> tls_context_;
   metrics::UpstreamMetrics& metrics_;
   std::vector<Endpoint> endpoints_;

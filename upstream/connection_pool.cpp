@@ -1,6 +1,9 @@
 #include "upstream/connection_pool.h"
 
+#include <algorithm>
+
 #include "tls/stream_error.h"
+#include "upstream/shared_connection.h"
 
 namespace sluice::upstream {
 
@@ -13,7 +16,7 @@ ConnectionPool::Idle::Idle(ConnectionPool& owner, Connection idle_connection)
 
 ConnectionPool::ConnectionPool(tls::WorkerIo& io, std::shared_ptr<EndpointState> state, const config::Pool& settings,
                                metrics::UpstreamMetrics& metrics)
-    : io_(io), state_(std::move(state)), settings_(settings), metrics_(metrics) {}
+    : io_(io), state_(std::move(state)), settings_(settings), metrics_(metrics), next_turn_(io.loop, &ConnectionPool::on_turn, this) {}
 
 ConnectionPool::~ConnectionPool() { close(); }
 
@@ -60,8 +63,73 @@ void ConnectionPool::put(Connection connection) {
       [](void* context) { auto& ended = *static_cast<Idle*>(context); ended.pool.drop(ended); }, &idle);
 }
 
+std::shared_ptr<SharedConnection> ConnectionPool::find_shared(std::string_view opening) {
+  for (const std::shared_ptr<SharedConnection>& one : shared_) {
+    if (!one->has_room() || one->opening() != opening) continue;
+    metrics_.pool_hits.add();
+    return one;
+  }
+  return nullptr;
+}
+
+void ConnectionPool::share(std::shared_ptr<SharedConnection> connection) {
+  if (closed_) return;  // it ends with the exchange that has opened it
+  connection->pool_ = this;
+  shared_.push_back(std::move(connection));
+  wake_waiting();
+}
+
+Awaitable<std::shared_ptr<SharedConnection>> ConnectionPool::wait_shared(config::OptionalDuration timeout, tls::Cancellation& cancellation,
+                                                                         ErrorCode& error) {
+  Waiting waiting;
+  tls::Deadline deadline(
+      io_.wheel, [](void* context) { static_cast<Waiting*>(context)->stop(make_error_code(tls::StreamError::timed_out)); }, &waiting);
+  deadline.set_after(timeout);
+  const tls::Cancellation::Registration registration(
+      cancellation, [](void* context, ErrorCode reason) { static_cast<Waiting*>(context)->stop(reason); }, &waiting);
+  std::shared_ptr<SharedConnection> found;
+  while (!waiting.stopped && opening_ > 0 && !found) {
+    waiting_.push_back(&waiting);
+    co_await waiting.waiter.wait();
+    waiting_.remove(&waiting);
+    found = find_shared({});
+  }
+  error = waiting.stopped;
+  co_return found;
+}
+
+void ConnectionPool::wake_waiting() noexcept {
+  to_wake_ = waiting_.size();
+  if (to_wake_ > 0) next_turn_.request();
+}
+
+void ConnectionPool::on_turn(void* context) {
+  ConnectionPool& pool = *static_cast<ConnectionPool*>(context);
+  if (pool.to_wake_ == 0 || pool.waiting_.empty()) return;
+  if (--pool.to_wake_ > 0) pool.next_turn_.request();
+  Waiting& first = *pool.waiting_.front();
+  pool.waiting_.pop_front();
+  first.waiter.wake();
+}
+
+void ConnectionPool::unshare(SharedConnection& connection) noexcept {
+  const auto found = std::find_if(shared_.begin(), shared_.end(),
+                                  [&](const std::shared_ptr<SharedConnection>& one) { return one.get() == &connection; });
+  if (found == shared_.end()) return;
+  const std::shared_ptr<SharedConnection> kept = std::move(*found);  // until the list is in order again
+  shared_.erase(found);
+}
+
 Place ConnectionPool::take_place() {
-  if (idle_.empty()) return {};
+  if (idle_.empty()) {
+    const auto found = std::find_if(shared_.begin(), shared_.end(),
+                                    [](const std::shared_ptr<SharedConnection>& one) { return one->is_idle(); });
+    if (found == shared_.end()) return {};
+    const std::shared_ptr<SharedConnection> one = *found;
+    one->pool_ = nullptr;
+    shared_.erase(found);
+    return one->take_place();
+  }
   Place place = std::move(idle_.back().connection.place);
   drop(idle_.back());
   return place;
@@ -75,6 +143,10 @@ void ConnectionPool::drop(Idle& idle) {
 void ConnectionPool::close() {
   closed_ = true;
   while (!idle_.empty()) drop(idle_.front());
+  for (const std::shared_ptr<SharedConnection>& one : std::exchange(shared_, {})) {
+    one->pool_ = nullptr;
+    one->retire();
+  }
 }
 
 }  // namespace sluice::upstream

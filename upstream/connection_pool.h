@@ -1,17 +1,24 @@
 // Keeps idle connections to one endpoint of one worker, and counts those in use. The newest idle one is used first. Idle ones are
 // watched: one that the backend closes (uvicorn and Node do so after 5 s) goes at once, so that it is seldom picked
-// in the moment of its death. One worker's thread; the bound on idle ones holds for all workers together.
+// in the moment of its death. Those that exchanges share are here as well, in use or idle, until they take no more exchanges.
+// One worker's thread; the bound on idle ones holds for all workers together.
 #pragma once
 
 #include <list>
+#include <vector>
 
 #include "metrics/upstream_metrics.h"
+#include "tls/awaitable.h"
+#include "tls/cancellation.h"
 #include "tls/deadline.h"
 #include "tls/stream.h"
+#include "tls/waiter.h"
 #include "upstream/endpoint.h"
 #include "upstream/place.h"
 
 namespace sluice::upstream {
+
+class SharedConnection;
 
 // A connection that an exchange has to itself. Dropping it closes it; ConnectionPool::put() keeps it for the next one.
 struct Connection {
@@ -21,6 +28,7 @@ struct Connection {
   bool reused = false;
   metrics::GaugeHold open = {};
   std::string opening = {};  // what it began with; empty: nothing
+  bool h2 = false;           // HTTP/2 was agreed on: exchanges can share it
 };
 
 class ConnectionPool {
@@ -36,6 +44,31 @@ class ConnectionPool {
   // Keeps it if there is room, it is not too old, and nothing is left to read. One that tells of a client takes the oldest's place
   // when there is no room: clients leave, and theirs would stay.
   void put(Connection connection);
+  // One with room for another exchange, the first that has; null: there is none. Counts a hit.
+  std::shared_ptr<SharedConnection> find_shared(std::string_view opening);
+  // From now on find_shared() may give it.
+  void share(std::shared_ptr<SharedConnection> connection);
+  void unshare(SharedConnection& connection) noexcept;
+  // While it lives, a connection is being opened that will most likely be shared: who needs one may wait for it.
+  class Opening {
+   public:
+    Opening() = default;
+    explicit Opening(ConnectionPool& pool) noexcept : pool_(&pool) { ++pool.opening_; }
+    Opening(Opening&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
+    Opening& operator=(Opening&&) = delete;
+    ~Opening() {
+      if (pool_ == nullptr) return;
+      --pool_->opening_;
+      pool_->wake_waiting();
+    }
+
+   private:
+    ConnectionPool* pool_ = nullptr;
+  };
+  bool is_opening() const noexcept { return opening_ > 0; }
+  // Waits for one with room. Null, with `error` if that is why: none is being opened any more, the time is over, it was called off.
+  Awaitable<std::shared_ptr<SharedConnection>> wait_shared(config::OptionalDuration timeout, tls::Cancellation& cancellation,
+                                                           ErrorCode& error);
   // Closes the oldest one, if any, and hands over its place; none: nothing is idle.
   Place take_place();
   // Closes what is idle; nothing is kept any more.
@@ -51,13 +84,31 @@ class ConnectionPool {
     std::list<Idle>::iterator self;
   };
 
+  // Somebody who waits for a connection to share.
+  struct Waiting {
+    tls::Waiter waiter;
+    ErrorCode stopped;
+    void stop(ErrorCode reason) {
+      if (stopped) return;
+      stopped = reason;
+      waiter.wake();
+    }
+  };
+
   void drop(Idle& idle);
+  void wake_waiting() noexcept;
+  static void on_turn(void* pool);
 
   tls::WorkerIo& io_;
   std::shared_ptr<EndpointState> state_;
   const config::Pool settings_;
   metrics::UpstreamMetrics& metrics_;
   std::list<Idle> idle_;  // newest first
+  std::vector<std::shared_ptr<SharedConnection>> shared_;
+  unsigned opening_ = 0;
+  std::list<Waiting*> waiting_;
+  std::size_t to_wake_ = 0;  // of these, one a turn: each may take what room there is
+  tls::NextTurn next_turn_;
   bool closed_ = false;
 };
 

@@ -56,23 +56,8 @@ bool is_our_shortage(ErrorCode error) noexcept {
          error == std::errc::address_not_available;  // no port is left to connect from
 }
 
-Failure failure_of(ErrorCode error) {
-  Failure failure{FailureCode::connect_failed, Retryable::always, error.message(), is_our_shortage(error)};
-  if (error == StreamError::cancelled) {
-    failure.code = FailureCode::client_left;
-    failure.retryable = Retryable::no;
-  } else if (error == StreamError::timed_out) {
-    failure.code = FailureCode::connect_timeout;
-  } else if (error == std::errc::connection_refused) {
-    failure.code = FailureCode::connect_refused;
-  } else if (error == std::errc::connection_reset) {
-    failure.code = FailureCode::reset;  // it was accepted, and thrown out before we looked
-  }
-  return failure;
-}
-
 Failure handshake_failure(ErrorCode error, const tls::Stream& stream) {
-  Failure failure = failure_of(error);
+  Failure failure = failure_of_connect(error);
   if (failure.code == FailureCode::client_left || failure.code == FailureCode::connect_timeout) return failure;
   failure.code = FailureCode::tls_failed;
   failure.detail = error.message() + ": " + tls::take_openssl_error_text();
@@ -95,13 +80,13 @@ Awaitable<> pause(tls::WorkerIo& io, Attempt& attempt) {
   co_await attempt.pause.wait();
 }
 
-tls::SslPtr new_tls_session(const tls::ClientContext& context, const Endpoint& endpoint) {
-  return context.new_session(endpoint.settings.name(), endpoint.resumes_tls ? session_key(endpoint.settings) : std::string());
+tls::SslPtr new_tls_session(const tls::ClientContext& context, const Endpoint& endpoint, tls::OfferedProtocols protocols) {
+  return context.new_session(endpoint.settings.name(), endpoint.resumes_tls ? session_key(endpoint.settings) : std::string(), protocols);
 }
 
 // Leaves the connected stream in `attempt`; its TLS handshake has not begun.
 Awaitable<ErrorCode> connect_any(tls::WorkerIo& io, Endpoint& endpoint, const tls::ClientContext* tls_context,
-                                 std::string_view opening, Attempt& attempt) {
+                                 std::string_view opening, tls::OfferedProtocols protocols, Attempt& attempt) {
   const std::shared_ptr<const Addresses> addresses = endpoint.addresses;  // a resolver's update may replace it meanwhile
   const std::size_t first = endpoint.next_address++;
   ErrorCode error;
@@ -114,7 +99,7 @@ Awaitable<ErrorCode> connect_any(tls::WorkerIo& io, Endpoint& endpoint, const tl
     }
     const bool under_way = error == std::errc::operation_in_progress;
     if (error && !under_way) continue;
-    tls::SslPtr ssl = endpoint.settings.https ? new_tls_session(*tls_context, endpoint) : nullptr;
+    tls::SslPtr ssl = endpoint.settings.https ? new_tls_session(*tls_context, endpoint, protocols) : nullptr;
     if (endpoint.settings.https && !ssl) co_return StreamError::tls_failed;
     attempt.stream = tls::Stream::plain(io, std::move(socket));
     error = attempt.stream->error();
@@ -129,11 +114,26 @@ Awaitable<ErrorCode> connect_any(tls::WorkerIo& io, Endpoint& endpoint, const tl
 
 }  // namespace
 
+Failure failure_of_connect(ErrorCode error) {
+  Failure failure{FailureCode::connect_failed, Retryable::always, error.message(), is_our_shortage(error)};
+  if (error == StreamError::cancelled) {
+    failure.code = FailureCode::client_left;
+    failure.retryable = Retryable::no;
+  } else if (error == StreamError::timed_out) {
+    failure.code = FailureCode::connect_timeout;
+  } else if (error == std::errc::connection_refused) {
+    failure.code = FailureCode::connect_refused;
+  } else if (error == std::errc::connection_reset) {
+    failure.code = FailureCode::reset;  // it was accepted, and thrown out before we looked
+  }
+  return failure;
+}
+
 std::string session_key(const config::Endpoint& endpoint) { return endpoint.name() + " " + endpoint.url; }
 
 Awaitable<Result<tls::StreamPtr>> connect(tls::WorkerIo& io, Endpoint& endpoint, const tls::ClientContext* tls_context,
                                           config::OptionalDuration timeout, tls::Cancellation& cancellation,
-                                          std::string_view opening) {
+                                          std::string_view opening, tls::OfferedProtocols protocols) {
   if (!endpoint.addresses || endpoint.addresses->empty()) {
     co_return Failure{FailureCode::resolve_failed, Retryable::always, endpoint.settings.host + " has no address"};
   }
@@ -145,9 +145,9 @@ Awaitable<Result<tls::StreamPtr>> connect(tls::WorkerIo& io, Endpoint& endpoint,
   const tls::Cancellation::Registration registration(
       cancellation, [](void* context, ErrorCode reason) { static_cast<Attempt*>(context)->stop(reason); }, &attempt);
 
-  const ErrorCode error = co_await connect_any(io, endpoint, tls_context, opening, attempt);
+  const ErrorCode error = co_await connect_any(io, endpoint, tls_context, opening, protocols, attempt);
   if (error == StreamError::tls_failed) co_return Failure{FailureCode::tls_failed, Retryable::no, "no TLS session could be made"};
-  if (error) co_return failure_of(error);
+  if (error) co_return failure_of_connect(error);
   const ErrorCode handshake_error = co_await attempt.stream->handshake();
   if (attempt.stream->is_tls() && !attempt.stopped) tls::drop_refused_sessions(attempt.stream->ssl(), began);
   if (handshake_error) co_return handshake_failure(handshake_error, *attempt.stream);

@@ -52,6 +52,7 @@ struct Endpoint {
   std::size_t next_address = 0;
   bool out = false;  // gets no requests while another one is in; changes between two picks only
   unsigned departures = 0;  // how often its tunnels were told to leave
+  bool speaks_h2 = false;   // by its last answer in ALPN, or always
   bool resumes_tls = false; // connections resume TLS sessions; otherwise each one verifies the certificate anew
 };
 

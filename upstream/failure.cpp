@@ -21,6 +21,7 @@ constexpr std::array<Texts, static_cast<std::size_t>(FailureCode::count_)> kText
     {"tls_failed", "TLS with the backend failed."},
     {"certificate_rejected", "The backend's certificate did not verify."},
     {"reset", "The backend closed the connection without an answer."},
+    {"stream_refused", "The backend took no more requests on its connection."},
     {"response_timeout", "The backend did not answer in time."},
     {"bad_response", "The backend's answer was not valid HTTP."},
     {"bad_upgrade", "The backend's WebSocket handshake was not valid."},

@@ -21,6 +21,7 @@ enum class FailureCode : std::uint8_t {
   tls_failed,
   certificate_rejected,
   reset,                 // closed or reset before the first response byte
+  stream_refused,        // HTTP/2: the backend has not looked at the request, and says so
   response_timeout,      // no response head in time
   bad_response,          // the head cannot be trusted
   bad_upgrade,           // a 101 that does not answer the handshake
@@ -39,6 +40,7 @@ std::string_view describe(FailureCode code) noexcept;  // a short sentence for p
 enum class Retryable : std::uint8_t {
   no,
   always,         // the request has not left: any method
+  untouched,      // it was sent and not looked at: any method, with the body at hand
   if_idempotent,  // it may have been seen, but nothing came back
 };
 

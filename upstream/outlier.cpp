@@ -18,6 +18,7 @@ bool speaks_against_endpoint(FailureCode code, bool reused) noexcept {
     case FailureCode::no_endpoint:
     case FailureCode::upstream_full:
     case FailureCode::resolve_failed:  // it gets nothing as it is, and is back with its address
+    case FailureCode::stream_refused:  // by one that is well
     case FailureCode::bad_upgrade:
     case FailureCode::body_truncated:
     case FailureCode::body_timeout:

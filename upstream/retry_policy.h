@@ -13,7 +13,8 @@ struct AttemptFacts {
   bool reused = false;           // it went over a pooled connection
 };
 
-// A failed connect: any method, since the request has not left. A pooled connection that died before the first response
+// A failed connect: any method, since the request has not left. So does one that an HTTP/2 backend has refused to look at, with the
+// body at hand. A pooled connection that died before the first response
 // byte: most likely it was closed as the request was sent, so it counts as a failed connect if the method is idempotent.
 // Anything else only before the first response byte, idempotent, with the body at hand.
 bool may_retry(const config::Retries& rules, const Failure& failure, const AttemptFacts& facts) noexcept;

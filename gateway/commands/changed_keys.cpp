@@ -29,6 +29,7 @@ constexpr ComparedKey<Listener> kListener[] = {
 
 constexpr ComparedKey<Upstream> kUpstream[] = {
     {"endpoints", &same<Upstream, &Upstream::endpoints, &Upstream::discoveries>},
+    {"protocol", &same<Upstream, &Upstream::protocol>},
     {"balance", &same<Upstream, &Upstream::balance>},
     {"hash_on", &same<Upstream, &Upstream::hash_on>},
     {"sticky", &same<Upstream, &Upstream::sticky>},

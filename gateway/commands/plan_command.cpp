@@ -50,7 +50,8 @@ std::string routes(const config::Config& running, const config::Config& next) {
 
 // Kept ones, see Cluster::take_over(); a connection with a PROXY header is known by it. What is in certificates' files is not compared.
 bool keeps_connections(const config::Upstream& before, const config::Upstream& next) {
-  return before.pool == next.pool && before.proxy_protocol == next.proxy_protocol && (before.tls == next.tls || !next.uses_https());
+  return before.pool == next.pool && before.protocol == next.protocol && before.proxy_protocol == next.proxy_protocol &&
+         (before.tls == next.tls || !next.uses_https());
 }
 
 std::string upstreams(const config::Config& running, const config::Config& next) {

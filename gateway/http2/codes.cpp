@@ -11,7 +11,24 @@ void append_number(std::string& out, std::uint32_t number) {
   for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<char>(number >> shift));
 }
 
+class CodeCategory final : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "http2"; }
+  std::string message(int value) const override {
+    return "the stream was reset: " + std::string(name_of(static_cast<Code>(value)));
+  }
+};
+
+const CodeCategory kCategory;
+
 }  // namespace
+
+// NO_ERROR would be none.
+std::error_code error_of(Code code) noexcept {
+  return {static_cast<int>(code == Code::no_error ? Code::cancel : code), kCategory};
+}
+
+bool is_reset(const std::error_code& error) noexcept { return error.category() == kCategory; }
 
 std::string_view name_of(Code code) noexcept {
   static constexpr std::string_view kNames[] = {"NO_ERROR",

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 namespace sluice::http2 {
 
@@ -28,6 +29,10 @@ enum class Code : std::uint32_t {
 
 // "PROTOCOL_ERROR"; of a code that is not registered "UNKNOWN" (it means what INTERNAL_ERROR means).
 std::string_view name_of(Code code) noexcept;
+
+// As an error of whoever waits for a stream that the peer has reset, or did not take.
+std::error_code error_of(Code code) noexcept;
+bool is_reset(const std::error_code& error) noexcept;  // one of those
 
 // A GOAWAY frame whose last stream is `last`.
 void append_goaway(std::string& out, StreamId last, Code code);

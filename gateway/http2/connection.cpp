@@ -26,11 +26,7 @@ Connection::~Connection() {
   if (!ended_) forget_streams();
   building_.reset();
   arrived_.clear();
-  while (first_ != nullptr) {
-    Stream& stream = *first_;
-    remove(stream);
-    stream.lost(make_error_code(StreamError::cancelled));
-  }
+  lose_streams(make_error_code(StreamError::cancelled));
 }
 
 void Connection::start() {
@@ -60,22 +56,6 @@ void Connection::go_away() {
 void Connection::fail(Code code) {
   session_.fail(code);
   flush_later();
-}
-
-// ---- the streams -----------------------------------------------------------------------------------------------------
-
-void Connection::add(Stream& stream) noexcept {
-  stream.next_ = first_;
-  if (first_ != nullptr) first_->previous_ = &stream;
-  first_ = &stream;
-  ++stream_count_;
-}
-
-void Connection::remove(Stream& stream) noexcept {
-  (stream.previous_ != nullptr ? stream.previous_->next_ : first_) = stream.next_;
-  if (stream.next_ != nullptr) stream.next_->previous_ = stream.previous_;
-  stream.previous_ = stream.next_ = nullptr;
-  --stream_count_;
 }
 
 // ---- what the session tells ------------------------------------------------------------------------------------------
@@ -255,11 +235,7 @@ void Connection::end(ErrorCode error) {
   building_.reset();
   arrived_.clear();
   const ErrorCode lost = error && error != StreamError::eof ? error : std::make_error_code(std::errc::connection_reset);
-  while (first_ != nullptr) {
-    Stream& stream = *first_;
-    remove(stream);
-    stream.lost(lost);
-  }
+  lose_streams(lost);
   owner_.connection_ended(error);
 }
 

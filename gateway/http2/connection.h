@@ -5,6 +5,7 @@
 // event loop. Owned by its session; its streams may outlive it. Used by one worker's thread.
 #pragma once
 
+#include "gateway/http2/carrier.h"
 #include "gateway/http2/request_builder.h"
 #include "gateway/http2/stream.h"
 #include "metrics/http2_metrics.h"
@@ -34,13 +35,13 @@ class ConnectionOwner {
   ~ConnectionOwner() = default;
 };
 
-class Connection final : private SessionEvents {
+class Connection final : public Carrier, private SessionEvents {
  public:
   Connection(tls::StreamPtr socket, const SessionRules& rules, const RequestLimits& limits, metrics::Http2Metrics& metrics,
              ConnectionOwner& owner);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
-  ~Connection();
+  ~Connection() override;
 
   void start();
   // No new requests; those under way go on, then the connection ends. What has been announced takes its course by itself when the client
@@ -50,7 +51,7 @@ class Connection final : private SessionEvents {
   void fail(Code code);  // at once
 
   tls::Stream& socket() noexcept { return *socket_; }
-  tls::WorkerIo& io() noexcept { return socket_->io(); }
+  tls::WorkerIo& io() noexcept override { return socket_->io(); }
   std::size_t streams() const noexcept { return session_.streams(); }
   bool reads_head() const noexcept { return head_ != 0; }               // or trailers
   Clock::time_point head_began() const noexcept { return head_began_; }  // of that one, or the last
@@ -58,8 +59,6 @@ class Connection final : private SessionEvents {
   metrics::Http2Violation violation() const noexcept { return session_.violation(); }
 
  private:
-  friend class Stream;
-
   static constexpr std::uint64_t kShutdownPing = 0x676f2061776179;
   static constexpr std::size_t kMostOut = 64 * 1024;    // of what is made before the socket has taken it
   static constexpr std::size_t kKeptOut = 4 * 1024;     // of the memory for it, while there is none
@@ -87,15 +86,14 @@ class Connection final : private SessionEvents {
   void note_head();
   void hand_out_arrivals();
   void forget_streams() noexcept;  // of the metrics
-  void make();   // what the session has to say, as long as the socket takes it
+  Session& session() noexcept override { return session_; }
+  void make() override;
   void flush();
   void read_on();
-  void flush_later() noexcept { next_turn_.request(); }
-  // When the response is complete and has left the session, nobody needs the rest of the request (RFC 9113 8.1).
-  void reset_later(StreamId id);
+  void flush_later() noexcept override { next_turn_.request(); }
+  void reset_later(StreamId id) override;
+  std::size_t unacknowledged() const noexcept override { return socket_->unacknowledged() + out_.size(); }
   void end(ErrorCode error);
-  void add(Stream& stream) noexcept;
-  void remove(Stream& stream) noexcept;
 
   tls::StreamPtr socket_;
   const RequestLimits limits_;
@@ -117,8 +115,6 @@ class Connection final : private SessionEvents {
   std::vector<Arrival> arrived_;
   std::vector<StreamId> to_reset_;
   std::string out_;
-  Stream* first_ = nullptr;
-  std::size_t stream_count_ = 0;
   bool read_waits_ = false;         // for the socket to be flushed
   bool ended_ = false;
   enum class Leaving : std::uint8_t { no, announced, gone } leaving_ = Leaving::no;

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <iterator>
-#include <string_view>
 
 namespace sluice::http2 {
-namespace {
 
 bool is_of_one_connection(std::string_view name) noexcept {
   static constexpr std::string_view kNames[] = {"Connection",        "Keep-Alive", "Proxy-Connection",
@@ -21,15 +19,15 @@ nghttp2_nv field_of(std::string_view name, std::string_view value) noexcept {
   return {name_data, value_data, name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
 }
 
-// What one unusually long head needed is not kept.
-constexpr std::size_t kKeptFields = 256;
-
-std::vector<nghttp2_nv>& emptied_list() {
+std::vector<nghttp2_nv>& emptied_fields() {
+  constexpr std::size_t kKeptFields = 256;  // what one unusually long head needed is not kept
   thread_local std::vector<nghttp2_nv> list;
   if (list.capacity() > kKeptFields) list = {};
   list.clear();
   return list;
 }
+
+namespace {
 
 void append(std::vector<nghttp2_nv>& list, const http::Headers& headers) {
   for (const http::Field& field : headers) {
@@ -42,14 +40,14 @@ void append(std::vector<nghttp2_nv>& list, const http::Headers& headers) {
 const std::vector<nghttp2_nv>& response_fields(unsigned status, const http::Headers& headers) {
   thread_local char digits[3];
   for (int i = 2; i >= 0; --i, status /= 10) digits[i] = static_cast<char>('0' + status % 10);
-  std::vector<nghttp2_nv>& list = emptied_list();
+  std::vector<nghttp2_nv>& list = emptied_fields();
   list.push_back(field_of(":status", {digits, sizeof digits}));
   append(list, headers);
   return list;
 }
 
 const std::vector<nghttp2_nv>& trailer_fields(const http::Headers& headers) {
-  std::vector<nghttp2_nv>& list = emptied_list();
+  std::vector<nghttp2_nv>& list = emptied_fields();
   append(list, headers);
   return list;
 }

@@ -12,22 +12,27 @@
 namespace sluice::http2 {
 namespace {
 
-// Out of reach: FrameGuard counts CONTINUATION frames (1.52 counts one again for each piece in which its header comes), resets, and what
-// makes the library answer.
+// Out of reach of clients: FrameGuard counts CONTINUATION frames (1.52 counts one again for each piece in which its header comes), resets,
+// and what makes the library answer. Towards backends the library's own bounds hold.
 constexpr std::uint64_t kNoLimit = 1ULL << 30;
 constexpr std::size_t kFrame = 16 * 1024;
 constexpr std::uint16_t kSpareContinuations = 4;
 constexpr std::size_t kMaxSettings = 32;  // in one frame
+constexpr std::size_t kContinuations = 64;  // of one head of a backend's
 
-OptionHandle options_for(const SessionRules& rules) {
+OptionHandle options_for(const SessionRules& rules, Role role) {
   OptionHandle option = make_option();
   nghttp2_option_set_no_auto_window_update(option.get(), 1);
   nghttp2_option_set_max_settings(option.get(), kMaxSettings);
+  nghttp2_option_set_max_send_header_block_length(option.get(), rules.max_sent_head);
+  nghttp2_option_set_builtin_recv_extension_type(option.get(), NGHTTP2_PRIORITY_UPDATE);
+  if (role == Role::client) {
+    nghttp2_option_set_max_continuations(option.get(), kContinuations);
+    return option;
+  }
   nghttp2_option_set_max_continuations(option.get(), kNoLimit);
   nghttp2_option_set_stream_reset_rate_limit(option.get(), kNoLimit, kNoLimit);
   nghttp2_option_set_max_outbound_ack(option.get(), kNoLimit);
-  nghttp2_option_set_max_send_header_block_length(option.get(), rules.max_sent_head);
-  nghttp2_option_set_builtin_recv_extension_type(option.get(), NGHTTP2_PRIORITY_UPDATE);
   return option;
 }
 
@@ -72,9 +77,16 @@ class Inside {
 
 void Session::Delete::operator()(nghttp2_session* session) const noexcept { nghttp2_session_del(session); }
 
-Session::Session(const SessionRules& rules, SessionEvents& events) : events_(events), guard_(guard_rules(rules)) {
+Session::Session(const SessionRules& rules, SessionEvents& events, Role role)
+    : events_(events), role_(role), guard_(guard_rules(rules)) {
+  role == Role::server ? begin_server(rules) : begin_client(rules);
+  check(nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0,
+                                              static_cast<std::int32_t>(rules.connection_window)));
+}
+
+void Session::begin_server(const SessionRules& rules) {
   nghttp2_session* session = nullptr;
-  check(nghttp2_session_server_new2(&session, SessionCallbacks::of_server(), this, options_for(rules).get()));
+  check(nghttp2_session_server_new2(&session, SessionCallbacks::of_session(), this, options_for(rules, role_).get()));
   session_.reset(session);
   const nghttp2_settings_entry settings[] = {
       {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, rules.max_streams},
@@ -83,13 +95,23 @@ Session::Session(const SessionRules& rules, SessionEvents& events) : events_(eve
       {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},  // among the first: browsers do not look for it later
   };
   check(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, std::size(settings)));
-  check(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0,
-                                              static_cast<std::int32_t>(rules.connection_window)));
+}
+
+void Session::begin_client(const SessionRules& rules) {
+  nghttp2_session* session = nullptr;
+  check(nghttp2_session_client_new2(&session, SessionCallbacks::of_session(), this, options_for(rules, role_).get()));
+  session_.reset(session);
+  const nghttp2_settings_entry settings[] = {
+      {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
+      {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, rules.max_header_list},
+  };
+  check(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, std::size(settings)));
 }
 
 Session::~Session() { assert(!inside_ && "a session outlives its own events"); }
 
 void Session::feed(std::string_view bytes, Glitches::Time now) {
+  if (role_ == Role::client) return receive(bytes);
   const FrameGuard::Step step = guard_.check(bytes, now);
   receive(bytes.substr(0, step.good));
   if (step.fault != Code::no_error) blame(guard_.violation(), step.fault);
@@ -176,7 +198,7 @@ void Session::resume(StreamId id) {
 }
 
 void Session::reset(StreamId id, Code code) {
-  if (find(id) == nullptr) return;
+  if (find(id) == nullptr && !waits(id)) return;
   heed(nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, static_cast<std::uint32_t>(code)));
 }
 

@@ -1,10 +1,10 @@
 // One HTTP/2 connection without its I/O: bytes of the peer go in, events and bytes for the peer come out.
-// Hides nghttp2, and adds the rules that it leaves to others (FrameGuard). Its owner's thread alone touches
-// it.
+// Hides nghttp2, and adds the rules for clients that it leaves to others (FrameGuard). It is the server's side,
+// or the client's (session_client.cpp). Its owner's thread alone touches it.
 //
 // The owner reads from its socket and calls feed(), writes what produce() appends, and after each of them
 // asks over(). Within both, SessionEvents is told what happened. From within an event the session may be
-// asked to respond(), inform(), resume(), reset(), consumed() or go_away(), but neither feed() nor produce()
+// asked to respond(), inform(), open(), resume(), reset(), consumed() or go_away(), but neither feed() nor produce()
 // may be called, and the session not be destroyed: so an owner notes the event down and wakes whom it
 // concerns when it is outside again. Nothing that is asked for leaves by itself: produce() has to be called.
 //
@@ -39,6 +39,18 @@ class StreamState {
   friend class Session;
   friend struct SessionCallbacks;
   bool reset_when_answered_ = false;
+  // Of a response (client): the head that is coming is one before the final one; the final one has come.
+  bool interim_ = false;
+  bool answered_ = false;
+};
+
+enum class Role : std::uint8_t { server, client };
+
+// A request of ours.
+struct OutgoingRequest {
+  std::string_view method, scheme, target;
+  const http::Headers& headers;  // as on HTTP/1.1: with Host, and maybe fields of one connection, which are left out
+  bool accepts_trailers = false;
 };
 
 // What may be taken of a stream's body. Neither bytes nor an end: nothing is there now, and resume() tells
@@ -53,25 +65,27 @@ struct Due {
 // Told within feed() and produce(). All views hold until the event returns.
 class SessionEvents {
  public:
-  // A head begins: of a new request (server). What is returned is the stream's from now on; null refuses it
-  // (REFUSED_STREAM).
+  // A head begins: of a new request (server only). What is returned is the stream's from now on; null refuses
+  // it (REFUSED_STREAM).
   virtual StreamState* began(StreamId id) = 0;
   // A field of it, pseudo fields (":path") first; names are in lower case. Only fields that RFC 9113 8.2
   // and 8.3 allow come here, a head with any other ends with closed(PROTOCOL_ERROR). False gives the stream
   // up (ENHANCE_YOUR_CALM): it will be closed, the head is never done.
   virtual bool field(StreamId id, StreamState& stream, std::string_view name, std::string_view value,
                      bool trailer) = 0;
-  // The head, or the trailers, are complete. peer_ended() follows when the stream ends with it (`last`).
+  // The head, or the trailers, are complete. peer_ended() follows when the stream ends with it (`last`). Heads
+  // of responses may come several times: all but the last say 1xx.
   virtual void head_done(StreamId id, StreamState& stream, bool trailer, bool last) = 0;
   // After a reset() the rest of the frame that is under way may still come.
   virtual void data(StreamId id, StreamState& stream, std::string_view bytes) = 0;
   // All of the message is there, and as long as its Content-Length said.
   virtual void peer_ended(StreamId id, StreamState& stream) = 0;
   // The stream is no more: both sides have ended it (no_error), or one has reset it. Exactly once for each
-  // stream that began; also before head_done(). Not told by the session's destruction.
+  // stream that began; also before head_done(). Not told by the session's destruction. REFUSED_STREAM (client):
+  // the peer has done nothing with the request, or never got it.
   virtual void closed(StreamId id, StreamState& stream, Code code, bool by_peer) = 0;
 
-  // At most `most` bytes of the body that respond() promised. take() follows at once for the same stream,
+  // At most `most` bytes of the body that respond() or open() promised. take() follows at once for the same stream,
   // with the same size, unless the size is 0.
   virtual Due due(StreamId id, StreamState& stream, std::size_t most) = 0;
   // Appends exactly so many bytes of the body to `out`.
@@ -88,7 +102,7 @@ class SessionEvents {
 };
 
 struct SessionRules {
-  std::uint32_t max_streams = 128;            // of the peer at once, announced
+  std::uint32_t max_streams = 128;            // of the peer at once, announced (server)
   std::uint32_t max_header_list = 64 * 1024;  // announced; whoever takes the fields counts
   std::uint32_t connection_window = 1024 * 1024;
   config::OptionalRate max_resets = config::Rate{100, std::chrono::seconds(1)};  // Glitches
@@ -100,8 +114,8 @@ class Session {
   static constexpr std::size_t kStreamWindow = 65535;  // RFC 9113 6.9.2, the initial one
   static constexpr std::size_t kFrameSize = 16384;     // of the largest payload that either side sends here
 
-  // The server's side; SETTINGS are due at once. Throws std::bad_alloc.
-  Session(const SessionRules& rules, SessionEvents& events);
+  // SETTINGS are due at once. Throws std::bad_alloc.
+  Session(const SessionRules& rules, SessionEvents& events, Role role = Role::server);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -130,6 +144,14 @@ class Session {
   void respond(StreamId id, unsigned status, const http::Headers& headers, bool with_body);
   // An interim response (1xx but 101), before respond().
   void inform(StreamId id, unsigned status, const http::Headers& headers);
+  // Of a client: how many more requests may be under way now, by what the peer has announced; 0 when it wants none.
+  std::size_t room() const noexcept;
+  // It will not have any again.
+  bool is_leaving() const noexcept { return ended_ || away_ || fault_ != Code::no_error || next_id() == 0; }
+  // The id that the next open() gives; 0: there is none left.
+  StreamId next_id() const noexcept;
+  // A request of a client. With a body due() is asked for it. False: it was not taken, closed() will not come.
+  bool open(const OutgoingRequest& request, StreamState& stream, bool with_body);
   // due() has something to say again.
   void resume(StreamId id);
   // At once: what has been asked for and not been produced is taken back.
@@ -166,6 +188,8 @@ class Session {
     void operator()(nghttp2_session* session) const noexcept;
   };
 
+  void begin_server(const SessionRules& rules);
+  void begin_client(const SessionRules& rules);
   void receive(std::string_view bytes);
   void send() noexcept;
   void end(int library_error) noexcept;
@@ -173,8 +197,10 @@ class Session {
   void blame(metrics::Http2Violation violation, Code code);
   void reset_for_fault();
   StreamState* find(StreamId id) const noexcept;
+  bool waits(StreamId id) const noexcept;  // a request that has not left yet
 
   SessionEvents& events_;
+  const Role role_;
   std::unique_ptr<nghttp2_session, Delete> session_;
   FrameGuard guard_;
   std::size_t streams_ = 0;
@@ -185,6 +211,9 @@ class Session {
   StreamId reset_by_peer_ = 0;     // the last one
   RecentStreams prioritized_;  // by a PRIORITY_UPDATE frame, perhaps before they began
   std::size_t queued_before_settings_ = 0;
+  StreamId last_opened_ = 0;       // of a client: whose request has left
+  StreamId not_begun_ = 0;         // the last one that could not leave, since the peer wants no more
+  bool away_ = false;              // the peer begins nothing new, or wants nothing new
   Code fault_ = Code::no_error;
   metrics::Http2Violation violation_ = metrics::Http2Violation::none;
   bool failed_ = false;  // fail() was called: the fault is not of the library's finding

@@ -26,7 +26,6 @@ std::uint64_t number_of(const std::uint8_t (&bytes)[8]) noexcept {
   return number;
 }
 
-bool is_trailer(const nghttp2_frame& frame) noexcept { return frame.headers.cat == NGHTTP2_HCAT_HEADERS; }
 bool ends_stream(const nghttp2_frame& frame) noexcept {
   return (frame.hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 }
@@ -76,7 +75,7 @@ int give_up(nghttp2_session* library, StreamId id, Code code) noexcept {
 
 }  // namespace
 
-const nghttp2_session_callbacks* SessionCallbacks::of_server() {
+const nghttp2_session_callbacks* SessionCallbacks::of_session() {
   // No callback for invalid fields: only without one does the library reset the streams that bring them.
   static const CallbacksHandle handle = [] {
     CallbacksHandle made = make_callbacks();
@@ -103,9 +102,12 @@ int SessionCallbacks::on_begin_frame(nghttp2_session* library, const nghttp2_fra
 
 int SessionCallbacks::on_begin_headers(nghttp2_session* library, const nghttp2_frame* frame,
                                        void* user_data) {
-  if (is_trailer(*frame)) return 0;
+  Session& session = session_of(user_data);
+  if (session.role_ == Role::client) {
+    return frame->hd.type == NGHTTP2_PUSH_PROMISE ? NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE : 0;  // we have forbidden it
+  }
+  if (frame->headers.cat == NGHTTP2_HCAT_HEADERS) return 0;
   return guarded([&] {
-    Session& session = session_of(user_data);
     const StreamId id = frame->hd.stream_id;
     StreamState* const state = session.events_.began(id);
     if (state == nullptr) return give_up(library, id, Code::refused_stream);
@@ -121,10 +123,11 @@ int SessionCallbacks::on_header(nghttp2_session* library, const nghttp2_frame* f
     const StreamId id = frame->hd.stream_id;
     StreamState* const state = state_of(library, id);
     if (state == nullptr) return 0;
-    const bool taken = session_of(user_data).events_.field(id, *state, text_of(name, name_size),
-                                                           text_of(value, value_size), is_trailer(*frame));
-    if (taken) return 0;
-    session_of(user_data).reset_for_fault();
+    Session& session = session_of(user_data);
+    const std::string_view key = text_of(name, name_size), text = text_of(value, value_size);
+    if (key == ":status") state->interim_ = text.front() == '1';
+    if (session.events_.field(id, *state, key, text, is_trailer(session, *state, *frame))) return 0;
+    if (session.role_ == Role::server) session.reset_for_fault();
     return give_up(library, id, Code::enhance_your_calm);
   });
 }
@@ -149,13 +152,14 @@ int SessionCallbacks::on_frame_recv(nghttp2_session* library, const nghttp2_fram
         break;
       case NGHTTP2_SETTINGS:
         if (acknowledges) break;
-        settings_received(session);
+        if (session.role_ == Role::server) settings_received(session);
         events.settings_came();
         break;
       case NGHTTP2_PING:
         if (acknowledges) events.pong(number_of(frame->ping.opaque_data));
         break;
       case NGHTTP2_GOAWAY:
+        session.away_ = true;
         events.went_away(static_cast<Code>(frame->goaway.error_code), frame->goaway.last_stream_id);
         break;
       case NGHTTP2_PRIORITY_UPDATE:
@@ -175,17 +179,25 @@ void SessionCallbacks::settings_received(Session& session) {
   session.blame(metrics::Http2Violation::flow_control, Code::flow_control_error);
 }
 
+// The final head of a response comes in the same kind of frame as trailers where one with 1xx came before.
+bool SessionCallbacks::is_trailer(const Session& session, const StreamState& state, const nghttp2_frame& frame) noexcept {
+  return session.role_ == Role::client ? state.answered_ : frame.headers.cat == NGHTTP2_HCAT_HEADERS;
+}
+
 void SessionCallbacks::head_received(Session& session, const nghttp2_frame& frame) {
   const StreamId id = frame.hd.stream_id;
   StreamState* const state = session.find(id);
   if (state == nullptr) return;
-  if (!is_trailer(frame) && !session.prioritized_.contains(id)) {
+  const bool trailer = is_trailer(session, *state, frame);
+  if (session.role_ == Role::client) {
+    state->answered_ = !state->interim_;
+  } else if (!trailer && !session.prioritized_.contains(id)) {
     // By RFC 9218 a stream that says nothing waits for those before it to end: one long answer would stop all
     // others. What the request's own `priority` field says is applied after this.
     const nghttp2_extpri priority{NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};
     session.heed(nghttp2_session_change_extpri_stream_priority(session.session_.get(), id, &priority, 0));
   }
-  session.events_.head_done(id, *state, is_trailer(frame), ends_stream(frame));
+  session.events_.head_done(id, *state, trailer, ends_stream(frame));
   if (ends_stream(frame)) session.events_.peer_ended(id, *state);
 }
 
@@ -206,7 +218,8 @@ int SessionCallbacks::on_stream_close(nghttp2_session* library, StreamId id, std
   return guarded([&] {
     Session& session = session_of(user_data);
     --session.streams_;
-    session.events_.closed(id, *state, static_cast<Code>(code), session.reset_by_peer_ == id);
+    const Code why = session.not_begun_ == id ? Code::refused_stream : static_cast<Code>(code);
+    session.events_.closed(id, *state, why, session.reset_by_peer_ == id);
     return 0;
   });
 }
@@ -214,10 +227,15 @@ int SessionCallbacks::on_stream_close(nghttp2_session* library, StreamId id, std
 int SessionCallbacks::on_frame_send(nghttp2_session* library, const nghttp2_frame* frame, void* user_data) {
   Session& session = session_of(user_data);
   const StreamId id = frame->hd.stream_id;
+  if (frame->hd.type == NGHTTP2_GOAWAY) {
+    goaway_sent(session, static_cast<Code>(frame->goaway.error_code));
+    return 0;
+  }
+  if (session.role_ == Role::client) {
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) session.last_opened_ = id;
+    return 0;
+  }
   switch (frame->hd.type) {
-    case NGHTTP2_GOAWAY:
-      goaway_sent(session, static_cast<Code>(frame->goaway.error_code));
-      return 0;
     case NGHTTP2_RST_STREAM:
       session.guard_.finished(id);
       if (is_fault_of_peer(static_cast<Code>(frame->rst_stream.error_code))) session.reset_for_fault();
@@ -249,10 +267,15 @@ void SessionCallbacks::goaway_sent(Session& session, Code code) {
 
 int SessionCallbacks::on_frame_not_send(nghttp2_session* library, const nghttp2_frame* frame, int error,
                                         void* user_data) {
+  Session& session = session_of(user_data);
+  if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST) {  // the library closes the stream now
+    if (error == NGHTTP2_ERR_START_STREAM_NOT_ALLOWED) session.not_begun_ = frame->hd.stream_id;
+    return 0;
+  }
   // A head of ours that is too large. Other errors are of streams that are being closed.
   if (frame->hd.type != NGHTTP2_HEADERS || error != NGHTTP2_ERR_FRAME_SIZE_ERROR) return 0;
   if (state_of(library, frame->hd.stream_id) != nullptr)
-    session_of(user_data).reset(frame->hd.stream_id, Code::internal_error);
+    session.reset(frame->hd.stream_id, Code::internal_error);
   return 0;
 }
 

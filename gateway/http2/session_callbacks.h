@@ -9,7 +9,7 @@ namespace sluice::http2 {
 
 struct SessionCallbacks {
   // Made once for the process; read only.
-  static const nghttp2_session_callbacks* of_server();
+  static const nghttp2_session_callbacks* of_session();
 
   // The nghttp2_data_source_read_callback of every body.
   static ssize_t read_body(nghttp2_session* library, StreamId id, std::uint8_t* buffer, std::size_t most,
@@ -31,6 +31,7 @@ struct SessionCallbacks {
   static int send_data(nghttp2_session* library, nghttp2_frame* frame, const std::uint8_t* header,
                        std::size_t size, nghttp2_data_source* source, void* session);
 
+  static bool is_trailer(const Session& session, const StreamState& state, const nghttp2_frame& frame) noexcept;
   static void head_received(Session& session, const nghttp2_frame& frame);
   static void settings_received(Session& session);
   static void goaway_sent(Session& session, Code code);

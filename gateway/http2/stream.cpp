@@ -4,7 +4,7 @@
 #include <cassert>
 #include <cstring>
 
-#include "gateway/http2/connection.h"
+#include "gateway/http2/carrier.h"
 #include "tls/stream_error.h"
 
 namespace sluice::http2 {
@@ -13,8 +13,13 @@ using tls::StreamError;
 
 void StreamClose::operator()(Stream* stream) const noexcept { stream->close(); }
 
-Stream::Stream(Connection& connection, StreamId id)
-    : Duplex(connection.io()), connection_(&connection), id_(id), next_turn_(io_.loop, &Stream::on_turn, this), trailers_share_(io_) {
+Stream::Stream(Carrier& connection, StreamId id, Role role)
+    : Duplex(connection.io()),
+      connection_(&connection),
+      id_(id),
+      role_(role),
+      next_turn_(io_.loop, &Stream::on_turn, this),
+      trailers_share_(io_) {
   connection.add(*this);
 }
 
@@ -30,9 +35,11 @@ void Stream::close() noexcept {
   orphan_ = true;
   readable_ = end_ = flushed_interest_ = {};
   drop_what_came();
-  if (end_sent_ && !peer_ended_) connection_->reset_later(id_);
-  if (end_due_) return;
-  connection_->session_.reset(id_, Code::cancel);
+  if (role_ == Role::server) {
+    if (end_sent_ && !peer_ended_) connection_->reset_later(id_);
+    if (end_due_) return;
+  }
+  connection_->session().reset(id_, Code::cancel);
   connection_->flush_later();
 }
 
@@ -64,16 +71,37 @@ void Stream::peer_ended() {
   wake_reader_later();
 }
 
-void Stream::closed() {
+void Stream::begin(bool head_request, bool with_body) noexcept {
+  head_request_ = head_request;
+  if (!with_body) end_due_ = end_sent_ = true;
+}
+
+void Stream::head(Head head) {
+  if (orphan_ || error_) return;
+  heads_.push_back(std::move(head));
+  wake_reader_later();
+}
+
+void Stream::closed(ErrorCode error) {
   closed_ = true;
   if (orphan_) return delete this;
-  if (!peer_ended_ || !end_sent_) fail(std::make_error_code(std::errc::connection_reset));
+  if (role_ == Role::client && peer_ended_) return stop_writing(error);
+  if (!peer_ended_ || !end_sent_) fail(error);
+}
+
+// The response is complete, so that nobody needs the rest of the request (RFC 9113 8.1).
+void Stream::stop_writing(ErrorCode error) {
+  if (end_sent_) return;
+  if (!write_error_) write_error_ = error;
+  give_back_held();
+  wake_writer_later();
 }
 
 void Stream::lost(ErrorCode error) {
   connection_ = nullptr;
   if (orphan_) return delete this;
-  if (!closed_) fail(error);
+  if (closed_) return;
+  role_ == Role::client && peer_ended_ ? stop_writing(error) : fail(error);
 }
 
 // ---- waking ----------------------------------------------------------------------------------------------------------
@@ -114,7 +142,7 @@ void Stream::fail(ErrorCode error) {
 
 void Stream::reset(Code code, ErrorCode error) {
   if (connection_ != nullptr && !closed_) {
-    connection_->session_.reset(id_, code);
+    connection_->session().reset(id_, code);
     connection_->flush_later();
   }
   drop_what_came();
@@ -162,7 +190,7 @@ void Stream::use_up(std::size_t size) {
     forget_what_was_read();
   }
   if (connection_ == nullptr || closed_ || peer_ended_) return;
-  connection_->session_.consumed(id_, size);
+  connection_->session().consumed(id_, size);
   connection_->flush_later();
 }
 
@@ -179,6 +207,13 @@ void Stream::drop_what_came() noexcept {
   if (came_held_ > 0) io_.give_back_held(std::exchange(came_held_, 0));
   std::string().swap(came_);
   came_used_ = 0;
+}
+
+std::optional<Stream::Head> Stream::take_head() {
+  if (heads_.empty()) return std::nullopt;
+  Head first = std::move(heads_.front());
+  heads_.erase(heads_.begin());
+  return first;
 }
 
 void Stream::unread(std::string_view bytes) {
@@ -215,13 +250,13 @@ void Stream::watch_end(Callback on_end, void* context) {
 void Stream::respond(unsigned status, const http::Headers& headers, bool with_body) {
   if (connection_ == nullptr || closed_) return;
   if (!with_body) end_due_ = end_sent_ = true;
-  connection_->session_.respond(id_, status, headers, with_body);
+  connection_->session().respond(id_, status, headers, with_body);
   connection_->flush_later();
 }
 
 void Stream::inform(unsigned status, const http::Headers& headers) {
   if (connection_ == nullptr || closed_) return;
-  connection_->session_.inform(id_, status, headers);
+  connection_->session().inform(id_, status, headers);
   connection_->flush_later();
 }
 
@@ -229,7 +264,7 @@ void Stream::inform(unsigned status, const http::Headers& headers) {
 void Stream::open_tunnel(const http::Headers& headers) {
   tunnel_ = true;
   respond(200, headers, true);
-  if (connection_ != nullptr && !closed_) connection_->session_.make_incremental(id_);
+  if (connection_ != nullptr && !closed_) connection_->session().make_incremental(id_);
 }
 
 // The parts are lent to the session, which takes what may leave now; what it leaves of them is kept.
@@ -238,7 +273,7 @@ ErrorCode Stream::send(std::initializer_list<std::string_view> parts, bool last,
   end_due_ = last;
   last_trailers_ = trailers;
   lent_ = {parts.begin(), parts.size()};
-  connection_->session_.resume(id_);
+  connection_->session().resume(id_);
   connection_->make();
   const ErrorCode error = keep_lent();
   lent_ = {};
@@ -356,7 +391,7 @@ Awaitable<> Stream::wait_flushed() {
 // What the connection's socket has not got rid of may be this stream's: then nobody can call its client gone.
 std::size_t Stream::unacknowledged() const noexcept {
   if (connection_ == nullptr) return kept_;
-  const std::uint64_t under_way = connection_->socket_->unacknowledged() + connection_->out_.size();
+  const std::uint64_t under_way = connection_->unacknowledged();
   return kept_ + static_cast<std::size_t>(std::min(under_way, bytes_written_));
 }
 

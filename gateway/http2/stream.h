@@ -1,5 +1,6 @@
 // One stream of an HTTP/2 connection, as whoever serves its request sees it: stands where a socket's tls::Stream stands on HTTP/1.1,
-// first for the exchange, then for a tunnel. It belongs to its user; the connection knows it until both have let go.
+// first for the exchange, then for a tunnel. Or as whoever has sent the request sees it. It belongs to its user; the connection knows
+// it until both have let go.
 //
 // What came waits here until it is read: only then the stream's window opens again, so a slow reader stops its own stream. What is
 // written goes to the connection as far as windows, priorities and the socket let it; the rest is kept, counted against
@@ -7,8 +8,12 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 #include <span>
+#include <vector>
 
+#include "gateway/http/message.h"
+#include "gateway/http/parse_error.h"
 #include "gateway/http2/session.h"
 #include "tls/deadline.h"
 #include "tls/duplex.h"
@@ -16,7 +21,7 @@
 
 namespace sluice::http2 {
 
-class Connection;
+class Carrier;
 class Stream;
 struct StreamClose {
   void operator()(Stream* stream) const noexcept;
@@ -32,7 +37,9 @@ class Stream final : public tls::Duplex, public StreamState {
  public:
   tls::ReadResult read_some(char* data, std::size_t size) override;
   void unread(std::string_view bytes) override;
-  bool readable_now() const noexcept override { return error_ || peer_ended_ || !put_back_.empty() || available() > 0; }
+  bool readable_now() const noexcept override {
+    return error_ || peer_ended_ || !put_back_.empty() || available() > 0 || !heads_.empty();
+  }
   void on_readable(Callback callback, void* context) override;
   void yield(Callback callback, void* context) override;
   // Returns when read_some() has something new to say, or at interrupt_wait(). One coroutine at a time.
@@ -44,6 +51,14 @@ class Stream final : public tls::Duplex, public StreamState {
   // The peer's message is complete, and all of it was read.
   bool read_to_end() const noexcept { return peer_ended_ && !error_ && put_back_.empty() && came_.empty(); }
   const http::Headers& trailers() const noexcept { return trailers_; }  // complete with the message
+
+  // Of a request of ours: the next head of its response, if it has come. With a fault the head cannot be used.
+  struct Head {
+    http::ResponseHead head;
+    http::ParseError fault = http::ParseError::none;
+  };
+  std::optional<Head> take_head();
+  const ErrorCode& error() const noexcept { return error_; }
 
   // The final response, or one before it. With a body, write() and end() follow.
   void respond(unsigned status, const http::Headers& headers, bool with_body);
@@ -67,7 +82,9 @@ class Stream final : public tls::Duplex, public StreamState {
   StreamId id() const noexcept { return id_; }
 
  private:
+  friend class Carrier;
   friend class Connection;
+  friend class ClientConnection;
   friend struct StreamClose;
 
   struct Interest {
@@ -78,7 +95,7 @@ class Stream final : public tls::Duplex, public StreamState {
     }
   };
 
-  Stream(Connection& connection, StreamId id);
+  Stream(Carrier& connection, StreamId id, Role role = Role::server);
   ~Stream() override;
   void close() noexcept override;
 
@@ -86,7 +103,9 @@ class Stream final : public tls::Duplex, public StreamState {
   void data(std::string_view bytes);
   void trailers_came(std::size_t size);  // of names and values, and 32 bytes for each field
   void peer_ended();
-  void closed();
+  void begin(bool head_request, bool with_body) noexcept;
+  void head(Head head);
+  void closed(ErrorCode error = std::make_error_code(std::errc::connection_reset));
   void lost(ErrorCode error);
   Due due(std::size_t most);
   void take(std::size_t size, std::string& out);
@@ -97,6 +116,7 @@ class Stream final : public tls::Duplex, public StreamState {
   void wake_reader_later() noexcept;
   void wake_writer_later() noexcept;
   void fail(ErrorCode error);
+  void stop_writing(ErrorCode error);
   void on_write_idle();
   void use_up(std::size_t size);
   void forget_what_was_read() noexcept;
@@ -108,8 +128,9 @@ class Stream final : public tls::Duplex, public StreamState {
   void take_kept(std::size_t size, std::string& out);
   void give_back_held() noexcept;
 
-  Connection* connection_;  // null: it is gone
+  Carrier* connection_;     // null: it is gone
   const StreamId id_;
+  const Role role_;         // this side's
   bool closed_ = false;     // the session has forgotten it
   bool orphan_ = false;     // its user has let go: deleted with closed()
   bool tunnel_ = false;
@@ -124,6 +145,8 @@ class Stream final : public tls::Duplex, public StreamState {
   // over HTTP/1.1 says with it that this was all, and more may come yet, for which the stream is reset.
   std::uint64_t left_of_length_ = std::numeric_limits<std::uint64_t>::max();
   std::string put_back_;
+  std::vector<Head> heads_;  // of a response, few at a time
+  bool head_request_ = false;  // it answers a HEAD
   http::Headers trailers_;
   tls::HeldShare trailers_share_;
   bool peer_ended_ = false;

@@ -17,7 +17,9 @@ struct HeadRead {
   enum State : std::uint8_t {
     complete,
     incomplete,  // wait_readable()
-    lost,        // the connection or the stream is, see `error`
+    refused,     // the backend has done nothing with the request
+    reset,       // the backend has ended this exchange alone
+    lost,        // the connection is, or the exchange was called off
     bad,         // it cannot be trusted, see `fault`
   };
   State state = incomplete;

@@ -18,7 +18,7 @@ Failure check_unasked_switch(const http::ResponseHead& response) {
 upstream::Result<upstream::Picked> pick_endpoint(ClientExchange& exchange, RouteContext& route,
                                                  const std::vector<std::size_t>& tried, bool fresh) {
   const std::string opening = connection_opening(exchange, route.cluster->settings().proxy_protocol);
-  const upstream::Need need{fresh || !tried.empty(), !tried.empty(), opening};
+  const upstream::Need need{.fresh = fresh || !tried.empty(), .http1 = route.websocket, .repeat = !tried.empty(), .opening = opening};
   const std::optional<std::size_t> preferred = route.kept ? std::optional(route.kept->endpoint) : std::nullopt;
   const upstream::PickHints hints{.excluded = tried, .hash = route.hash_key, .preferred = preferred};
   upstream::Result<upstream::Picked> picked = route.cluster->pick(hints, need);
@@ -84,7 +84,9 @@ Awaitable<> forward_request(ClientExchange& exchange, Services& services, RouteC
     bool repeat = false;  // the answer is thrown away for another attempt
     std::exception_ptr exception;
     try {
-      const bool keep_body = (facts.idempotent && facts.attempt < retries.attempts) || (mirror && mirror->pending());
+      // Over HTTP/2 a request of any method may come back untouched.
+      const bool may_come_back = facts.idempotent || cluster.speaks_h2(picked->index);
+      const bool keep_body = (may_come_back && facts.attempt < retries.attempts) || (mirror && mirror->pending());
       failure = co_await attempt.begin(std::move(*picked), keep_body);
       if (failure.code == FailureCode::none) failure = check_unasked_switch(attempt.response());
       answered = failure.code == FailureCode::none;

@@ -30,6 +30,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> serve(ClientExchange& exchange, Se
   for (const RouteServices::Side& side : route.services->sides) {  // of a split, those of the other sides too
     if (side.sticky) http::remove_cookie(exchange.request.headers, side.sticky->name());
   }
+  route.accepts_trailers = route.cluster->may_speak_h2() && exchange.request.headers.has_token("TE", "trailers");
   route.named = prepare_request_headers(exchange, route);
   if (route.websocket) co_return co_await forward_upgrade(exchange, services, route);
   co_await forward_request(exchange, services, route);

@@ -100,7 +100,8 @@ Awaitable<> MirrorExchange::run() {
 }
 
 Awaitable<Failure> MirrorExchange::exchange() {
-  upstream::Result<upstream::Picked> picked = cluster_.pick({.excluded = {}, .hash = request_.hash}, {.opening = request_.opening});
+  const upstream::Need need{.http1 = true, .opening = request_.opening};
+  upstream::Result<upstream::Picked> picked = cluster_.pick({.excluded = {}, .hash = request_.hash}, need);
   if (!picked) co_return std::move(picked.failure());
   picked_ = std::move(*picked);
   Failure failure = co_await connect();

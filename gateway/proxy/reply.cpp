@@ -47,6 +47,7 @@ Reply reply_for(upstream::FailureCode code) noexcept {
       case FailureCode::no_endpoint:
       case FailureCode::upstream_full:
       case FailureCode::resolve_failed:
+      case FailureCode::stream_refused:
       case FailureCode::overloaded: return 503;
       case FailureCode::connect_timeout:
       case FailureCode::response_timeout: return 504;

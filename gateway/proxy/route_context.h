@@ -30,6 +30,7 @@ struct RouteContext {
   bool observed_origin = false;  // whose page may not open it, but `observe` lets it
   http::Origin origin;           // the believed client
   std::vector<std::string_view> named;  // what the request's Connection named: not for the backend, in trailers either
+  bool accepts_trailers = false;        // TE said so; that field itself is for the gateway alone
   std::optional<std::uint64_t> hash_key;  // for `balance: hash`, of the request as it came
   config::OptionalSize max_body;
   config::OptionalDuration response_head_timeout;

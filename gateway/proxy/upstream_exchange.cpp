@@ -76,6 +76,9 @@ Failure UpstreamExchange::failure_of(ErrorCode error, FailureCode otherwise) con
 }
 
 Failure UpstreamExchange::failure_of(const HeadRead& head) const {
+  if (head.state == HeadRead::refused && !client_problem_) {
+    return {FailureCode::stream_refused, upstream::Retryable::untouched, head.error.message()};
+  }
   if (head.state == HeadRead::bad) return {FailureCode::bad_response, upstream::Retryable::no, std::string(head.fault)};
   return failure_of(head.error, wire_->silent() ? FailureCode::reset : FailureCode::bad_response);
 }
@@ -83,6 +86,7 @@ Failure UpstreamExchange::failure_of(const HeadRead& head) const {
 void UpstreamExchange::drop_connection() noexcept {
   wire_ = nullptr;
   http1_.reset();
+  http2_.reset();
   connection_.stream.reset();
   connection_ = {};
 }
@@ -103,15 +107,38 @@ Awaitable<Failure> UpstreamExchange::begin(upstream::Picked&& picked, bool keep_
 Awaitable<Failure> UpstreamExchange::connect(upstream::Picked&& picked) {
   picked_ = std::move(picked);
   client_.watch_client(&UpstreamExchange::on_client_left, this);
-  if (!picked_.connection.stream) {
+  if (route_.websocket && cluster_.speaks_h2_alone(picked_.index)) {
+    co_return Failure{FailureCode::bad_upgrade, upstream::Retryable::no,
+                      "WebSockets need HTTP/1.1; the upstream has protocol: h2, without TLS"};
+  }
+  if (!picked_.connection.stream && !picked_.shared) {
     Failure failure = co_await cluster_.connect(picked_, client_.generation->config().timeouts.connect, cancellation_);
     if (failure.code != FailureCode::none) co_return failure;
+  }
+  shared_ = picked_.shared != nullptr;
+  if (shared_) {
+    if (client_problem_) co_return failure_of(StreamError::cancelled, FailureCode::client_left);
+    speak(std::move(picked_.shared));
+    co_return Failure{};
+  }
+  if (picked_.connection.h2) {
+    auto link = std::make_shared<Http2Link>(std::move(picked_.connection), picked_.endpoint->state, cluster_.settings(),
+                                            client_.generation->config().limits, cluster_.metrics());
+    cluster_.share(picked_.index, link);
+    if (client_problem_) co_return failure_of(StreamError::cancelled, FailureCode::client_left);
+    speak(std::move(link));
+    co_return Failure{};
   }
   connection_ = std::move(picked_.connection);
   if (client_problem_) co_return failure_of(StreamError::cancelled, FailureCode::client_left);
   connection_.stream->set_write_idle(route_.response_head_timeout);
   wire_ = &http1_.emplace(*connection_.stream, client_.generation->config().limits);
   co_return Failure{};
+}
+
+// All connections that exchanges share are links.
+void UpstreamExchange::speak(std::shared_ptr<upstream::SharedConnection> shared) {
+  wire_ = &http2_.emplace(std::static_pointer_cast<Http2Link>(std::move(shared)), route_.response_head_timeout, route_.accepts_trailers);
 }
 
 // ---- the response --------------------------------------------------------------------------------------------------
@@ -125,7 +152,10 @@ Awaitable<Failure> UpstreamExchange::read_response_head() {
       co_await wire_->wait_readable();
       continue;
     }
-    if (head.state != HeadRead::complete) co_return failure_of(head);
+    if (head.state != HeadRead::complete) {
+      if (head.state == HeadRead::reset) shared_ = false;  // it was no stale connection
+      co_return failure_of(head);
+    }
     if (response_->status >= 200 || response_->status == 101) break;
     if (++interim > kMaxInterim) co_return Failure{FailureCode::bad_response, upstream::Retryable::no, "too many 1xx"};
     http::remove_hop_by_hop(response_->headers);
@@ -192,22 +222,23 @@ Awaitable<Failure> UpstreamExchange::relay_response() {
 // What was read of the body.
 void UpstreamExchange::relay_piece(std::size_t size, bool last) {
   if (last) endpoint_done();
-  const http::Headers trailers = last ? response_trailers() : http::Headers();
-  const std::string_view payload(services_.io.scratch(), size);
-  if (client_.send_body(payload, last, trailers.empty() ? nullptr : &trailers)) client_left();
+  Trailers room;
+  const http::Headers* const trailers = last ? response_trailers(room) : nullptr;
+  if (client_.send_body({services_.io.scratch(), size}, last, trailers)) client_left();
 }
 
-http::Headers UpstreamExchange::response_trailers() const {
+const http::Headers* UpstreamExchange::response_trailers(Trailers& room) const {
   const http::Headers& trailers = wire_->trailers();
-  if (trailers.empty()) return {};
-  return passable_trailers(trailers, response_named_, route_.route->response_headers);
+  if (trailers.empty()) return nullptr;
+  room.emplace(passable_trailers(trailers, response_named_, route_.route->response_headers));
+  return room->empty() ? nullptr : &*room;
 }
 
 // Before the client gets the last byte, so that its next request finds the endpoint's load as it is.
 void UpstreamExchange::endpoint_done() { picked_.in_flight = upstream::InFlight(); }
 
 void UpstreamExchange::release_connection() {
-  if (!response_->keep_alive || !http1_->ended_cleanly() || upload_running_ || !upload_done_) return;
+  if (!http1_ || !response_->keep_alive || !http1_->ended_cleanly() || upload_running_ || !upload_done_) return;
   if (response_->body.kind == http::BodyKind::until_close || route_.websocket) return;
   cluster_.release(picked_.index, take_connection());
 }

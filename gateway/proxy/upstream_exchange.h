@@ -8,6 +8,7 @@
 
 #include "gateway/proxy/client_exchange.h"
 #include "gateway/proxy/http1_wire.h"
+#include "gateway/proxy/http2_wire.h"
 #include "gateway/proxy/reply.h"
 #include "gateway/proxy/route_context.h"
 #include "gateway/proxy/spare_response_heads.h"
@@ -55,7 +56,7 @@ class UpstreamExchange {
 
   std::size_t endpoint() const noexcept { return picked_.index; }
   http::ResponseHead& response() noexcept { return *response_; }
-  bool reused() const noexcept { return connection_.reused; }
+  bool reused() const noexcept { return connection_.reused || shared_; }
   // The client cannot be reached any more.
   void client_left();
   // The attempt has failed: another one may need the connection's place. Not while it is uploading().
@@ -71,6 +72,7 @@ class UpstreamExchange {
 
  private:
   Awaitable<Failure> connect(upstream::Picked&& picked);
+  void speak(std::shared_ptr<upstream::SharedConnection> shared);
   // The head, and the body as far as it is there; the rest goes on by itself.
   Failure send_request(bool keep_body);
   // Passes 1xx on; a 101 is left like a final head.
@@ -91,8 +93,10 @@ class UpstreamExchange {
   void request_sent();
 
   void relay_piece(std::size_t size, bool last);
-  http::Headers request_trailers() const;
-  http::Headers response_trailers() const;
+  // Those of the request, or the response, that may go on; null: there are none. `room` is for them.
+  using Trailers = std::optional<http::Headers>;
+  const http::Headers* request_trailers(Trailers& room) const;
+  const http::Headers* response_trailers(Trailers& room) const;
   void endpoint_done();
   void release_connection();
   void on_timeout();
@@ -108,11 +112,13 @@ class UpstreamExchange {
   upstream::Picked picked_;
   upstream::Connection connection_;
   std::optional<Http1Wire> http1_;   // on connection_
-  BackendWire* wire_ = nullptr;      // that is spoken; null: there is no connection
+  std::optional<Http2Wire> http2_;   // on one that others use as well
+  BackendWire* wire_ = nullptr;      // the one that is spoken; null: there is no connection
   tls::Cancellation cancellation_;
   tls::Deadline upstream_deadline_;
   tls::Deadline client_deadline_;
 
+  bool shared_ = false;              // it goes over a connection that was there before
   bool answered_ = false;            // the response head is there
   bool continued_ = false;           // the backend has said 100
   bool upload_running_ = false;

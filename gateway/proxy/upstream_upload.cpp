@@ -77,20 +77,23 @@ void UpstreamExchange::hold(std::string_view payload, bool last) {
 
 ErrorCode UpstreamExchange::send_head(std::string_view payload, bool last) {
   cluster_.metrics().bytes_sent.add(payload.size());
-  const http::Headers trailers = last ? request_trailers() : http::Headers();
-  return wire_->send_head(client_.request, upstream_target(client_, route_), payload, last, trailers.empty() ? nullptr : &trailers);
+  Trailers room;
+  const http::Headers* const trailers = last ? request_trailers(room) : nullptr;
+  return wire_->send_head(client_.request, upstream_target(client_, route_), payload, last, trailers);
 }
 
 ErrorCode UpstreamExchange::send_piece(std::string_view payload, bool last) {
   cluster_.metrics().bytes_sent.add(payload.size());
-  const http::Headers trailers = last ? request_trailers() : http::Headers();
-  return wire_->send_body(payload, last, trailers.empty() ? nullptr : &trailers);
+  Trailers room;
+  const http::Headers* const trailers = last ? request_trailers(room) : nullptr;
+  return wire_->send_body(payload, last, trailers);
 }
 
-http::Headers UpstreamExchange::request_trailers() const {
+const http::Headers* UpstreamExchange::request_trailers(Trailers& room) const {
   const http::Headers& trailers = client_.request_trailers();
-  if (trailers.empty()) return {};
-  return passable_trailers(trailers, route_.named, route_.route->request_headers);
+  if (trailers.empty()) return nullptr;
+  room.emplace(passable_trailers(trailers, route_.named, route_.route->request_headers));
+  return room->empty() ? nullptr : &*room;
 }
 
 void UpstreamExchange::start_upload_task() {

@@ -32,24 +32,29 @@ def descriptors_at_rest(gateway):
 
 
 class FaultLab:
-    def __init__(self, lab, ca, mode, upstream=None, protocol="http/1.1"):
+    def __init__(self, lab, ca, mode, upstream=None, protocol="http/1.1", script=None, alpn=()):
         """`upstream`: more keys of the scenario's upstream. By default each request has a connection and one attempt. `protocol`: of
-        the scenario's clients; that everything goes on is asked by HTTP/1.1."""
-        self.script = Backend()
+        the scenario's clients; that everything goes on is asked by HTTP/1.1. `script`: another Backend; `alpn`: what it agrees on."""
+        self.script = script or Backend()
         self._protocol = protocol
         self._mode = mode
         certificate = ca.issue("localhost", "127.0.0.1")
         self._tls = trusting(ca.certificate) if mode == "tls" else None
         self._scenario_tls = trusting(ca.certificate, alpn=[protocol]) if mode == "tls" else None
         self._socket = str(lab.folder / "web")
-        backend = lab.backend(self.script, record=False, tls=certificate.server_context() if mode == "tls_backend" else None,
+        context = certificate.server_context()
+        if alpn:
+            context.set_alpn_protocols(list(alpn))
+        backend = lab.backend(self.script, record=False, tls=context if mode == "tls_backend" else None,
                               host=str(lab.folder / "app") if mode == "unix" else "127.0.0.1")
         self.control = Control(lab.folder / "faults")
         self.gateway = lab.gateway_from(self._config(backend, ca, certificate, upstream), wrapper=self.control.wrapper(),
                                         env=UNORDERED)
         self._tries = 0
         self._check()
-        self._base = {"descriptors": descriptors_at_rest(self.gateway), **dict.fromkeys(GAUGES, 0)}
+        at_rest = descriptors_at_rest(self.gateway)
+        idle = self.gateway.metric("sluice_upstream_connections_idle")  # of HTTP/2: pool.max_idle is not about those
+        self._base = {"descriptors": at_rest - idle, **dict.fromkeys(GAUGES, 0)}
 
     def _config(self, backend, ca, certificate, upstream):
         single = {"retries": {"attempts": 1}, "pool": {"max_idle": 0}}

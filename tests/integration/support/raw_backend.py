@@ -18,12 +18,12 @@ class BackendConnection(Stream):
         self.finished = threading.Event()  # the script is over and the socket closed
 
     def read_request(self, timeout=None):
-        return self._note(read_request(self, timeout))
+        return self.note(read_request(self, timeout))
 
     def read_request_head(self, timeout=None):
-        return self._note(read_request_head(self, timeout))
+        return self.note(read_request_head(self, timeout))
 
-    def _note(self, request):
+    def note(self, request):
         self.requests.append(request)
         self._all_requests.append(request)
         return request

@@ -84,6 +84,12 @@ def node_echo(folder):
     return Process(node("support/node_echo.mjs"), r"^(\d+)\s*$", folder, "node")
 
 
+def node_http2(folder, certificate=None):
+    """Node's own HTTP/2 server; over TLS with a certificate."""
+    files = (certificate.certificate, certificate.private_key) if certificate else ()
+    return Process(node("support/http2_server.mjs", *files), r"^(\d+)\s*$", folder, "http2")
+
+
 def socketio(folder, name="socketio"):
     """A server on Node's `socket.io` package."""
     return Process(node("support/socketio_server.mjs"), r"^(\d+)\s*$", folder, name)

@@ -211,6 +211,8 @@ void write(Writer& out, const Upstream& upstream) {
   out.line("pool.max_idle", std::to_string(upstream.pool.max_idle));
   out.line("pool.idle_timeout", text_of(upstream.pool.idle_timeout));
   out.line("pool.max_lifetime", text_of(upstream.pool.max_lifetime));
+  if (upstream.protocol != UpstreamProtocol::negotiated)
+    out.line("protocol", upstream.protocol == UpstreamProtocol::h2 ? "h2" : "http/1.1");
   if (upstream.proxy_protocol != SendProxyProtocol::off)
     out.line("proxy_protocol", upstream.proxy_protocol == SendProxyProtocol::v1 ? "v1" : "v2");
   out.close();

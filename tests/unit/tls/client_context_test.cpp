@@ -62,6 +62,18 @@ TEST_F(ClientContextTest, VerifiesChainAndNameAndAsksForHttp11) {
   EXPECT_STREQ(server_name_sent(), "Backend.Example");
 }
 
+TEST_F(ClientContextTest, OffersWhatASessionIsToSpeak) {
+  serve(test::issue(backend_spec(), &ca_));
+  const ClientContext context(upstream_, *TrustStore::load(upstream_, warnings_));
+  for (const auto& [offered, agreed] :
+       {std::pair(OfferedProtocols::http_1_1, "http/1.1"), std::pair(OfferedProtocols::h2_and_http_1_1, "h2"),
+        std::pair(OfferedProtocols::h2, "h2")}) {
+    HandshakePair pair(context.new_session("backend.example", {}, offered), backend_->new_session());
+    EXPECT_TRUE(pair.run());
+    EXPECT_EQ(pair.alpn(), agreed);
+  }
+}
+
 TEST_F(ClientContextTest, RefusesAWrongName) {
   serve(test::issue(backend_spec(), &ca_));
   EXPECT_THAT(failure("other.example"), HasSubstr("hostname mismatch; expected other.example"));

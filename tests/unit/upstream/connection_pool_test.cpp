@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/support/io_harness.h"
+#include "upstream/shared_connection.h"
 
 namespace sluice::upstream {
 namespace {
@@ -302,6 +303,106 @@ TEST_F(ConnectionPoolTest, TheEndOfThePoolClosesWhatIsIdle) {
   EXPECT_EQ(state_->idle, 0u);
   EXPECT_EQ(open(), 0);
   EXPECT_TRUE(peer.ended());
+}
+
+struct FakeShared final : SharedConnection {
+  explicit FakeShared(std::size_t places, std::string began_with = {}) : room(places), start(std::move(began_with)) {}
+  bool has_room() const noexcept override { return room > 0; }
+  bool is_idle() const noexcept override { return idle; }
+  const std::string& opening() const noexcept override { return start; }
+  void retire() override { retired = true; }
+  Place take_place() override { return std::move(place); }
+  void leave() { leave_pool(); }
+
+  std::size_t room;
+  const std::string start;
+  bool idle = false, retired = false;
+  Place place;
+};
+
+TEST_F(ConnectionPoolTest, SharesWhatHasRoom) {
+  ConnectionPool pool = make_pool();
+  EXPECT_FALSE(pool.find_shared({}));
+  const auto full = std::make_shared<FakeShared>(0), other = std::make_shared<FakeShared>(1, "PROXY"),
+             good = std::make_shared<FakeShared>(2);
+  for (const auto& one : {full, other, good}) pool.share(one);
+  EXPECT_EQ(pool.find_shared({}), good);
+  EXPECT_EQ(pool.find_shared("PROXY"), other);
+  EXPECT_EQ(metrics_.pool_hits.value(), 2u);
+  good->leave();
+  EXPECT_FALSE(pool.find_shared({}));
+  EXPECT_EQ(good.use_count(), 1);
+  good->leave();
+  pool.close();
+  EXPECT_TRUE(full->retired && other->retired && !good->retired);
+  EXPECT_EQ(full.use_count(), 1);
+  pool.share(good);
+  EXPECT_EQ(good.use_count(), 1);
+}
+
+TEST_F(ConnectionPoolTest, AnIdleSharedOneGivesItsPlace) {
+  ConnectionPool pool = make_pool();
+  const auto busy = std::make_shared<FakeShared>(1), idle = std::make_shared<FakeShared>(1);
+  idle->idle = true;
+  for (const auto& one : {busy, idle}) {
+    one->place = Place::take({state_, &state_->connections}, std::nullopt);
+    pool.share(one);
+  }
+  EXPECT_TRUE(pool.take_place());
+  EXPECT_EQ(state_->connections, 1u);
+  EXPECT_EQ(idle.use_count(), 1);
+  EXPECT_FALSE(pool.take_place());
+}
+
+struct Wait {
+  std::shared_ptr<SharedConnection> found;
+  ErrorCode error;
+  bool over = false;
+};
+
+Awaitable<> wait_for(ConnectionPool& pool, tls::Cancellation& cancellation, config::OptionalDuration timeout, Wait& wait) {
+  wait.found = co_await pool.wait_shared(timeout, cancellation, wait.error);
+  if (wait.found) --static_cast<FakeShared&>(*wait.found).room;
+  wait.over = true;
+}
+
+TEST_F(ConnectionPoolTest, WaitsForOneThatIsBeingOpened) {
+  ConnectionPool pool = make_pool();
+  tls::Cancellation cancellation, called_off, other;
+  Wait first, second, third;
+  std::optional<ConnectionPool::Opening> opening(std::in_place, pool);
+  harness_.loop.spawn(wait_for(pool, cancellation, std::nullopt, first));
+  harness_.loop.spawn(wait_for(pool, called_off, std::nullopt, second));
+  harness_.loop.spawn(wait_for(pool, other, 30ms, third));
+  harness_.settle();
+  EXPECT_FALSE(first.over || second.over || third.over);
+  called_off.cancel(make_error_code(tls::StreamError::cancelled));
+  EXPECT_TRUE(second.over && !second.found);
+  EXPECT_EQ(second.error, tls::StreamError::cancelled);
+  ASSERT_TRUE(harness_.run_until([&] { return third.over; }));
+  EXPECT_EQ(third.error, tls::StreamError::timed_out);
+  const auto one = std::make_shared<FakeShared>(1);
+  pool.share(one);
+  opening.reset();
+  harness_.settle();
+  EXPECT_EQ(first.found, one);
+  EXPECT_FALSE(first.error);
+}
+
+TEST_F(ConnectionPoolTest, NobodyWaitsForOneThatWillNotCome) {
+  ConnectionPool pool = make_pool();
+  tls::Cancellation one, two;
+  Wait first, second;
+  std::optional<ConnectionPool::Opening> opening(std::in_place, pool);
+  harness_.loop.spawn(wait_for(pool, one, std::nullopt, first));
+  harness_.loop.spawn(wait_for(pool, two, std::nullopt, second));
+  pool.share(std::make_shared<FakeShared>(1));
+  harness_.settle();
+  EXPECT_TRUE(first.found);
+  EXPECT_FALSE(second.over);  // there is no room, and another one comes
+  opening.reset();
+  harness_.settle();
+  EXPECT_TRUE(second.over && !second.found && !second.error);
 }
 
 }  // namespace

@@ -31,6 +31,11 @@ const Case kCases[] = {
     {"nothing is asked for, reset", kNone, Retryable::if_idempotent, {1, true, true, false}, false},
     {"nothing is asked for, stale", kNone, Retryable::if_idempotent, {1, true, true, true}, false},
 
+    {"a request that was not looked at: any method", kConnect, Retryable::untouched, {1, false, true, true}, true},
+    {"not looked at, and the body is gone", kBoth, Retryable::untouched, {1, true, false, true}, false},
+    {"not looked at, and not asked for", kReset, Retryable::untouched, {1, true, true, true}, false},
+    {"not looked at, the last attempt", kBoth, Retryable::untouched, {2, true, true, true}, false},
+
     {"a reset by default", kConnect, Retryable::if_idempotent, {1, true, true, false}, false},
     {"a reset", kReset, Retryable::if_idempotent, {1, true, true, false}, true},
     {"a reset of a POST", kReset, Retryable::if_idempotent, {1, false, true, false}, false},

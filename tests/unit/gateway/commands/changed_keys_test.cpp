@@ -22,7 +22,7 @@ void expect_all(const config::Table<T>& table, const std::set<std::string>& not_
 
 TEST(ChangedKeys, EveryKeyIsCompared) {
   expect_all(config::listener_table());
-  expect_all(config::upstream_table(), {"name", "protocol"});
+  expect_all(config::upstream_table(), {"name"});
   expect_all(config::route_table(), {"name"});
   expect_all(config::limits_table());
   expect_all(config::timeouts_table());

@@ -1,0 +1,103 @@
+#include "gateway/proxy/http2_link.h"
+
+#include "tls/stream_error.h"
+
+namespace sluice::proxy {
+namespace {
+
+// With requests under way.
+constexpr std::chrono::milliseconds kMostSilence{30'000};
+constexpr std::chrono::milliseconds kSignOfLife{10'000};  // after it was asked for
+
+http2::SessionRules rules_of(const config::Limits& limits) {
+  http2::SessionRules rules;
+  rules.max_header_list = static_cast<std::uint32_t>(limits.max_request_head);
+  rules.max_sent_head = std::max<std::size_t>(rules.max_sent_head, 2 * limits.max_request_head);  // with what the gateway adds
+  return rules;
+}
+
+Http2Link& link_of(void* link) { return *static_cast<Http2Link*>(link); }
+
+}  // namespace
+
+Http2Link::Http2Link(upstream::Connection connection, std::shared_ptr<upstream::EndpointState> state, const config::Upstream& settings,
+                     const config::Limits& limits, metrics::UpstreamMetrics& metrics)
+    : metrics_(metrics),
+      state_(std::move(state)),
+      idle_timeout_(settings.pool.idle_timeout),
+      place_(std::move(connection.place)),
+      open_(std::move(connection.open)),
+      opening_(std::move(connection.opening)),
+      secure_(connection.stream->is_tls()),
+      connection_(std::move(connection.stream), rules_of(limits), {limits.max_request_head, limits.max_headers}, *this),
+      idle_end_(connection_.io().wheel, [](void* self) { link_of(self).retire(); }, this),
+      life_end_(connection_.io().wheel, [](void* self) { link_of(self).retire(); }, this),
+      silence_end_(connection_.io().wheel, [](void* self) { link_of(self).on_silence(); }, this),
+      next_turn_(connection_.io().loop, [](void* self) { link_of(self).leave_pool(); }, this) {
+  connection_.start();
+  look_at_streams();
+  life_end_.set_after(settings.pool.max_lifetime);
+}
+
+http2::StreamPtr Http2Link::open(const http::RequestHead& request, std::string_view target, bool accepts_trailers, bool with_body) {
+  if (retired_) return nullptr;
+  http2::StreamPtr stream =
+      connection_.open({request.method, secure_ ? "https" : "http", target, request.headers, accepts_trailers}, with_body);
+  look_at_streams();
+  return stream;
+}
+
+// Its streams may go on for long: the pool need not know of them.
+void Http2Link::retire() {
+  if (std::exchange(retired_, true) || over_) return;
+  connection_.go_away();
+  next_turn_.request();
+}
+
+upstream::Place Http2Link::take_place() {
+  retired_ = over_ = true;
+  connection_.socket().abort(tls::StreamError::cancelled);
+  return std::move(place_);
+}
+
+void Http2Link::turn_ended() {
+  look_at_streams();
+  if (connection_.room() == 0 && connection_.is_leaving()) retire();
+}
+
+void Http2Link::look_at_streams() {
+  const std::size_t before = std::exchange(streams_, connection_.streams());
+  if (streams_ < before) refuses_ = false;
+  if (streams_ > 0) {
+    idle_.give_back();
+    idle_gauge_ = {};
+    idle_end_.clear();
+    if (!silence_end_.is_set()) silence_end_.set_after(kMostSilence);
+  } else if (!idle_ && !retired_) {
+    idle_ = upstream::Place::take({state_, &state_->idle}, std::nullopt);
+    idle_gauge_ = metrics::GaugeHold(metrics_.connections_idle);
+    idle_end_.set_after(idle_timeout_);
+    silence_end_.clear();
+  }
+}
+
+void Http2Link::on_silence() {
+  const Clock::time_point heard = connection_.heard();
+  if (asked_at_ != Clock::time_point::max() && heard < asked_at_) return connection_.socket().abort(tls::StreamError::timed_out);
+  const auto silent_for = std::chrono::ceil<std::chrono::milliseconds>(Clock::now() - heard);
+  asked_at_ = Clock::time_point::max();
+  if (silent_for < kMostSilence) return silence_end_.set_after(kMostSilence - silent_for);
+  asked_at_ = Clock::now();
+  connection_.ping();
+  silence_end_.set_after(kSignOfLife);
+}
+
+void Http2Link::connection_ended(ErrorCode) {
+  retired_ = over_ = true;
+  for (tls::Deadline* deadline : {&idle_end_, &life_end_, &silence_end_}) deadline->clear();
+  idle_.give_back();
+  idle_gauge_ = {};
+  next_turn_.request();
+}
+
+}  // namespace sluice::proxy

@@ -1,0 +1,58 @@
+#include "gateway/proxy/http2_wire.h"
+
+#include "tls/stream_error.h"
+
+namespace sluice::proxy {
+
+using tls::StreamError;
+
+Http2Wire::Http2Wire(std::shared_ptr<Http2Link> link, config::OptionalDuration write_idle, bool accepts_trailers)
+    : link_(std::move(link)), write_idle_(write_idle), accepts_trailers_(accepts_trailers), open_(link_->streams_gauge()) {}
+
+ErrorCode Http2Wire::send_head(const http::RequestHead& request, std::string_view target, std::string_view payload, bool last,
+                               const http::Headers* trailers) {
+  const bool with_body = !last || !payload.empty() || trailers != nullptr;
+  stream_ = link_->open(request, target, accepts_trailers_, with_body);
+  if (!stream_) return {};  // read_head() says so
+  stream_->set_write_idle(write_idle_, nullptr);
+  if (!with_body || (payload.empty() && !last)) return {};
+  return send_body(payload, last, trailers);
+}
+
+ErrorCode Http2Wire::send_body(std::string_view payload, bool last, const http::Headers* trailers) {
+  return last ? stream_->write_last({payload}, trailers) : stream_->write({payload});
+}
+
+ErrorCode Http2Wire::write_error() const noexcept {
+  return stream_ ? stream_->write_error() : http2::error_of(http2::Code::refused_stream);
+}
+
+HeadRead Http2Wire::read_head(http::ResponseHead& response) {
+  if (!stream_) return {HeadRead::refused, http2::error_of(http2::Code::refused_stream)};
+  if (std::optional<http2::Stream::Head> head = stream_->take_head()) {
+    ++heads_;
+    if (head->fault != http::ParseError::none) return {HeadRead::bad, {}, http::name_of(head->fault)};
+    response = std::move(head->head);
+    return {HeadRead::complete};
+  }
+  const ErrorCode error = stream_->error();
+  if (!error) return {};
+  if (error == std::errc::bad_message) return {HeadRead::bad, {}, "not_http2"};
+  if (!http2::is_reset(error)) return {HeadRead::lost, error};
+  if (error != http2::error_of(http2::Code::refused_stream)) return {HeadRead::reset, error};
+  link_->refused();
+  return {HeadRead::refused, error};
+}
+
+BodyRead Http2Wire::read_body(char* memory, std::size_t size) {
+  const tls::ReadResult read = stream_->read_some(memory, size);
+  BodyRead result{read.size, read.size, read.error, {}};
+  if (read.error == StreamError::eof) result.error = {};
+  return result;
+}
+
+void Http2Wire::abort(ErrorCode error) {
+  if (stream_) stream_->reset(http2::Code::cancel, error);
+}
+
+}  // namespace sluice::proxy

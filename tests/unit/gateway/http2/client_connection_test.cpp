@@ -1,0 +1,186 @@
+#include "gateway/http2/client_connection.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/h2_frames.h"
+#include "tests/support/io_harness.h"
+#include "tls/stream_error.h"
+
+namespace sluice::http2 {
+namespace {
+
+using test::h2::Frame;
+using tls::StreamError;
+namespace h2 = test::h2;
+
+class ClientConnectionTest : public ::testing::Test, public ClientConnectionOwner {
+ protected:
+  void open(int buffer = 0, const std::string& settings = h2::settings()) {
+    auto [stream, peer] = harness_.plain_stream(buffer);
+    peer_ = std::move(peer);
+    connection_ = std::make_unique<ClientConnection>(std::move(stream), SessionRules{}, ResponseLimits{}, *this);
+    connection_->start();
+    say(settings);
+    preface_ = heard_.substr(0, h2::kPreface.size());
+  }
+  void say(std::string_view bytes) {
+    peer_.send(bytes);
+    hear();
+  }
+  StreamPtr ask(bool with_body = false, std::string_view method = "GET") {
+    StreamPtr stream = connection_->open({method, "http", "/", fields_}, with_body);
+    hear();
+    return stream;
+  }
+  void hear() {
+    harness_.settle();
+    heard_ += peer_.receive();
+    std::string_view bytes = heard_;
+    if (bytes.starts_with("PRI")) bytes.remove_prefix(h2::kPreface.size());
+    frames_ = h2::split(bytes);
+  }
+  std::size_t count(std::uint32_t stream, std::uint8_t type) {
+    hear();
+    std::size_t found = 0;
+    for (const Frame& frame : frames_) found += frame.stream == stream && frame.type == type;
+    return found;
+  }
+  void answer(std::uint32_t stream, std::uint8_t flags = h2::kEndHeaders, std::string_view status = "200") {
+    say(h2::headers(stream, h2::block({{":status", std::string(status)}}), flags));
+  }
+  std::string read(Stream& stream) {
+    std::string all;
+    char memory[4096];
+    for (;;) {
+      const tls::ReadResult got = stream.read_some(memory, sizeof memory);
+      last_ = got.error;
+      if (got.error) return all;
+      all.append(memory, got.size);
+    }
+  }
+
+  void turn_ended() override { ++turns_; }
+  void connection_ended(ErrorCode error) override {
+    ++ends_;
+    end_error_ = error;
+  }
+
+  test::IoHarness harness_;
+  test::Peer peer_;
+  std::unique_ptr<ClientConnection> connection_;
+  std::vector<Frame> frames_;
+  std::string heard_, preface_;
+  http::Headers fields_;
+  ErrorCode last_, end_error_;
+  int turns_ = 0, ends_ = 0;
+};
+
+TEST_F(ClientConnectionTest, AsksAndHears) {
+  open();
+  EXPECT_EQ(preface_, h2::kPreface);
+  const StreamPtr stream = ask();
+  EXPECT_EQ(count(1, h2::kHeaders), 1U);
+  EXPECT_FALSE(stream->take_head());
+  answer(1, h2::kEndHeaders, "103");
+  answer(1);
+  EXPECT_EQ(stream->take_head()->head.status, 103U);
+  EXPECT_EQ(stream->take_head()->head.status, 200U);
+  EXPECT_FALSE(stream->take_head());
+  say(h2::data(1, "body"));
+  EXPECT_EQ(read(*stream), "body");
+  EXPECT_EQ(last_, StreamError::eof);
+  EXPECT_TRUE(stream->read_to_end());
+  EXPECT_EQ(connection_->streams(), 0U);
+  EXPECT_EQ(count(1, h2::kRstStream), 0U);
+}
+
+TEST_F(ClientConnectionTest, ABodyGoesWithItsHead) {
+  open();
+  const StreamPtr stream = connection_->open({"POST", "http", "/", fields_}, true);
+  EXPECT_FALSE(stream->write({"one"}));
+  EXPECT_FALSE(stream->write_last({"two"}, nullptr));
+  hear();
+  EXPECT_EQ(count(1, h2::kHeaders), 1U);
+  EXPECT_EQ(count(1, h2::kData), 2U);
+  EXPECT_TRUE(stream->flushed());
+}
+
+TEST_F(ClientConnectionTest, WhatTheWindowDoesNotLetIsKept) {
+  open();
+  const StreamPtr stream = ask(true, "POST");
+  EXPECT_FALSE(stream->write_last({std::string(100'000, 'x')}, nullptr));
+  EXPECT_FALSE(stream->flushed());
+  EXPECT_GT(harness_.held.held(), 0U);
+  say(h2::window(0, 100'000) + h2::window(1, 100'000));
+  hear();
+  EXPECT_TRUE(stream->flushed());
+  EXPECT_EQ(harness_.held.held(), 0U);
+}
+
+TEST_F(ClientConnectionTest, LettingGoCancels) {
+  open();
+  StreamPtr stream = ask();
+  answer(1);
+  stream.reset();
+  EXPECT_EQ(count(1, h2::kRstStream), 1U);
+  EXPECT_EQ(connection_->streams(), 0U);
+  EXPECT_EQ(ends_, 0);
+}
+
+TEST_F(ClientConnectionTest, AResetTellsItsCode) {
+  open();
+  const StreamPtr stream = ask();
+  say(h2::rst(1, 7));
+  EXPECT_EQ(stream->error(), error_of(Code::refused_stream));
+  EXPECT_EQ(ends_, 0);
+}
+
+TEST_F(ClientConnectionTest, AResetBehindTheAnswerLeavesIt) {
+  open();
+  const StreamPtr stream = ask(true, "POST");
+  answer(1);
+  say(h2::data(1, "enough") + h2::rst(1, 0));
+  EXPECT_TRUE(stream->take_head());
+  EXPECT_EQ(read(*stream), "enough");
+  EXPECT_EQ(last_, StreamError::eof);
+  EXPECT_TRUE(stream->write({"more"}));
+}
+
+TEST_F(ClientConnectionTest, TheEndOfTheConnectionIsTheEndOfAllStreams) {
+  open();
+  const StreamPtr first = ask(), second = ask();
+  answer(1, h2::kWhole);
+  peer_.close();
+  harness_.settle();
+  EXPECT_EQ(ends_, 1);
+  EXPECT_TRUE(first->take_head());
+  EXPECT_FALSE(first->error());
+  EXPECT_EQ(second->error(), std::errc::connection_reset);
+  EXPECT_EQ(connection_->room(), 0U);
+  EXPECT_FALSE(connection_->open({"GET", "http", "/", fields_}, false));
+}
+
+TEST_F(ClientConnectionTest, LeavesWhenTheLastStreamIsDone) {
+  open();
+  const StreamPtr stream = ask();
+  connection_->go_away();
+  EXPECT_EQ(count(0, h2::kGoaway), 1U);
+  EXPECT_EQ(ends_, 0);
+  answer(1, h2::kWhole);
+  EXPECT_EQ(ends_, 1);
+  EXPECT_FALSE(end_error_);
+  EXPECT_TRUE(stream->take_head());
+}
+
+TEST_F(ClientConnectionTest, StreamsOutliveTheirConnection) {
+  open();
+  const StreamPtr stream = ask(true, "POST");
+  connection_.reset();
+  EXPECT_EQ(stream->error(), StreamError::cancelled);
+  EXPECT_TRUE(stream->write({"x"}));
+  hear();
+  EXPECT_EQ(count(0, h2::kGoaway), 1U);
+}
+
+}  // namespace
+}  // namespace sluice::http2
