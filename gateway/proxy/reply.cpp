@@ -1,5 +1,6 @@
 #include "gateway/proxy/reply.h"
 
+#include "gateway/proxy/grpc_reply.h"
 #include "gateway/proxy/http_date.h"
 
 namespace sluice::proxy {
@@ -99,6 +100,10 @@ const config::ErrorPage* page_for(const ClientExchange& exchange, unsigned statu
 bool send_reply(ClientExchange& exchange, const Reply& reply) {
   exchange.record.failure = reply.error;
   if (exchange.response_started() && !exchange.take_back_response()) return false;
+  if (is_grpc(exchange.request)) {
+    send_grpc_reply(exchange, reply);
+    return true;
+  }
   http::Headers headers;
   std::string text;
   const config::ErrorPage* page = page_for(exchange, reply.status);

@@ -151,6 +151,13 @@ def test_no_2xx_of_the_gateway_opens_a_tunnel(lab, way):
     assert client.request(path="/fixed").body == b"fixed"
 
 
+@pytest.mark.parametrize("protocol, status, error", [("websocket", 502, "connect_refused"), ("connect-udp", 501, "unknown_protocol")])
+def test_no_failure_as_of_grpc_opens_a_tunnel(lab, way, protocol, status, error):
+    """Its clients are told of failures with status 200."""
+    client = way.client(way.gateway(lab.refusing()))
+    refused(client, begin_websocket(client, protocol=protocol, extra=[("content-type", "application/grpc")]), status, error)
+
+
 def test_a_challenge_of_acme_opens_no_tunnel(lab, way, tmp_path):
     (tmp_path / "token").write_text("token.thumbprint")
     listeners = [{"name": way.mode, "address": "127.0.0.1:0", "protocols": ["h2", "http/1.1"], "acme_challenge_directory": str(tmp_path)}]

@@ -90,6 +90,11 @@ def node_http2(folder, certificate=None):
     return Process(node("support/http2_server.mjs", *files), r"^(\d+)\s*$", folder, "http2")
 
 
+def grpc(folder):
+    """A server on Node's `@grpc/grpc-js` package."""
+    return Process(node("support/grpc_server.mjs"), r"^(\d+)\s*$", folder, "grpc")
+
+
 def socketio(folder, name="socketio"):
     """A server on Node's `socket.io` package."""
     return Process(node("support/socketio_server.mjs"), r"^(\d+)\s*$", folder, name)

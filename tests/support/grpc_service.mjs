@@ -1,0 +1,16 @@
+// The service that grpc_server.mjs has and grpc_client.mjs calls: one method of each kind.
+const same = (bytes) => bytes;
+
+function method(name, requestStream, responseStream) {
+  return {
+    path: `/test.Bytes/${name}`, requestStream, responseStream,
+    requestSerialize: same, requestDeserialize: same, responseSerialize: same, responseDeserialize: same,
+  };
+}
+
+export const service = {
+  unary: method("Unary", false, false),
+  download: method("Download", false, true),
+  upload: method("Upload", true, false),
+  talk: method("Talk", true, true),
+};
