@@ -1,42 +1,113 @@
-// What a Stream needs of the connection that it is on: the server's (Connection), or the client's (ClientConnection). It knows its
-// streams until they go. Used by one worker's thread.
+// What both sides of an HTTP/2 connection do alike: a Session on a socket, and its streams. Reads, gathers what all streams have to say in
+// one turn of the event loop into one write, and stops reading from a peer that does not read. The server's side is Connection, the
+// client's ClientConnection.
+//
+// A state machine on the socket's events: hundreds of streams share it. Whoever has something to do because of it is woken by the
+// event loop. Its streams may outlive it. Used by one worker's thread.
 #pragma once
 
+#include <vector>
+
 #include "gateway/http2/session.h"
-#include "tls/io_types.h"
-#include "tls/worker_io.h"
+#include "tls/stream.h"
 
 namespace sluice::http2 {
 
 class Stream;
 
-class Carrier {
+class CarrierOwner {
+ public:
+  // Something may have changed of what the owner looks at, such as streams().
+  virtual void turn_ended() = 0;
+  // Nothing more is sent or read; all streams have been told. Last; once. The connection must not be destroyed in it. `error`: why, if
+  // not in order.
+  virtual void connection_ended(ErrorCode error) = 0;
+
+ protected:
+  ~CarrierOwner() = default;
+};
+
+class Carrier : protected SessionEvents {
  public:
   Carrier(const Carrier&) = delete;
   Carrier& operator=(const Carrier&) = delete;
-  virtual tls::WorkerIo& io() noexcept = 0;
+
+  void start();
+  tls::Stream& socket() noexcept { return *socket_; }
+  tls::WorkerIo& io() noexcept { return socket_->io(); }
+  std::size_t streams() const noexcept { return session_.streams(); }
 
  protected:
   friend class Stream;
-  Carrier() = default;
+  static constexpr std::size_t kMostOut = 64 * 1024;  // of what is made before the socket has taken it
+
+  Carrier(tls::StreamPtr socket, const SessionRules& rules, Role role, CarrierOwner& owner);
   virtual ~Carrier() = default;
 
-  virtual Session& session() noexcept = 0;
+  // What came has been handed to the session.
+  virtual void fed() = 0;
+  // Before what is due in this turn is sent.
+  virtual void turn_began() {}
+  // Nothing more comes: what was waiting for more goes.
+  virtual void let_go() noexcept {}
+
+  void data(StreamId id, StreamState& stream, std::string_view bytes) final;
+  void peer_ended(StreamId id, StreamState& stream) final;
+  Due due(StreamId id, StreamState& stream, std::size_t most) final;
+  void take(StreamId id, StreamState& stream, std::size_t size, std::string& out) final;
+  void settings_came() final {}
+  void went_away(Code, StreamId) final {}
+
+  struct TrailerLimits {
+    std::size_t bytes, fields;
+  };
+  // One that may be passed on is kept. False: there are too many of them. A stream has trailers once.
+  bool add_trailer(StreamId id, StreamState& stream, std::string_view name, std::string_view value, const TrailerLimits& limits);
+  // Names and values, and 32 bytes for each field, of a stream whose trailers have just come.
+  std::size_t trailer_size(StreamId id) const noexcept { return trailing_ == id ? trailer_size_ : 0; }
+
   // What the session has to say, as long as the socket takes it; it leaves in this turn of the event loop.
-  virtual void make() = 0;
-  virtual void flush_later() noexcept = 0;
-  // When the stream is complete on this side, and that has left the session, nobody needs the rest of the request (RFC 9113 8.1).
-  virtual void reset_later(StreamId id) = 0;
+  void make();
+  void flush_later() noexcept { next_turn_.request(); }
+  // When the response is complete and has left the session, nobody needs the rest of the request (RFC 9113 8.1).
+  void reset_later(StreamId id);
   // What was written to all streams and the peer's system has not acknowledged yet.
-  virtual std::size_t unacknowledged() const noexcept = 0;
+  std::size_t unacknowledged() const noexcept { return socket_->unacknowledged() + out_.size(); }
 
   void add(Stream& stream) noexcept;
   void remove(Stream& stream) noexcept;
   // Every stream fails with `error`, and is on no connection any more.
   void lose_streams(ErrorCode error);
 
+ private:
+  static constexpr std::size_t kKeptOut = 4 * 1024;  // of the memory for it, while there is none
+  static constexpr std::size_t kMostQueued = 500;    // frames for a peer that does not read; for a backend the library gives up at 1,000
+
+  static void on_readable(void* carrier);
+  static void on_flushed(void* carrier);
+  static void on_turn(void* carrier);
+  void read();
+  void read_on();
+  bool may_read() const noexcept;
+  void flush();
+  void end(ErrorCode error);
+
+  tls::StreamPtr socket_;
+  CarrierOwner& owner_;
+  tls::NextTurn next_turn_;
+  std::vector<StreamId> to_reset_;
+  // Of the trailers that came last, also of those that are dropped.
+  StreamId trailing_ = 0;  // whose they are
+  std::size_t trailer_size_ = 0;
+  std::size_t trailer_count_ = 0;
   Stream* first_ = nullptr;
+  bool read_waits_ = false;         // for the socket to be flushed
+
+ protected:
   std::size_t stream_count_ = 0;
+  std::string out_;
+  bool ended_ = false;
+  Session session_;                 // last: it goes first, and tells nobody
 };
 
 }  // namespace sluice::http2

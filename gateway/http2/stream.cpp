@@ -39,7 +39,7 @@ void Stream::close() noexcept {
     if (end_sent_ && !peer_ended_) connection_->reset_later(id_);
     if (end_due_) return;
   }
-  connection_->session().reset(id_, Code::cancel);
+  connection_->session_.reset(id_, Code::cancel);
   connection_->flush_later();
 }
 
@@ -142,7 +142,7 @@ void Stream::fail(ErrorCode error) {
 
 void Stream::reset(Code code, ErrorCode error) {
   if (connection_ != nullptr && !closed_) {
-    connection_->session().reset(id_, code);
+    connection_->session_.reset(id_, code);
     connection_->flush_later();
   }
   drop_what_came();
@@ -190,7 +190,7 @@ void Stream::use_up(std::size_t size) {
     forget_what_was_read();
   }
   if (connection_ == nullptr || closed_ || peer_ended_) return;
-  connection_->session().consumed(id_, size);
+  connection_->session_.consumed(id_, size);
   connection_->flush_later();
 }
 
@@ -250,13 +250,13 @@ void Stream::watch_end(Callback on_end, void* context) {
 void Stream::respond(unsigned status, const http::Headers& headers, bool with_body) {
   if (connection_ == nullptr || closed_) return;
   if (!with_body) end_due_ = end_sent_ = true;
-  connection_->session().respond(id_, status, headers, with_body);
+  connection_->session_.respond(id_, status, headers, with_body);
   connection_->flush_later();
 }
 
 void Stream::inform(unsigned status, const http::Headers& headers) {
   if (connection_ == nullptr || closed_) return;
-  connection_->session().inform(id_, status, headers);
+  connection_->session_.inform(id_, status, headers);
   connection_->flush_later();
 }
 
@@ -264,7 +264,7 @@ void Stream::inform(unsigned status, const http::Headers& headers) {
 void Stream::open_tunnel(const http::Headers& headers) {
   tunnel_ = true;
   respond(200, headers, true);
-  if (connection_ != nullptr && !closed_) connection_->session().make_incremental(id_);
+  if (connection_ != nullptr && !closed_) connection_->session_.make_incremental(id_);
 }
 
 // The parts are lent to the session, which takes what may leave now; what it leaves of them is kept.
@@ -273,7 +273,7 @@ ErrorCode Stream::send(std::initializer_list<std::string_view> parts, bool last,
   end_due_ = last;
   last_trailers_ = trailers;
   lent_ = {parts.begin(), parts.size()};
-  connection_->session().resume(id_);
+  connection_->session_.resume(id_);
   connection_->make();
   const ErrorCode error = keep_lent();
   lent_ = {};
@@ -299,7 +299,7 @@ Due Stream::due(std::size_t most) {
   if (!due.last) return due;
   due.trailers = last_trailers_;
   end_sent_ = true;
-  if (orphan_ && !peer_ended_) connection_->reset_later(id_);
+  if (role_ == Role::server && orphan_ && !peer_ended_) connection_->reset_later(id_);
   return due;
 }
 

@@ -8,7 +8,7 @@
 
 namespace sluice::proxy {
 
-class Http2Link final : public upstream::SharedConnection, private http2::ClientConnectionOwner {
+class Http2Link final : public upstream::SharedConnection, private http2::CarrierOwner {
  public:
   // A connection that is open. `state` is the endpoint's; `metrics` outlives this.
   Http2Link(upstream::Connection connection, std::shared_ptr<upstream::EndpointState> state, const config::Upstream& settings,

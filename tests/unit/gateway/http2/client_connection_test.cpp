@@ -13,7 +13,7 @@ using test::h2::Frame;
 using tls::StreamError;
 namespace h2 = test::h2;
 
-class ClientConnectionTest : public ::testing::Test, public ClientConnectionOwner {
+class ClientConnectionTest : public ::testing::Test, public CarrierOwner {
  protected:
   void open(int buffer = 0, const std::string& settings = h2::settings()) {
     auto [stream, peer] = harness_.plain_stream(buffer);
