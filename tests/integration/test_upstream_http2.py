@@ -11,7 +11,8 @@ from support.http2_frames import CANCEL, GOAWAY, INTERNAL_ERROR, MAX_STREAMS, PI
 from support.http_message import chunked
 from support.raw_backend import answer_ok, echo_websocket
 from support.waiting import wait_until
-from support.websocket import assert_carries, open_websocket, upgrade_bytes
+from support.websocket import assert_carries, upgrade_bytes
+from support.websocket_way import over  # noqa: F401 (a fixture)
 
 H2 = {"protocol": "h2"}
 ONE = {"workers": 1}
@@ -530,18 +531,16 @@ def test_protocol_http1_does_not_offer_h2(lab, ca):
 
 # ---- WebSockets -----------------------------------------------------------------------------------------------------
 
-def test_a_websocket_has_a_connection_of_http1(lab, ca):
-    """Beside a request's, which is h2."""
+def test_a_websocket_has_a_connection_of_http1(lab, ca, over):
+    """Beside a request's, which is h2, whatever its client speaks."""
     def script(connection):
         if connection.socket.selected_alpn_protocol() == "h2":
             return answer_all(FrameServer(connection))
         return echo_websocket(connection)
     backend = lab.backend(script, tls=tls_context(ca, "h2", "http/1.1"))
-    gateway = lab.gateway(url_of(backend), upstream=tls_upstream(ca), **ONE)
+    gateway = over.gateway(url_of(backend), upstream=tls_upstream(ca), **ONE)
     assert lab.request(gateway).status == 200
-    client = lab.client(gateway)
-    open_websocket(client)
-    assert_carries(client)
+    assert_carries(over.open(gateway))
     assert lab.request(gateway).status == 200
     assert len(backend.connections) == 2
 
