@@ -57,7 +57,7 @@ bool ClientConnection::field(StreamId id, StreamState& stream, std::string_view 
 
 void ClientConnection::head_done(StreamId id, StreamState& stream, bool trailer, bool) {
   building_ = 0;
-  if (trailer) return;
+  if (trailer) return of(stream).trailers_came(trailer_size(id));
   Stream& of_request = of(stream);
   if (of_request.heads_.size() == kMostHeads) return session_.reset(id, Code::enhance_your_calm);
   Stream::Head head;

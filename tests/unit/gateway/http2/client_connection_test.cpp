@@ -105,6 +105,35 @@ TEST_F(ClientConnectionTest, ABodyGoesWithItsHead) {
   EXPECT_TRUE(stream->flushed());
 }
 
+TEST_F(ClientConnectionTest, LargeTrailersAreHeldAsLongAsTheirStreamIsThere) {
+  open();
+  StreamPtr stream = ask();
+  answer(1);
+  say(h2::headers(1, h2::block({{"x-large", std::string(6000, 'x')}})));
+  EXPECT_GT(harness_.metrics.held_bytes.value(), 6000);
+  EXPECT_EQ(read(*stream), "");
+  EXPECT_EQ(last_, StreamError::eof);
+  stream.reset();
+  EXPECT_EQ(harness_.metrics.held_bytes.value(), 0);
+}
+
+TEST_F(ClientConnectionTest, TrailersThatAreDroppedCountAsWell) {
+  open();
+  const StreamPtr first = ask();
+  answer(1);
+  h2::Fields dropped(100, {"cookie", "a"});
+  say(h2::headers(1, h2::block(dropped)));
+  EXPECT_EQ(count(1, h2::kRstStream), 0U);
+  EXPECT_EQ(read(*first), "");
+  EXPECT_EQ(last_, StreamError::eof);
+  EXPECT_TRUE(first->trailers().empty());
+  const StreamPtr second = ask();
+  answer(3);
+  dropped.emplace_back("cookie", "one too many");
+  say(h2::headers(3, h2::block(dropped)));
+  EXPECT_EQ(count(3, h2::kRstStream), 1U);
+}
+
 TEST_F(ClientConnectionTest, WhatTheWindowDoesNotLetIsKept) {
   open();
   const StreamPtr stream = ask(true, "POST");
