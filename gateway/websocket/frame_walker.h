@@ -84,10 +84,11 @@ class FrameWalker {
   static constexpr std::uint32_t kUnlimited = std::numeric_limits<std::uint32_t>::max();
   void allow(std::uint32_t units) noexcept {
     allowance_ = units;
-    waits_ = false;
+    state_.limited = units != kUnlimited;
+    state_.waits = false;
   }
   std::uint32_t allowance() const noexcept { return allowance_; }
-  bool waits() const noexcept { return waits_; }
+  bool waits() const noexcept { return state_.waits; }
   // So many Pongs answer Pings of the other side, which has asked for them: they do not count.
   void expect_answers(std::uint32_t pongs) noexcept { free_pongs_ += pongs; }
   // From the next message on those are dropped that are in one frame: of others the receiver may have the beginning.
@@ -103,7 +104,7 @@ class FrameWalker {
   bool pong_expected() const noexcept { return state_.pong_expected; }
   std::uint64_t last_pong() const noexcept { return pong_; }  // of those that were expected
   // From now on a Close is.
-  void swallow_close() noexcept { swallows_close_ = true; }
+  void swallow_close() noexcept { state_.swallows_close = true; }
 
   // Of `data`, which has not been walked yet, the length of the longest prefix that ends on a frame boundary,
   // without changing any state; 0 when the current frame does not end inside. (For putting a frame of our own
@@ -141,8 +142,15 @@ class FrameWalker {
   const FrameCounts& counts() const noexcept { return counts_; }
 
  private:
+  // A message in one frame that may be sent when the state is usual.
+  struct SimpleFrame {
+    std::size_t header = 0;
+    std::size_t payload = std::numeric_limits<std::size_t>::max();  // there is none: no read brings so much
+  };
+  SimpleFrame simple_frame(const char* data, std::size_t size) const noexcept;
+  void count_message(std::size_t payload) noexcept;
   std::size_t take_simple(const char* data, std::size_t size) noexcept;
-  std::size_t walk_on(const char* data, std::size_t size, std::size_t walked) noexcept;
+  std::size_t walk_on(const char* data, std::size_t size) noexcept;
   // A header, with a Close all of it; how many bytes that took. 0: it is not whole, or must not pass.
   std::size_t take_header(const char* data, std::size_t size, bool begins_run) noexcept;
   std::size_t take_payload(std::size_t size) noexcept;
@@ -167,20 +175,30 @@ class FrameWalker {
     bool in_message = false;     // a frame that does not end it has begun
     bool drops = false;
     bool pong_expected = false;
-    bool close_seen = false;
+    bool close_seen : 1 = false;
+    bool limited : 1 = false;    // the allowance says how many may come
+    bool waits : 1 = false;
+    bool swallows_close : 1 = false;
+    std::uint8_t none : 4 = 0;   // so that every bit is somebody's
   };
   // Whether the next frame may be taken the short way: one comparison says so.
   bool is_usual() const noexcept { return (std::bit_cast<std::uint64_t>(state_) | payload_left_) == 0; }
+  bool is_usual_but_limited() const noexcept {
+    Unusual but = state_;
+    but.limited = false;
+    return (std::bit_cast<std::uint64_t>(but) | payload_left_) == 0;
+  }
 
   Unusual state_;
   std::uint64_t payload_left_ = 0;
   std::uint32_t allowance_ = kUnlimited;
-  std::uint32_t most_simple_;   // payload of a frame that may be taken the short way
-  std::uint16_t simple_mask_;   // of a header's first two bytes, what those frames have in common
-  std::uint16_t simple_value_;
+  // Of a simple frame's header: what its first four bytes have in common with others', see simple_frame(); how many lengths beyond a
+  // short one it may have, and the longest short one.
+  std::uint32_t simple_mask_;
+  std::uint32_t simple_value_;
+  std::uint16_t simple_lengths_;
+  std::uint8_t most_short_;
   std::uint8_t simple_header_;  // its size, with a short length
-  bool waits_ = false;
-  bool swallows_close_ = false;
   FrameCounts counts_;
   metrics::Histogram* sizes_;
   std::uint64_t message_size_ = 0;  // of the current message, as the headers taken the long way say
