@@ -24,30 +24,59 @@ http {{
     keepalive 256;
     keepalive_requests 1000000000;
   }}
+  upstream up_h1 {{
+    server 127.0.0.1:{up_h1};
+    keepalive 256;
+    keepalive_requests 1000000000;
+  }}
   server {{
     listen 127.0.0.1:{plain} backlog=4096;
     listen 127.0.0.1:{tls} ssl http2 backlog=4096;
     ssl_certificate {folder}/cert.pem;
     ssl_certificate_key {folder}/key.pem;
     ssl_protocols TLSv1.2 TLSv1.3;
-    location / {{
-      proxy_pass http://origin;
-      proxy_http_version 1.1;
-      proxy_max_temp_file_size 0;
-      proxy_read_timeout 1h;
-      proxy_send_timeout 1h;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection $connection_upgrade;
-      {options}
-    }}
+    proxy_http_version 1.1;
+    proxy_max_temp_file_size 0;
+    proxy_read_timeout 1h;
+    proxy_send_timeout 1h;
+    proxy_set_header Upgrade $http_upgrade;
+    proxy_set_header Connection $connection_upgrade;
+    {options}
+    location / {{ proxy_pass http://origin; }}
+    location = /up/h1 {{ proxy_pass http://up_h1; }}
+  }}
+}}
+"""
+# As a backend that speaks HTTP/1.1 on one port and HTTP/2 on the other.
+NGINX_ORIGIN = """\
+daemon off;
+{user}
+pid {folder}/origin.pid;
+error_log stderr crit;
+worker_processes 1;
+worker_rlimit_nofile {descriptors};
+events {{ use epoll; multi_accept on; worker_connections {connections}; }}
+http {{
+  access_log off;
+  tcp_nodelay on;
+  keepalive_requests 1000000000;
+  client_body_temp_path {folder}/origin-body;
+  proxy_temp_path {folder}/origin-proxy;
+  fastcgi_temp_path {folder}/origin-fastcgi;
+  uwsgi_temp_path {folder}/origin-uwsgi;
+  scgi_temp_path {folder}/origin-scgi;
+  server {{
+    listen 127.0.0.1:{h1} backlog=4096;
+    listen 127.0.0.1:{h2} http2 backlog=4096;
+    location / {{ return 200 "{body}"; }}
   }}
 }}
 """
 NGINX_FORWARDED = """\
 proxy_set_header Host $host;
-      proxy_set_header X-Real-IP $remote_addr;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-      proxy_set_header X-Forwarded-Proto $scheme;
+    proxy_set_header X-Real-IP $remote_addr;
+    proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    proxy_set_header X-Forwarded-Proto $scheme;
 """
 
 HAPROXY = """\
@@ -67,10 +96,18 @@ frontend web
   bind 127.0.0.1:{plain} backlog 4096
   bind 127.0.0.1:{tls} backlog 4096 ssl crt {folder}/combined.pem alpn h2,http/1.1
   {options}
+  use_backend up_h1 if {{ path /up/h1 }}
+  use_backend up_h2 if {{ path /up/h2 }}
   default_backend origin
 backend origin
   http-reuse always
   server origin 127.0.0.1:{origin}
+backend up_h1
+  http-reuse always
+  server up 127.0.0.1:{up_h1}
+backend up_h2
+  http-reuse always
+  server up 127.0.0.1:{up_h2} proto h2
 """
 HAPROXY_FORWARDED = """\
 option forwardfor
@@ -94,7 +131,20 @@ upstreams:
     endpoints:
       - http://127.0.0.1:{origin}
     circuit_breaker: {{ max_connections: "off" }}
+  - name: up_h1
+    endpoints: [http://127.0.0.1:{up_h1}]
+    circuit_breaker: {{ max_connections: "off" }}
+  - name: up_h2
+    endpoints: [http://127.0.0.1:{up_h2}]
+    protocol: h2
+    circuit_breaker: {{ max_connections: "off" }}
 routes:
+  - name: up_h1
+    match: {{ path: /up/h1 }}
+    upstream: up_h1
+  - name: up_h2
+    match: {{ path: /up/h2 }}
+    upstream: up_h2
   - name: all
     upstream: origin
   # Every limit that a client within the limits can meet.

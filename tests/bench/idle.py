@@ -1,7 +1,9 @@
 """What tunnels cost that carry nothing: memory, and processor time for Pings."""
 
 import json
+import sys
 import time
+from pathlib import Path
 
 from proxies import Process, StartError, cpu_seconds, resident_kib
 
@@ -13,9 +15,10 @@ class Tunnels:
 
     def __init__(self, setup, work, proxy, count, stay, *extra):
         port = proxy.port["tls" if work.tls else "plain"]
-        command = [setup.tool("bench_load"), "idle", "--to", f"127.0.0.1:{port}", "--connections", str(count),
-                   "--seconds", str(OPEN_SECONDS + stay + 60), *(["--tls"] if work.tls else []), *work.load, *work.where(),
-                   *extra]
+        shared = work.tool == "idle_http2.py"
+        program = [sys.executable, str(Path(__file__).parent / work.tool)] if shared else [setup.tool("bench_load"), "idle"]
+        command = [*program, "--to", f"127.0.0.1:{port}", "--connections", str(count), "--seconds", str(OPEN_SECONDS + stay + 60),
+                   *(["--tls"] if work.tls and not shared else []), *work.load, *work.where(), *extra]
         self.load = Process(command, setup.load_core)
         try:
             self.expect("open", OPEN_SECONDS)
@@ -56,11 +59,12 @@ def resident_per_tunnel(options, setup, work, proxy, count):
     pids = proxy.pids()
     before = resident_kib(pids)
     carry_seconds = 60 + count / 10  # through the slowest peer on a busy machine
-    extra = ["--carry", str(1 << 20)] if options.carry else []
+    carry = options.carry and work.tool == "bench_load"
+    extra = ["--carry", str(1 << 20)] if carry else []
     with Tunnels(setup, work, proxy, count, carry_seconds + options.settle, *extra) as tunnels:
         time.sleep(min(0.5, options.settle))
         row = {"fresh": round((resident_kib(pids) - before) / count, 2)}
-        if options.carry:
+        if carry:
             tunnels.carry(carry_seconds)
             time.sleep(options.settle)
             row["carried"] = round((resident_kib(pids) - before) / count, 2)

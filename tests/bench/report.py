@@ -93,7 +93,7 @@ class Report:
                         continue
                     after = ", after 1 MiB" if state == "carried" else ""
                     title = f"{self.titles[work]}, {tunnels} open{after}"
-                    cells = [f"{values[name]:.1f}" if name in values else "failed" for name in self.names]
+                    cells = [f"{values[name]:.1f}" if name in values else "failed" if name in proxies else "-" for name in self.names]
                     rows.append([title, *cells, *self.with_ratios(values)])
         self.table("Resident KiB per idle tunnel", ["state", *self.names, "to better peer", "to floor"], rows)
 

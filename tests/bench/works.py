@@ -12,7 +12,8 @@ class Work:
     # Sluice has its routes at /ws/<route>. For the others, and for the origin, that is a WebSocket as any other.
     route: str = ""
     with_backend: bool = False  # the origin's CPU time counts as well
-    tool: str = "bench_load"  # h2load for HTTP/2 (http2.py), which the relay does not speak
+    tool: str = "bench_load"  # for HTTP/2, which the relay does not speak, h2load (http2.py) or idle_http2.py
+    backend: str = ""  # "http/1.1" or "h2": nginx is the origin, which speaks both, and each proxy has a route to it
 
     def where(self):
         return ["--path", f"/ws/{self.route}"] if self.route else []
@@ -37,6 +38,8 @@ WORKS = [
     Work("http-1m", "HTTP/1.1 1 MiB", False, ("http", *LARGE, "--path", "/1m", "--length", str(1 << 20))),
     Work("https-1k", "https 1 KiB, keep-alive", True, ("https", *SMALL)),
     Work("h2-1k", "HTTP/2 over TLS 1 KiB, 16 connections by 16 streams", True, ("-c", "16", "-m", "16"), tool="h2load"),
+    Work("h1-up-1k", "HTTP/1.1 1 KiB, backend over HTTP/1.1", False, ("http", *SMALL, "--path", "/up/h1"), backend="http/1.1"),
+    Work("h2-up-1k", "the same, backend over HTTP/2", False, ("http", *SMALL, "--path", "/up/h2"), backend="h2"),
     *ECHOES,
     *map(with_limits, ECHOES),
     Work("handshake", "TLS handshake + upgrade", True, ("handshake", "--tls", *LARGE)),
@@ -48,6 +51,7 @@ LATENCY = ["http-1k", "https-1k", "ws-128", "wss-128"]
 IDLE_PLAIN = [Work("idle-ws", "idle ws tunnel", False), Work("idle-wss", "idle wss tunnel", True)]
 IDLE = [
     *IDLE_PLAIN,
+    Work("idle-wss-h2", "idle wss tunnel, 100 on a connection of HTTP/2", True, tool="idle_http2.py"),
     *map(with_limits, IDLE_PLAIN),
     Work("idle-ws-offload", "idle ws tunnel, deflated by Sluice", False, ("--deflate", "--size", "2048"), "offload"),
 ]
