@@ -12,7 +12,7 @@ struct Free {
 
 struct Kept {
   Free* first = nullptr;
-  unsigned count = 0;
+  std::size_t bytes = 0;
 };
 
 // The kept frames of this thread; they go with it.
@@ -21,10 +21,14 @@ struct Cache {
   ~Cache() {
     for (Kept& kept : sizes) {
       while (kept.first != nullptr) ::operator delete(std::exchange(kept.first, kept.first->next));
-      kept.count = FrameMemory::kMostKept;  // what comes back after this is not kept
+      kept.bytes = FrameMemory::kMostKept;  // what comes back after this is not kept
     }
   }
 };
+
+constexpr std::size_t size_kept(std::size_t size) noexcept {
+  return (size + FrameMemory::kGrain - 1) / FrameMemory::kGrain * FrameMemory::kGrain;
+}
 
 Kept& kept_of(std::size_t size) {
   thread_local Cache cache;
@@ -43,16 +47,16 @@ constexpr bool kKeep = true;
 void* FrameMemory::allocate(std::size_t size) {
   if (!kKeep || size > kLargest) return ::operator new(size);
   Kept& kept = kept_of(size);
-  if (kept.first == nullptr) return ::operator new((size + kGrain - 1) / kGrain * kGrain);
-  --kept.count;
+  if (kept.first == nullptr) return ::operator new(size_kept(size));
+  kept.bytes -= size_kept(size);
   return std::exchange(kept.first, kept.first->next);
 }
 
 void FrameMemory::release(void* memory, std::size_t size) noexcept {
   if (!kKeep || size > kLargest) return ::operator delete(memory);
   Kept& kept = kept_of(size);
-  if (kept.count >= kMostKept) return ::operator delete(memory);
-  ++kept.count;
+  if (kept.bytes >= kMostKept) return ::operator delete(memory);
+  kept.bytes += size_kept(size);
   kept.first = new (memory) Free{kept.first};
 }
 

@@ -15,6 +15,7 @@
 
 #include "tls/client_hello_guard.h"
 #include "tls/duplex.h"
+#include "tls/frame_memory.h"
 #include "tls/ssl_ptr.h"
 
 namespace sluice::tls {
@@ -171,7 +172,7 @@ class Stream final : public Duplex, private EventSource {
   Descriptor socket_;
   SslPtr ssl_;
   ErrorCode error_;        // of reading, or of everything after abort()
-  std::string unread_;
+  FrameString unread_;
   NextTurn next_turn_;     // for `reader_due_` and `writer_due_`
 
   // Reading.

@@ -25,7 +25,7 @@ ReadResult Stream::read_some(char* data, std::size_t size) {
     const std::size_t n = std::min(size, unread_.size());
     std::memcpy(data, unread_.data(), n);
     if (n == unread_.size()) {
-      std::string().swap(unread_);  // an idle connection keeps no memory for it; assigning would
+      FrameString().swap(unread_);  // an idle connection keeps no memory for it; assigning would
     } else {
       unread_.erase(0, n);
     }

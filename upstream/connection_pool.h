@@ -11,6 +11,7 @@
 #include "tls/awaitable.h"
 #include "tls/cancellation.h"
 #include "tls/deadline.h"
+#include "tls/frame_memory.h"
 #include "tls/stream.h"
 #include "tls/waiter.h"
 #include "upstream/endpoint.h"
@@ -81,7 +82,7 @@ class ConnectionPool {
     Connection connection;
     tls::Deadline deadline;
     metrics::GaugeHold counted;
-    std::list<Idle>::iterator self;
+    std::list<Idle, FrameAllocator<Idle>>::iterator self;
   };
 
   // Somebody who waits for a connection to share.
@@ -103,7 +104,7 @@ class ConnectionPool {
   std::shared_ptr<EndpointState> state_;
   const config::Pool settings_;
   metrics::UpstreamMetrics& metrics_;
-  std::list<Idle> idle_;  // newest first
+  std::list<Idle, FrameAllocator<Idle>> idle_;  // newest first
   std::vector<std::shared_ptr<SharedConnection>> shared_;
   unsigned opening_ = 0;
   std::list<Waiting*> waiting_;

@@ -10,6 +10,7 @@
 
 #include "gateway/http/headers.h"
 #include "gateway/http/parse_error.h"
+#include "tls/frame_memory.h"
 
 namespace sluice::http1 {
 
@@ -50,7 +51,7 @@ class FieldScanner {
 
   State state_ = State::line_start;
   std::size_t position_ = 0;
-  std::vector<Span> spans_;
+  std::vector<Span, FrameAllocator<Span>> spans_;
 };
 
 // The end of the run of field-value bytes in `text` from `at`.
