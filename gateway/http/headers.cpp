@@ -77,13 +77,13 @@ std::string_view Headers::keep(std::string_view text) {
   if (chunk_size_ - chunk_used_ < text.size()) {
     if (text.size() > kChunkSize / 2) {
       // A chunk of its own, in front of the one being filled, which stays the last.
-      auto own = std::make_unique<char[]>(text.size());
+      Chunk own = make_chunk(text.size());
       std::memcpy(own.get(), text.data(), text.size());
       const std::string_view kept(own.get(), text.size());
       chunks_.insert(chunk_size_ == 0 ? chunks_.end() : chunks_.end() - 1, std::move(own));
       return kept;
     }
-    chunks_.push_back(std::make_unique<char[]>(kChunkSize));
+    chunks_.push_back(make_chunk(kChunkSize));
     chunk_size_ = kChunkSize;
     chunk_used_ = 0;
   }
@@ -95,7 +95,7 @@ std::string_view Headers::keep(std::string_view text) {
 
 void Headers::clear() noexcept {
   if (fields_.capacity() > kKeptFields) {
-    fields_ = std::vector<Field>();
+    decltype(fields_)().swap(fields_);
   } else {
     fields_.clear();
   }

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tls/frame_memory.h"
+
 namespace sluice::http {
 
 struct Field {
@@ -63,9 +65,15 @@ class Headers {
   void clear() noexcept;
 
  private:
-  std::vector<Field> fields_;
-  std::vector<std::unique_ptr<char[]>>
-      chunks_;  // the arena: a bump allocator; large texts get a chunk of their own
+  struct Release {
+    std::size_t size = 0;
+    void operator()(char* chunk) const noexcept { FrameMemory::release(chunk, size); }
+  };
+  using Chunk = std::unique_ptr<char[], Release>;
+  static Chunk make_chunk(std::size_t size) { return Chunk(static_cast<char*>(FrameMemory::allocate(size)), {size}); }
+
+  std::vector<Field, FrameAllocator<Field>> fields_;
+  std::vector<Chunk, FrameAllocator<Chunk>> chunks_;  // the arena: a bump allocator; large texts get a chunk of their own
   std::size_t chunk_used_ = 0;
   std::size_t chunk_size_ = 0;
 };

@@ -17,6 +17,7 @@
 #include "gateway/http2/session.h"
 #include "tls/deadline.h"
 #include "tls/duplex.h"
+#include "tls/frame_memory.h"
 #include "tls/held_share.h"
 
 namespace sluice::http2 {
@@ -35,6 +36,9 @@ inline constexpr std::size_t kFreeHead = 4 * 1024;
 
 class Stream final : public tls::Duplex, public StreamState {
  public:
+  static void* operator new(std::size_t size) { return FrameMemory::allocate(size); }
+  static void operator delete(void* memory, std::size_t size) noexcept { FrameMemory::release(memory, size); }
+
   tls::ReadResult read_some(char* data, std::size_t size) override;
   void unread(std::string_view bytes) override;
   bool readable_now() const noexcept override {

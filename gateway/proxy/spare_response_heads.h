@@ -28,7 +28,7 @@ class SpareResponseHeads {
   }
 
  private:
-  static constexpr std::size_t kMost = 64;
+  static constexpr std::size_t kMost = 256;
 
   void give_back(std::unique_ptr<http::ResponseHead> head) noexcept {
     if (spares_.size() == kMost) return;
