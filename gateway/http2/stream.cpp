@@ -205,7 +205,7 @@ void Stream::forget_what_was_read() noexcept {
 
 void Stream::drop_what_came() noexcept {
   if (came_held_ > 0) io_.give_back_held(std::exchange(came_held_, 0));
-  std::string().swap(came_);
+  FrameString().swap(came_);
   came_used_ = 0;
 }
 

@@ -142,14 +142,14 @@ class Stream final : public tls::Duplex, public StreamState {
   tls::NextTurn next_turn_;
 
   // Reading.
-  std::string came_;        // from `came_used_` on it is unread
+  FrameString came_;        // from `came_used_` on it is unread
   std::size_t came_used_ = 0;
   std::size_t came_held_ = 0;  // of the budget
   // Of the length that the message says to have, what has not been read. Its last byte waits for the message's end: whoever hands it on
   // over HTTP/1.1 says with it that this was all, and more may come yet, for which the stream is reset.
   std::uint64_t left_of_length_ = std::numeric_limits<std::uint64_t>::max();
   std::string put_back_;
-  std::vector<Head> heads_;  // of a response, few at a time
+  std::vector<Head, FrameAllocator<Head>> heads_;  // of a response, few at a time
   bool head_request_ = false;  // it answers a HEAD
   http::Headers trailers_;
   tls::HeldShare trailers_share_;
