@@ -80,7 +80,7 @@ const Table<CircuitBreaker>& circuit_breaker_table() {
 
 const Table<HealthCheck>& health_check_table() {
   static const Table<HealthCheck> table{
-      word("kind", &HealthCheck::kind, {{"http", CheckKind::http}, {"tcp", CheckKind::tcp}}, {"grpc"}),
+      word("kind", &HealthCheck::kind, {{"http", CheckKind::http}, {"tcp", CheckKind::tcp}, {"grpc", CheckKind::grpc}}),
       parsed("path", &HealthCheck::path, parse_probe_path, kProbePathExpected),
       duration("interval", &HealthCheck::interval, kShortestInterval),
       duration("timeout", &HealthCheck::timeout, 1),

@@ -84,7 +84,7 @@ struct Retries {
   bool operator==(const Retries&) const = default;
 };
 
-enum class CheckKind { http, tcp };
+enum class CheckKind { http, tcp, grpc };
 
 // What happens to the tunnels of an endpoint that is out.
 enum class OnUnhealthy { keep, close };

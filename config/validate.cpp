@@ -130,7 +130,18 @@ void validate_health_check(const HealthCheck& check, const std::string& path, Re
     return;
   }
   for (const char* key : {".path", ".expect"}) {
-    if (report.mentions(path + key)) report.warning(path + key, "has no effect with kind: tcp");
+    if (report.mentions(path + key)) {
+      report.warning(path + key, std::string("has no effect with kind: ") + (check.kind == CheckKind::tcp ? "tcp" : "grpc"));
+    }
+  }
+}
+
+// Calls of gRPC need HTTP/2, and so does the question.
+void validate_grpc_check(const Upstream& upstream, const std::string& path, Report& report) {
+  if (upstream.protocol == UpstreamProtocol::http_1_1) {
+    report.problem(path + ".kind", "grpc asks over HTTP/2, which protocol: http/1.1 rules out; expected protocol: h2");
+  } else if (upstream.protocol == UpstreamProtocol::negotiated && !upstream.uses_https()) {
+    report.warning(path + ".kind", "grpc asks over HTTP/2, but requests to http:// endpoints are sent in HTTP/1.1 without protocol: h2");
   }
 }
 
@@ -154,8 +165,8 @@ void validate_upstreams(const Config& config, Report& report) {
     }
     validate_upstream_tls(upstream.tls, path + ".tls", report);
     if (upstream.health_check) validate_health_check(*upstream.health_check, path + ".health_check", report);
-    if (upstream.health_check && upstream.health_check->kind == CheckKind::http && upstream.protocol == UpstreamProtocol::h2) {
-      report.problem(path + ".health_check", "of kind http asks in HTTP/1.1, which protocol: h2 rules out; expected kind: tcp");
+    if (upstream.health_check && upstream.health_check->kind == CheckKind::grpc) {
+      validate_grpc_check(upstream, path + ".health_check", report);
     }
     if (upstream.rebalance) validate_rebalance(upstream, path + ".rebalance", report);
     if (upstream.sticky && upstream.sticky->ttl < std::chrono::seconds(1) && !report.is_wrong(path + ".sticky.ttl")) {

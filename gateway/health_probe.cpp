@@ -1,7 +1,9 @@
 #include "gateway/health_probe.h"
 
+#include "gateway/grpc_probe.h"
 #include "gateway/http1/response_parser.h"
 #include "gateway/http1/serializer.h"
+#include "gateway/http2/one_request.h"
 #include "tls/stream_error.h"
 
 namespace sluice {
@@ -13,10 +15,8 @@ using tls::StreamError;
 constexpr unsigned kMaxInterim = 32;
 
 std::string request_for(const config::HealthCheck& check, const config::Endpoint& endpoint) {
-  const std::string host = endpoint.unix_socket ? "localhost" : endpoint.authority();
   http::Headers headers;
-  headers.add_view("Host", host);
-  headers.add_view("User-Agent", "sluice-health-check");
+  add_probe_headers(headers, endpoint);
   headers.add_view("Accept", "*/*");
   headers.add_view("Connection", "close");
   std::string request;
@@ -29,9 +29,17 @@ std::string problem_of(unsigned status, const config::HealthCheck& check) {
   return "status " + std::to_string(status);
 }
 
-}  // namespace
+// The answer's body is not waited for.
+Awaitable<std::string> ask_in_http2(tls::Stream& stream, const config::HealthCheck& check, const config::Endpoint& endpoint) {
+  http::Headers headers;
+  add_probe_headers(headers, endpoint);
+  headers.add_view("Accept", "*/*");
+  http2::OneRequest request(stream, http2::OneRequest::Until::head);
+  std::string problem = co_await request.ask({"GET", stream.is_tls() ? "https" : "http", check.path, headers}, {});
+  co_return problem.empty() ? problem_of(request.head().status, check) : problem;
+}
 
-Awaitable<std::string> probe_health(tls::Stream& stream, const config::HealthCheck& check, const config::Endpoint& endpoint) {
+Awaitable<std::string> ask_in_http1(tls::Stream& stream, const config::HealthCheck& check, const config::Endpoint& endpoint) {
   if (const ErrorCode error = stream.write({request_for(check, endpoint)})) co_return error.message();
   http1::ResponseParser parser{http1::HeadLimits{}};
   http::ResponseHead response;
@@ -57,6 +65,18 @@ Awaitable<std::string> probe_health(tls::Stream& stream, const config::HealthChe
       bytes.append(stream.io().scratch(), read.size);
     }
   }
+}
+
+}  // namespace
+
+void add_probe_headers(http::Headers& headers, const config::Endpoint& endpoint) {
+  headers.add("Host", endpoint.unix_socket ? "localhost" : endpoint.authority());
+  headers.add_view("User-Agent", "sluice-health-check");
+}
+
+Awaitable<std::string> probe_health(tls::Stream& stream, const config::HealthCheck& check, const config::Endpoint& endpoint, bool h2) {
+  if (check.kind == config::CheckKind::grpc) return probe_grpc(stream, endpoint);
+  return h2 ? ask_in_http2(stream, check, endpoint) : ask_in_http1(stream, check, endpoint);
 }
 
 }  // namespace sluice

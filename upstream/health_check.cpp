@@ -116,14 +116,16 @@ void HealthCheck::ended(const Probe& probe, std::string problem) {
 Awaitable<std::string> HealthCheck::ask(std::shared_ptr<Probe> probe) {
   Result<tls::StreamPtr> stream =
       co_await connect(probe->tools.io, probe->endpoint, probe->tools.tls_context.get(), std::nullopt, probe->cancellation,
-                       probe->tools.opening);
+                       probe->tools.opening, probe->tools.h2 ? tls::OfferedProtocols::h2 : tls::OfferedProtocols::http_1_1);
   if (!stream) {
     probe->no_verdict = stream.failure().ours;
     co_return text_of(stream.failure());
   }
   probe->stream = std::move(*stream);
   if (probe->settings.kind == config::CheckKind::tcp) co_return std::string();
-  std::string problem = co_await probe->tools.http_probe(*probe->stream, probe->settings, probe->endpoint.settings);
+  if (probe->tools.h2 && probe->stream->is_tls() && probe->stream->alpn() != "h2") co_return std::string("did not agree on h2 (ALPN)");
+  std::string problem =
+      co_await probe->tools.http_probe(*probe->stream, probe->settings, probe->endpoint.settings, probe->tools.h2);
   co_return problem;
 }
 

@@ -13,15 +13,17 @@
 
 namespace sluice::upstream {
 
-// Asks over a connection that is there, and tells what is wrong; empty: nothing. The caller bounds it by aborting the
-// stream. What is asked is not known here: the gateway hands it in. The arguments outlast it.
-using HttpProbe = Awaitable<std::string> (*)(tls::Stream& stream, const config::HealthCheck& check, const config::Endpoint& endpoint);
+// Asks over a connection that is there, in HTTP/2 or HTTP/1.1, and tells what is wrong; empty: nothing. The caller bounds it by
+// aborting the stream. What is asked is not known here: the gateway hands it in. The arguments outlast it.
+using HttpProbe = Awaitable<std::string> (*)(tls::Stream& stream, const config::HealthCheck& check, const config::Endpoint& endpoint,
+                                             bool h2);
 
 // What checks work with.
 struct CheckTools {
   tls::WorkerIo& io;
   HttpProbe http_probe;
   std::shared_ptr<const tls::ClientContext> tls_context;  // null where no endpoint is https
+  bool h2 = false;           // what is asked goes over HTTP/2; not for kind tcp
   std::string opening = {};  // what connections begin with: the PROXY header of one that is for no client, or nothing
 };
 

@@ -71,7 +71,8 @@ void UpstreamHealth::retire() {
 void UpstreamHealth::adopt(const WatchedUpstream& watched, UpstreamHealth* before) {
   if (before != nullptr) panic_ = before->panic_;
   const bool same_checks = before != nullptr && watched.tls_unchanged && before->settings_.health_check == settings_.health_check &&
-                           before->settings_.proxy_protocol == settings_.proxy_protocol;
+                           before->settings_.proxy_protocol == settings_.proxy_protocol &&
+                           before->settings_.protocol == settings_.protocol;
   for (std::size_t i = 0; i < watched.states.size(); ++i) {
     const auto is_it = [&](const std::unique_ptr<Member>& member) { return member->state == watched.states[i]; };
     if (std::any_of(members_.begin(), members_.end(), is_it)) continue;
@@ -109,11 +110,13 @@ void UpstreamHealth::drop_what_is_not_asked_for() {
 
 void UpstreamHealth::start_checks(HttpProbe http_probe) {
   if (!settings_.health_check) return;
+  const bool h2 = settings_.health_check->kind == config::CheckKind::grpc || settings_.protocol == config::UpstreamProtocol::h2;
   for (const std::unique_ptr<Member>& member : members_) {
     Member& checked = *member;
     if (checked.check) continue;
     checked.check = std::make_unique<HealthCheck>(
-        CheckTools{io_, http_probe, tls_context_, proxy_header(settings_.proxy_protocol, std::nullopt, std::nullopt)}, *settings_.health_check, checked.endpoint,
+        CheckTools{io_, http_probe, tls_context_, h2, proxy_header(settings_.proxy_protocol, std::nullopt, std::nullopt)},
+        *settings_.health_check, checked.endpoint,
         [&checked](const std::string& problem) { checked.owner->check_ended(checked, problem); });
     checked.check->start(checked.checked);
   }

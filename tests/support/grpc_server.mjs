@@ -1,17 +1,26 @@
 // A gRPC server on @grpc/grpc-js, with messages that are plain bytes: `node grpc_server.mjs`. Prints its port.
+// It says that it is healthy, until a call of Unary says what else it shall say: "serving N", N being a ServingStatus.
 import { createRequire } from "node:module";
 
-import { service } from "./grpc_service.mjs";
+import { health, service } from "./grpc_service.mjs";
 
 const grpc = createRequire(new URL("../browser/", import.meta.url))("@grpc/grpc-js");
 
+let serving = 1;
 const server = new grpc.Server();
+server.addService(health, {
+  check(call, done) {
+    console.log(`checked ${call.request.toString("hex")}`);
+    done(null, Buffer.from([8, serving]));
+  },
+});
 server.addService(service, {
   unary(call, done) {
     const trailers = new grpc.Metadata();
     trailers.set("x-note", "behind");
     const text = call.request.toString();
     if (text === "missing") return done({ code: grpc.status.NOT_FOUND, details: "no such thing" }, null, trailers);
+    if (text.startsWith("serving ")) serving = Number(text.slice(8));
     if (text === "never") return call.on("cancelled", () => console.log("cancelled"));
     done(null, Buffer.from(`${text}!`), trailers);
   },

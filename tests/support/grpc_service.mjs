@@ -8,6 +8,9 @@ function method(name, requestStream, responseStream) {
   };
 }
 
+// grpc.health.v1.Health, of which Check alone; its messages are bytes, too.
+export const health = { check: { ...method("Check", false, false), path: "/grpc.health.v1.Health/Check" } };
+
 export const service = {
   unary: method("Unary", false, false),
   download: method("Download", false, true),

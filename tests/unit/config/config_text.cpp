@@ -189,7 +189,8 @@ void write(Writer& out, const Upstream& upstream) {
   out.line("retries.budget", upstream.retries.budget ? std::to_string(*upstream.retries.budget) + "%" : "off");
   if (upstream.health_check) {
     const HealthCheck& check = *upstream.health_check;
-    out.line("health_check.kind", check.kind == CheckKind::http ? "http" : "tcp");
+    constexpr const char* kKinds[] = {"http", "tcp", "grpc"};
+    out.line("health_check.kind", kKinds[static_cast<std::size_t>(check.kind)]);
     out.line("health_check.path", check.path);
     out.line("health_check.interval", duration_text(check.interval));
     out.line("health_check.timeout", duration_text(check.timeout));

@@ -16,7 +16,7 @@ using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
 // Says what the backend said.
-Awaitable<std::string> echo_probe(tls::Stream& stream, const config::HealthCheck&, const config::Endpoint&) {
+Awaitable<std::string> echo_probe(tls::Stream& stream, const config::HealthCheck&, const config::Endpoint&, bool) {
   for (;;) {
     char bytes[64];
     const tls::ReadResult read = stream.read_some(bytes, sizeof bytes);

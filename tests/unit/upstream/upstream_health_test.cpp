@@ -59,7 +59,7 @@ class UpstreamHealthTest : public ::testing::Test {
   // Endpoints listen, and answer as well_ says.
   void start_checks(UpstreamHealth& health) {
     wells = &well_;
-    health.start_checks([](tls::Stream&, const config::HealthCheck&, const config::Endpoint& endpoint) { return answer(endpoint.url); });
+    health.start_checks([](tls::Stream&, const config::HealthCheck&, const config::Endpoint& endpoint, bool) { return answer(endpoint.url); });
     for (std::size_t i = 0; i < known_.size(); ++i) {
       const auto addresses = Resolver::parse_literal({"127.0.0.1", listener_.port()});
       health.set_addresses("endpoint", static_cast<std::uint16_t>(i), std::make_shared<const Addresses>(*addresses));
@@ -327,7 +327,7 @@ TEST_F(UpstreamHealthTest, ACheckThatIsUnderWayGoesOnWhenAnotherEndpointJoins) {
   static Asked* asked = nullptr;
   Asked one;
   asked = &one;
-  const HttpProbe probe = [](tls::Stream&, const config::HealthCheck&, const config::Endpoint&) { return Asked::ask(asked); };
+  const HttpProbe probe = [](tls::Stream&, const config::HealthCheck&, const config::Endpoint&, bool) { return Asked::ask(asked); };
   watched_.settings.health_check = config::HealthCheck{.path = "/", .interval = 1h, .timeout = 1h};
   watched_.tls_unchanged = true;
   add_endpoints(1);
