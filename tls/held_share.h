@@ -26,10 +26,11 @@ class HeldShare {
     size_ += bytes;
     return true;
   }
-  void give_back() noexcept {
-    if (size_ == 0) return;
-    io_.give_back_held(size_);
-    size_ = 0;
+  void give_back() noexcept { give_back(size_); }
+  void give_back(std::size_t bytes) noexcept {  // of what was taken
+    if (bytes == 0) return;
+    io_.give_back_held(bytes);
+    size_ -= bytes;
   }
 
  private:

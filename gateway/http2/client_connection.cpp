@@ -61,6 +61,7 @@ void ClientConnection::head_done(StreamId id, StreamState& stream, bool trailer,
   Stream& of_request = of(stream);
   if (of_request.heads_.size() == kMostHeads) return session_.reset(id, Code::enhance_your_calm);
   Stream::Head head;
+  head.size = builder_.size();
   head.fault = builder_.finish(head.head, of_request.head_request_);
   of_request.head(std::move(head));
 }

@@ -25,6 +25,8 @@ class ResponseBuilder {
   // `head_request`: it was asked for with HEAD. Nothing in `head` is a view into its `bytes`: it may be moved. With a fault there is
   // no head.
   http::ParseError finish(http::ResponseHead& head, bool head_request);
+  // What has been added since begin(), as it counts in max_header_list.
+  std::size_t size() const noexcept { return size_; }
 
  private:
   http::BodyFraming framing(bool head_request) const;

@@ -19,7 +19,7 @@ Stream::Stream(Carrier& connection, StreamId id, Role role)
       id_(id),
       role_(role),
       next_turn_(io_.loop, &Stream::on_turn, this),
-      trailers_share_(io_) {
+      heads_share_(io_) {
   connection.add(*this);
 }
 
@@ -61,9 +61,14 @@ void Stream::data(std::string_view bytes) {
 
 void Stream::trailers_came(std::size_t size) {
   if (tunnel_) return reset(Code::protocol_error, std::make_error_code(std::errc::protocol_error));
-  if (size <= kFreeHead || trailers_share_.take(size)) return;
+  hold_head(size);
+}
+
+bool Stream::hold_head(std::size_t size) {
+  if (size <= kFreeHead || heads_share_.take(size)) return true;
   io_.metrics.held_rejected.add();
   reset(Code::enhance_your_calm, StreamError::held_limit);
+  return false;
 }
 
 void Stream::peer_ended() {
@@ -77,7 +82,7 @@ void Stream::begin(bool head_request, bool with_body) noexcept {
 }
 
 void Stream::head(Head head) {
-  if (orphan_ || error_) return;
+  if (orphan_ || error_ || !hold_head(head.size)) return;
   heads_.push_back(std::move(head));
   wake_reader_later();
 }
@@ -213,6 +218,7 @@ std::optional<Stream::Head> Stream::take_head() {
   if (heads_.empty()) return std::nullopt;
   Head first = std::move(heads_.front());
   heads_.erase(heads_.begin());
+  heads_share_.give_back(std::exchange(taken_head_, first.size > kFreeHead ? first.size : 0));
   return first;
 }
 

@@ -60,7 +60,9 @@ class Stream final : public tls::Duplex, public StreamState {
   struct Head {
     http::ResponseHead head;
     http::ParseError fault = http::ParseError::none;
+    std::size_t size = 0;  // of names and values, and 32 bytes for each field
   };
+  // It counts in max_held_bytes, if it is large, until the next one is taken or the stream is let go of.
   std::optional<Head> take_head();
   const ErrorCode& error() const noexcept { return error_; }
 
@@ -105,10 +107,11 @@ class Stream final : public tls::Duplex, public StreamState {
 
   // Of the connection, from within the session's events.
   void data(std::string_view bytes);
-  void trailers_came(std::size_t size);  // of names and values, and 32 bytes for each field
+  void trailers_came(std::size_t size);  // as Head::size
   void peer_ended();
   void begin(bool head_request, bool with_body) noexcept;
   void head(Head head);
+  bool hold_head(std::size_t size);  // or trailers; false: there is no room, the stream is reset
   void closed(ErrorCode error = std::make_error_code(std::errc::connection_reset));
   void lost(ErrorCode error);
   Due due(std::size_t most);
@@ -151,8 +154,9 @@ class Stream final : public tls::Duplex, public StreamState {
   std::string put_back_;
   std::vector<Head, FrameAllocator<Head>> heads_;  // of a response, few at a time
   bool head_request_ = false;  // it answers a HEAD
+  std::size_t taken_head_ = 0;  // of heads_share_: the head that was taken last
   http::Headers trailers_;
-  tls::HeldShare trailers_share_;
+  tls::HeldShare heads_share_;  // of the budget: heads and trailers that are large
   bool peer_ended_ = false;
   bool reader_due_ = false;
   tls::Waiter read_waiter_;

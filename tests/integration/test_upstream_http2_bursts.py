@@ -1,10 +1,12 @@
-"""Many requests at once to a backend of HTTP/2: how many connections they open."""
+"""Many requests at once to a backend of HTTP/2: how many connections they open, and how much of its answers is held."""
 
 import json
 import threading
 
+import hpack
+
 from support.http2_backend import FrameServer, answer_all, speaking, tls_context
-from support.http2_frames import MAX_STREAMS, REFUSED_STREAM, FrameClient, get, reset
+from support.http2_frames import ENHANCE_YOUR_CALM, MAX_STREAMS, REFUSED_STREAM, RST_STREAM, FrameClient, get, headers, reset
 from support.waiting import wait_until
 
 LISTENERS = [{"name": "web", "address": "127.0.0.1:0", "protocols": ["h2", "http/1.1"]}]
@@ -75,3 +77,35 @@ def test_a_client_that_leaves_while_it_waits_for_a_connection(lab, ca):
     go.set()
     assert [clients[number].response().body for number in (0, 2)] == [b"/0", b"/2"]
     assert len(backend.connections) == 1 and len(backend.requests) == 2
+
+
+def test_large_heads_count_as_held_until_their_requests_end(lab):
+    """By HPACK, each but the first costs the backend a byte a field."""
+    sign = threading.Event()
+    codes = []
+
+    def script(server):
+        encoder = hpack.Encoder()
+        asked = [server.request() for _ in range(10)]
+        for one in asked:
+            fields = [(":status", "200")] + [("x-large", "y" * 3900)] * 4
+            server.send(headers(one.stream, encoder.encode(fields), end=False))
+        codes.extend(server.wait_frame(RST_STREAM).code for _ in range(6))
+        server.respond(server.request(), 200, b"small")
+        server.connection.wait(sign)
+        for one in asked[:4]:
+            server.send_body(one.stream, b"end")
+        answer_all(server)
+    backend, gateway = gateway_to(lab, script, limits={"max_held_bytes": "64KiB"})
+    clients = [lab.client(gateway) for _ in range(10)]
+    for number, client in enumerate(clients, 1):
+        client.send(b"GET /large HTTP/1.1\r\nHost: test.example\r\n\r\n")
+        backend.wait_for_request(number)
+    refused = [client.response() for client in clients[4:]]
+    assert [(one.status, one.header("Sluice-Error")) for one in refused] == [(503, "overloaded")] * 6
+    assert gateway.metric("sluice_held_bytes") > 4 * 15_000
+    assert lab.request(gateway).body == b"small"  # that costs nothing
+    sign.set()
+    assert [client.response().body for client in clients[:4]] == [b"end"] * 4
+    gateway.wait_metric("sluice_held_bytes", 0)
+    assert codes == [ENHANCE_YOUR_CALM] * 6

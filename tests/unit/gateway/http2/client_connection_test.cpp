@@ -117,6 +117,46 @@ TEST_F(ClientConnectionTest, LargeTrailersAreHeldAsLongAsTheirStreamIsThere) {
   EXPECT_EQ(harness_.metrics.held_bytes.value(), 0);
 }
 
+TEST_F(ClientConnectionTest, ALargeHeadIsHeldUntilTheNextOneOrTheEndOfItsStream) {
+  open();
+  StreamPtr stream = ask();
+  const auto large = [&](std::string_view status, std::size_t size) {
+    say(h2::headers(1, h2::block({{":status", std::string(status)}, {"x-large", std::string(size, 'x')}}), h2::kEndHeaders));
+  };
+  large("103", 5000);
+  large("103", 6000);
+  EXPECT_GT(harness_.metrics.held_bytes.value(), 11'000);
+  ASSERT_TRUE(stream->take_head());
+  EXPECT_GT(harness_.metrics.held_bytes.value(), 11'000);
+  ASSERT_TRUE(stream->take_head());
+  EXPECT_GT(harness_.metrics.held_bytes.value(), 6000);
+  EXPECT_LT(harness_.metrics.held_bytes.value(), 7000);
+  large("103", 4000);  // a small one
+  ASSERT_TRUE(stream->take_head());
+  EXPECT_EQ(harness_.metrics.held_bytes.value(), 0);
+  large("200", 5000);
+  ASSERT_TRUE(stream->take_head());
+  EXPECT_GT(harness_.metrics.held_bytes.value(), 5000);
+  stream.reset();
+  hear();
+  EXPECT_EQ(harness_.metrics.held_bytes.value(), 0);
+}
+
+TEST_F(ClientConnectionTest, AHeadForWhichThereIsNoRoomResetsItsStreamAlone) {
+  open();
+  const StreamPtr first = ask(), second = ask();
+  constexpr std::uint64_t kTaken = (1 << 30) - 1000;
+  ASSERT_TRUE(harness_.held.take(kTaken));
+  say(h2::headers(1, h2::block({{":status", "200"}, {"x-large", std::string(6000, 'x')}})));
+  EXPECT_FALSE(first->take_head());
+  EXPECT_EQ(first->error(), StreamError::held_limit);
+  EXPECT_EQ(count(1, h2::kRstStream), 1U);
+  EXPECT_EQ(harness_.metrics.held_rejected.value(), 1U);
+  answer(3, h2::kWhole);
+  EXPECT_TRUE(second->take_head());
+  harness_.held.give_back(kTaken);
+}
+
 TEST_F(ClientConnectionTest, TrailersThatAreDroppedCountAsWell) {
   open();
   const StreamPtr first = ask();
