@@ -59,7 +59,8 @@ class UpstreamHealthTest : public ::testing::Test {
   // Endpoints listen, and answer as well_ says.
   void start_checks(UpstreamHealth& health) {
     wells = &well_;
-    health.start_checks([](tls::Stream&, const config::HealthCheck&, const config::Endpoint& endpoint, bool) { return answer(endpoint.url); });
+    health.start_checks(
+        [](tls::Stream&, const config::HealthCheck&, const config::Endpoint& endpoint, bool) { return answer(endpoint.url); });
     for (std::size_t i = 0; i < known_.size(); ++i) {
       const auto addresses = Resolver::parse_literal({"127.0.0.1", listener_.port()});
       health.set_addresses("endpoint", static_cast<std::uint16_t>(i), std::make_shared<const Addresses>(*addresses));
