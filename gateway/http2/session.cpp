@@ -157,6 +157,7 @@ void Session::send() noexcept {
 void Session::end(int library_error) noexcept {
   ended_ = true;
   fault_ = code_of(library_error);
+  if (violation_ == metrics::Http2Violation::protocol) fault_ = Code::protocol_error;  // SessionCallbacks::on_invalid_frame
   if (library_error == NGHTTP2_ERR_BAD_CLIENT_MAGIC) violation_ = metrics::Http2Violation::preface;
   last_words_due_ = true;
 }

@@ -85,6 +85,7 @@ const nghttp2_session_callbacks* SessionCallbacks::of_session() {
     nghttp2_session_callbacks_set_on_frame_recv_callback(made.get(), on_frame_recv);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made.get(), on_data_chunk_recv);
     nghttp2_session_callbacks_set_on_stream_close_callback(made.get(), on_stream_close);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(made.get(), on_invalid_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(made.get(), on_frame_send);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(made.get(), on_frame_not_send);
     nghttp2_session_callbacks_set_send_data_callback(made.get(), send_data);
@@ -98,6 +99,14 @@ int SessionCallbacks::on_begin_frame(nghttp2_session* library, const nghttp2_fra
     session_of(user_data).queued_before_settings_ = nghttp2_session_get_outbound_queue_size(library);
   }
   return 0;
+}
+
+// Releases without the mend of CVE-2026-27135 go on to read behind a PRIORITY_UPDATE that has ended the connection, and abort the process
+// over the next frame of a wrong size. So nothing behind it is read: end() says the rest.
+int SessionCallbacks::on_invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int, void* user_data) {
+  if (frame->hd.type != NGHTTP2_PRIORITY_UPDATE) return 0;
+  session_of(user_data).violation_ = metrics::Http2Violation::protocol;
+  return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
 int SessionCallbacks::on_begin_headers(nghttp2_session* library, const nghttp2_frame* frame,

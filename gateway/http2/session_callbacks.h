@@ -25,6 +25,7 @@ struct SessionCallbacks {
   static int on_data_chunk_recv(nghttp2_session* library, std::uint8_t flags, StreamId id,
                                 const std::uint8_t* data, std::size_t size, void* session);
   static int on_stream_close(nghttp2_session* library, StreamId id, std::uint32_t code, void* session);
+  static int on_invalid_frame(nghttp2_session* library, const nghttp2_frame* frame, int error, void* session);
   static int on_frame_send(nghttp2_session* library, const nghttp2_frame* frame, void* session);
   static int on_frame_not_send(nghttp2_session* library, const nghttp2_frame* frame, int error,
                                void* session);

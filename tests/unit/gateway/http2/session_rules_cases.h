@@ -31,6 +31,7 @@ struct Case {
   std::string preface = std::string(kPreface) + settings();
 };
 
+inline std::string priority_update(std::uint32_t of, std::uint32_t on = 0) { return frame(0x10, kNone, on, number(of, 4) + "u=1"); }
 inline std::string get(std::uint32_t id = 1) { return headers(id, block(request())); }
 inline std::string post(std::uint32_t id = 1, const Fields& more = {}) {
   return headers(id, block(request("POST", more)), kEndHeaders);
@@ -103,6 +104,10 @@ inline const std::vector<Case>& connection_cases() {
       {"4.1", "unknown type", frame(22, 0, 0, "12345678") + get(), ok(1)},
       {"4.1", "undefined flags", frame(kPing, 0xFE & ~kAck, 0, "12345678") + get(), ok(1)},
       {"4.1", "reserved bit", frame(kPing, 0, 0x80000000U, "12345678") + get(), ok(1)},
+      {"9218 7.1", "a priority before its request", priority_update(1) + get(), ok(1)},
+      // With a frame of a wrong size behind it, which nghttp2 must not see any more.
+      {"9218 7.1", "a priority on a stream", priority_update(1, 1) + frame(kPing, 0, 0, "123"), goes_away(kProtocol)},
+      {"9218 7.1", "a priority of a push", priority_update(2) + frame(kPing, 0, 0, "123"), goes_away(kProtocol)},
       {"4.2", "DATA of 2^14", post() + data(1, std::string(16384, 'a')), ok(1)},
       {"4.2", "DATA beyond it", post() + data(1, std::string(16385, 'a')), goes_away(kFrameSize)},
       {"4.2", "HEADERS beyond it", headers(1, block(request()) + field("x", std::string(16385, 'a'))),
