@@ -144,6 +144,7 @@ void FrameGuard::open(StreamId id) noexcept {
   if (id <= highest_ || id % 2 == 0) return;  // trailers; no client may open it, and nghttp2 sees to that
   if (id != highest_ + 2) gaps_[next_gap_++ % gaps_.size()] = {highest_ + 2, id - 2};
   highest_ = id;
+  glitches_.request_came();
 }
 
 bool FrameGuard::is_skipped(StreamId id) const noexcept {

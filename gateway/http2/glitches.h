@@ -5,8 +5,10 @@
 //   resets          RST_STREAM for a request whose answer is not complete, and each stream that the gateway resets for the client's fault:
 //                   `rate`; at once what is allowed in a second, and all streams that the client may have open: it may give up all it has
 //   idle frames     PING, SETTINGS, PRIORITY, GOAWAY, unknown types, frames without content, frames for streams that are closed:
-//                   200/s, 1,000 at once, and 1 for each DATA frame that was sent: clients measure with PINGs how fast data comes
-//   window updates  100/s, 1,000 at once, and 4 for each DATA frame that was sent
+//                   200/s, 1,000 at once, and 1 for each DATA frame that was sent: clients measure with PINGs how fast data comes; and
+//                   1 for each request, which may bring its priority with it
+//   window updates  100/s, 1,000 at once, 4 for each DATA frame that was sent, and 2 for each request: there are clients that open the
+//                   window of each stream wider as they begin it, whether or not its answer has a body
 #pragma once
 
 #include <algorithm>
@@ -34,13 +36,12 @@ class Glitches {
   Verdict window_update(Time now) noexcept {
     return use(earned_updates_) || window_updates_.take(now) ? Verdict::none : Verdict::window_updates;
   }
-  void data_sent() noexcept {
-    earned_updates_ = std::min(earned_updates_ + kUpdatesPerData, kMostEarned);
-    earned_idle_frames_ = std::min(earned_idle_frames_ + 1, kMostEarned);
-  }
+  void data_sent() noexcept { earn(kUpdatesPerData); }
+  void request_came() noexcept { earn(kUpdatesPerRequest); }
 
  private:
   static constexpr std::uint32_t kUpdatesPerData = 4;
+  static constexpr std::uint32_t kUpdatesPerRequest = 2;
   // Who reads a window's worth of tiny frames late tells of all of them at once.
   static constexpr std::uint32_t kMostEarned = 100'000;
 
@@ -61,6 +62,11 @@ class Glitches {
   static Bucket of_resets(const config::Rate& rate, std::uint32_t max_streams) noexcept {
     const double per_second = static_cast<double>(rate.times) / std::chrono::duration<double>(rate.in).count();
     return {.burst = max_streams + std::max(per_second, 1.0), .per_second = per_second};
+  }
+
+  void earn(std::uint32_t updates) noexcept {
+    earned_updates_ = std::min(earned_updates_ + updates, kMostEarned);
+    earned_idle_frames_ = std::min(earned_idle_frames_ + 1, kMostEarned);
   }
 
   static bool use(std::uint32_t& earned) noexcept {

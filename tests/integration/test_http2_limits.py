@@ -134,3 +134,16 @@ def test_a_reload_is_for_connections_that_begin_after_it(lab, connect):
             before.send_frames(get(number) + h2.reset(number))
             before.still_answers()
     gateway.wait_metric("sluice_http2_violations_total", 1, reason="max_resets")
+
+
+def test_windows_that_open_with_each_request(lab, connect):
+    """Some clients do that whether or not there will be DATA, and say how urgent the request is: no flood, however fast it goes."""
+    gateway = lab.gateway(workers=1, listeners=[LISTENER], routes=[{"name": "all", "respond": {"status": 200, "body": "ok"}}])
+    client = connect(gateway)
+    most, count = 100, 3000
+    for first in range(0, count, most):
+        streams = [2 * at + 1 for at in range(first, first + most)]
+        client.send_frames(*(headers(stream, request_fields("HEAD")) + h2.window_update(stream, 12_000_000) + h2.priority(stream)
+                             for stream in streams))
+        assert {client.answer(stream).status for stream in streams} == {200}
+    client.still_answers()

@@ -200,5 +200,12 @@ TEST(FrameGuard, AFaultIsTheLastWord) {
   EXPECT_EQ(step.fault, Code::protocol_error);
 }
 
+// Whose answers have no DATA, and all at once.
+TEST(FrameGuard, AllowsAPriorityAndAWiderWindowWithEachRequest) {
+  std::string frames;
+  for (std::uint32_t id = 1; id < 10'000; id += 2) frames += whole(id) + window(id, 1'000'000) + window(0, 1000) + priority(id, 0);
+  expect_good(frames);
+}
+
 }  // namespace
 }  // namespace sluice::http2

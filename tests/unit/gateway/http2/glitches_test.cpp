@@ -68,5 +68,12 @@ TEST(Glitches, DataAllowsWindowUpdatesAndIdleFrames) {
   EXPECT_EQ(passing([&] { return glitches.window_update(kStart); }), 100'000);
 }
 
+TEST(Glitches, RequestsAllowWindowUpdatesAndIdleFrames) {
+  Glitches glitches(std::nullopt, 128);
+  for (int i = 0; i < 25; ++i) glitches.request_came();
+  EXPECT_EQ(passing([&] { return glitches.window_update(kStart); }), 1050);
+  EXPECT_EQ(passing([&] { return glitches.idle_frame(kStart); }), 1025);
+}
+
 }  // namespace
 }  // namespace sluice::http2
