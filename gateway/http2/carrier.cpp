@@ -90,7 +90,7 @@ void Carrier::read_on() {
 
 // Not from a peer that asks and does not read, nor after a fault.
 bool Carrier::may_read() const noexcept {
-  if (session_.fault() != Code::no_error) return false;
+  if (session_.fault() != Code::no_error || session_.violation() != metrics::Http2Violation::none) return false;
   return socket_->flushed() || (socket_->kept() <= kMostOut && session_.queued() <= kMostQueued);
 }
 

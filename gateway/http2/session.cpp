@@ -118,7 +118,7 @@ void Session::feed(std::string_view bytes, Glitches::Time now) {
 }
 
 void Session::receive(std::string_view bytes) {
-  if (bytes.empty() || ended_) return;
+  if (bytes.empty() || ended_ || failed_) return;
   const Inside inside(inside_);
   queued_before_settings_ = queued();
   const auto* data = reinterpret_cast<const std::uint8_t*>(bytes.data());
