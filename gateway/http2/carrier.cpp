@@ -50,7 +50,11 @@ void Carrier::lose_streams(ErrorCode error) {
 void Carrier::data(StreamId, StreamState& stream, std::string_view bytes) { of(stream).data(bytes); }
 void Carrier::peer_ended(StreamId, StreamState& stream) { of(stream).peer_ended(); }
 Due Carrier::due(StreamId, StreamState& stream, std::size_t most) { return of(stream).due(most); }
-void Carrier::take(StreamId, StreamState& stream, std::size_t size, std::string& out) { of(stream).take(size, out); }
+
+void Carrier::take(StreamId, StreamState& stream, std::size_t size, std::string& out) {
+  taken_ += size;
+  of(stream).take(size, out);
+}
 
 bool Carrier::add_trailer(StreamId id, StreamState& stream, std::string_view name, std::string_view value, const TrailerLimits& limits) {
   if (std::exchange(trailing_, id) != id) trailer_size_ = trailer_count_ = 0;

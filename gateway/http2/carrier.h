@@ -74,6 +74,9 @@ class Carrier : protected SessionEvents {
   // What was written to all streams and the peer's system has not acknowledged yet.
   std::size_t unacknowledged() const noexcept { return socket_->unacknowledged() + out_.size(); }
 
+  // Bytes of bodies that have left the session, of all streams, ever.
+  std::uint64_t taken() const noexcept { return taken_; }
+
   void add(Stream& stream) noexcept;
   void remove(Stream& stream) noexcept;
   // Every stream fails with `error`, and is on no connection any more.
@@ -101,6 +104,7 @@ class Carrier : protected SessionEvents {
   std::size_t trailer_size_ = 0;
   std::size_t trailer_count_ = 0;
   Stream* first_ = nullptr;
+  std::uint64_t taken_ = 0;
   bool read_waits_ = false;         // for the socket to be flushed
 
  protected:

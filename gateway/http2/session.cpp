@@ -214,6 +214,10 @@ void Session::consumed(StreamId id, std::size_t size) {
   if (find(id) != nullptr) heed(nghttp2_session_consume_stream(session_.get(), id, size));
 }
 
+bool Session::window_is_open(StreamId id) const noexcept {
+  return find(id) != nullptr && nghttp2_session_get_stream_remote_window_size(session_.get(), id) > 0;
+}
+
 void Session::make_incremental(StreamId id) {
   if (find(id) == nullptr) return;
   const nghttp2_extpri priority{NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};

@@ -161,6 +161,8 @@ class Session {
   void reset_when_answered(StreamId id);
   // So much of a stream's data has been used: its window opens by it.
   void consumed(StreamId id, std::size_t size);
+  // By the peer, for DATA of this stream; whether the connection's is open as well is not looked at.
+  bool window_is_open(StreamId id) const noexcept;
   // Shares the connection with others of its urgency, whatever the peer said (RFC 9218 4.2). That a request
   // without a `priority` field does so is done already.
   void make_incremental(StreamId id);

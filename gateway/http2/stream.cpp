@@ -335,7 +335,7 @@ void Stream::take_kept(std::size_t size, std::string& out) {
     return wake_writer_later();
   }
   io_.stalled.splice(io_.stalled.end(), io_.stalled, stalled_place_);
-  if (write_deadline_ && write_idle_limit_) write_deadline_->set_after(*write_idle_limit_);
+  if (write_deadline_ && write_idle_limit_) await_writing();
 }
 
 ErrorCode Stream::keep_lent() {
@@ -363,7 +363,7 @@ ErrorCode Stream::keep_lent() {
   kept_ += size;
   if (first && write_idle_limit_) {
     if (!write_deadline_) write_deadline_.emplace(io_.wheel, [](void* stream) { static_cast<Stream*>(stream)->on_write_idle(); }, this);
-    write_deadline_->set_after(*write_idle_limit_);
+    await_writing();
   }
   return {};
 }
@@ -382,7 +382,14 @@ void Stream::set_write_idle(std::optional<std::chrono::milliseconds> limit, metr
   write_idle_count_ = count;
 }
 
+void Stream::await_writing() {
+  if (connection_ != nullptr) taken_before_ = connection_->taken();
+  write_deadline_->set_after(*write_idle_limit_);
+}
+
+// It is not the peer that stops a stream whose window is open while others get on: more urgent ones go first (RFC 9218).
 void Stream::on_write_idle() {
+  if (connection_ != nullptr && connection_->session_.window_is_open(id_) && connection_->taken() != taken_before_) return await_writing();
   if (write_idle_count_ != nullptr) write_idle_count_->add();
   reset(Code::cancel, StreamError::write_idle);
 }

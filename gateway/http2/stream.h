@@ -124,6 +124,7 @@ class Stream final : public tls::Duplex, public StreamState {
   void wake_writer_later() noexcept;
   void fail(ErrorCode error);
   void stop_writing(ErrorCode error);
+  void await_writing();
   void on_write_idle();
   void use_up(std::size_t size);
   void forget_what_was_read() noexcept;
@@ -177,6 +178,7 @@ class Stream final : public tls::Duplex, public StreamState {
   std::optional<std::chrono::milliseconds> write_idle_limit_;
   metrics::Counter* write_idle_count_ = nullptr;
   std::optional<tls::Deadline> write_deadline_;
+  std::uint64_t taken_before_ = 0;  // by all streams of the connection, when the deadline was set
   std::uint64_t bytes_written_ = 0;
 
   Stream* previous_ = nullptr;  // of the connection's

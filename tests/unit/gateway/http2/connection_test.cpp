@@ -579,5 +579,56 @@ TEST_F(ConnectionTest, AClientThatTakesNothingIsCutAfterATime) {
   EXPECT_EQ(harness_.held.held(), 0U);
 }
 
+// RFC 9218: its window is open, and only the more urgent stream gets on.
+TEST_F(ConnectionTest, AStreamThatWaitsForAMoreUrgentOneIsNotCut) {
+  open(4096);
+  const auto ask_with = [&](StreamId id, std::string_view priority) -> Stream& {
+    const h2::Fields fields = h2::request("GET", {{"priority", std::string(priority)}});
+    say(h2::headers(static_cast<std::uint32_t>(id), h2::block(fields)) + h2::window(static_cast<std::uint32_t>(id), 1 << 30));
+    return stream(id);
+  };
+  say(h2::window(0, 1 << 30));
+  Stream& urgent = ask_with(1, "u=0");
+  Stream& patient = ask_with(3, "u=7");
+  urgent.respond(200, fields_, true);
+  urgent.write_last({test::pattern(4'000'000)}, nullptr);
+  patient.set_write_idle(std::chrono::milliseconds(40), nullptr);
+  patient.respond(200, fields_, true);
+  patient.write_last({test::pattern(1000)}, nullptr);
+  std::size_t came = 0;
+  const auto is_cut = [&] {
+    const std::string some = peer_.receive(8192);
+    came += some.size();
+    heard_ += some;
+    return static_cast<bool>(patient.write_error());
+  };
+  EXPECT_FALSE(harness_.run_until(is_cut, std::chrono::milliseconds(400)));
+  ASSERT_LT(came, 4'000'000U) << "the urgent one was under way all the time";
+  EXPECT_TRUE(harness_.run_until([&] { hear(); return patient.flushed(); }));
+  EXPECT_FALSE(patient.write_error());
+}
+
+// Although it cannot be told so.
+TEST_F(ConnectionTest, WhoIsToBlameIsNotReadOn) {
+  open(4096);
+  say(h2::window(0, 1 << 30));
+  Stream& stream = ask(1);
+  say(h2::window(1, 1 << 30));
+  stream.respond(200, fields_, true);
+  stream.write_last({test::pattern(1'000'000)}, nullptr);
+  std::string flood;
+  while (flood.size() < 100'000) flood += h2::frame(0xBE, 0, 0, "unknown");
+  constexpr std::size_t kMuch = 4'000'000;
+  std::size_t taken = 0, refused = 0;
+  while (taken < kMuch && refused < 10) {
+    const std::size_t now = peer_.send_some(std::string_view(flood).substr(taken % flood.size()));
+    refused = now == 0 ? refused + 1 : 0;
+    taken += now;
+    harness_.settle();
+  }
+  EXPECT_LT(taken, kMuch);
+  EXPECT_TRUE(harness_.run_until([&] { hear(); return ends_ == 1; }));
+}
+
 }  // namespace
 }  // namespace sluice::http2
