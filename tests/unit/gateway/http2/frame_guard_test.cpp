@@ -130,8 +130,8 @@ TEST(FrameGuard, CountsWhatServesNobody) {
                                   frame(16, kNone, 0, number(3, 4) + "u=1"), data(1, "", kNone), padded, rst(1, 8)}) {
     // The first reset is one, all others are of a stream that is closed.
     const std::string before = open(1) + (idle == rst(1, 8) ? idle : "");
-    expect_fault(before + times(1000, idle), idle, Code::enhance_your_calm);
-    EXPECT_EQ(violation_of(before + times(1001, idle)), Http2Violation::idle_frames);
+    expect_fault(before + times(1001, idle), idle, Code::enhance_your_calm);
+    EXPECT_EQ(violation_of(before + times(1002, idle)), Http2Violation::idle_frames);
   }
   expect_good(open(1) + times(1100, data(1, "a", kNone) + frame(kData, kPadded, 1, std::string("\3a\0\0\0", 5))));
 }
@@ -141,18 +141,18 @@ TEST(FrameGuard, CountsEndsOfWhatItMayHaveForgotten) {
   for (std::uint32_t id = 1; id < 400; id += 2) streams += whole(id);
   // They take one another's place, so that neither is known to have ended.
   const std::string ends = data(1, "") + data(129, "");
-  expect_good(streams + times(500, ends));
-  EXPECT_EQ(violation_of(streams + times(501, ends)), Http2Violation::idle_frames);
+  expect_good(streams + times(600, ends));
+  EXPECT_EQ(violation_of(streams + times(601, ends)), Http2Violation::idle_frames);
   const std::string heads = whole(1) + whole(129) + whole(257);
-  EXPECT_EQ(violation_of(streams + times(334, heads)), Http2Violation::idle_frames);
+  EXPECT_EQ(violation_of(streams + times(401, heads)), Http2Violation::idle_frames);
 }
 
 TEST(FrameGuard, CountsWindowUpdates) {
-  expect_fault(open(1) + times(500, window(1, 1) + window(0, 1)), window(1, 1), Code::enhance_your_calm);
-  EXPECT_EQ(violation_of(open(1) + times(1001, window(1, 1))), Http2Violation::window_updates);
+  expect_fault(open(1) + times(501, window(1, 1) + window(0, 1)), window(1, 1), Code::enhance_your_calm);
+  EXPECT_EQ(violation_of(open(1) + times(1003, window(1, 1))), Http2Violation::window_updates);
   FrameGuard guard;
   for (int i = 0; i < 100; ++i) guard.data_sent();
-  EXPECT_EQ(guard.check(std::string(kPreface) + open(1) + times(1400, window(1, 1)), kNow).fault, Code::no_error);
+  EXPECT_EQ(guard.check(std::string(kPreface) + open(1) + times(1402, window(1, 1)), kNow).fault, Code::no_error);
   EXPECT_EQ(guard.check(window(1, 1), kNow).fault, Code::enhance_your_calm);
 }
 
