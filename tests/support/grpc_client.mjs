@@ -29,6 +29,7 @@ const kinds = {
   unary: () => unary("hello"),
   missing: () => unary("missing"),
   never: () => unary("never", { deadline: Date.now() + 500 }),
+  patient: () => unary("never", { deadline: Date.now() + 30_000 }),
   many: async () => {
     const answers = await Promise.all(Array.from({ length: 200 }, (_, n) => unary(`call ${n}`)));
     return { right: answers.filter((one, n) => one.code === 0 && one.answer === `call ${n}!`).length };
