@@ -12,7 +12,7 @@ from support.gateway import run_sluice
 from support.http_message import read_response
 from support.raw_backend import echo_websocket
 from support.raw_client import blind
-from support.websocket import assert_carries, open_websocket, upgrade_bytes
+from support.websocket import BINARY, CLOSE, CONTINUATION, assert_carries, masked, open_websocket, upgrade_bytes
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "deploy/examples/public_sockets.yaml"
 BEHIND_A_PROXY = [{"name": "web", "address": "127.0.0.1:0", "trusted_proxies": ["127.0.0.1"]}]
@@ -196,13 +196,21 @@ def test_who_has_no_address_is_not_limited(lab, tmp_path):
         admitted(lab, gateway)
 
 
-def test_the_example_does_what_it_says(lab):
-    backend = lab.backend(echo_websocket)
+def start_example(lab, backend, **scaled):
+    """With addresses and a backend of the test's; `scaled`: keys with numbers of a test's size."""
     text = EXAMPLE.read_text()
     for written, here in (("0.0.0.0:8443", "127.0.0.1:0"), ("http://127.0.0.1:8001", backend.url), ("127.0.0.1:9901", "127.0.0.1:0")):
         assert written in text
         text = text.replace(written, here)
-    gateway = lab.start(text=text).wait_started(1, True)
+    for key, value in scaled.items():
+        text, found = re.subn(rf"(?m)^( +{key}): .*$", rf"\1: {value}", text)
+        assert found == 1, key
+    return lab.start(text=text).wait_started(1, True)
+
+
+def test_the_example_does_what_it_says(lab):
+    backend = lab.backend(echo_websocket)
+    gateway = start_example(lab, backend)
 
     def ask(*origins):
         client = lab.client(gateway, tls=blind())
@@ -219,3 +227,33 @@ def test_the_example_does_what_it_says(lab):
     statuses = [read_response(client).status for client in [ask() for _ in range(30)]]
     assert set(statuses) == {101, 429}, "five at once, and five more in each second"
     assert len(backend.connections) == 3 + statuses.count(101)
+
+
+@pytest.mark.parametrize("key, reason", [("max_tunnels_per_client", "too_many_tunnels_of_client"), ("max_tunnels", "too_many_tunnels")])
+def test_the_example_counts_tunnels(lab, key, reason):
+    gateway = start_example(lab, lab.backend(echo_websocket), **{key: 2})
+    for _ in range(2):
+        open_websocket(lab.client(gateway, tls=blind()))
+    client = lab.client(gateway, tls=blind())
+    client.send(upgrade_bytes())
+    response = read_response(client)
+    assert (response.status, response.header("Sluice-Error")) == (503, reason)
+
+
+@pytest.mark.parametrize("sent", [masked(BINARY, bytes(256 * 1024 + 1)), masked(BINARY, bytes(256 * 1024), fin=False)
+                                  + masked(CONTINUATION, bytes(256 * 1024), fin=False) * 4], ids=["frame", "message"])
+def test_the_example_bounds_sizes(lab, sent):
+    client = lab.client(start_example(lab, lab.backend(echo_websocket)), tls=blind())
+    open_websocket(client)
+    client.send_frame(BINARY, bytes(256 * 1024))
+    assert len(client.read_frame().payload) == 256 * 1024
+    client.send(sent)
+    while (frame := client.read_frame()).opcode != CLOSE:
+        assert frame.opcode in (BINARY, CONTINUATION)
+    assert frame.close_code == 1009
+
+
+def test_the_example_ends_idle_tunnels(lab):
+    client = lab.client(start_example(lab, lab.backend(echo_websocket), idle_timeout="300ms"), tls=blind())
+    open_websocket(client)
+    assert client.read_frame().close_code == 1001
