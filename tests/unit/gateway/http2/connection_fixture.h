@@ -1,0 +1,116 @@
+// A connection of a client that speaks frames, and what it hears.
+#pragma once
+
+#include <gmock/gmock.h>
+
+#include "gateway/http2/connection.h"
+#include "tests/support/h2_frames.h"
+#include "tests/support/io_harness.h"
+#include "tls/stream_error.h"
+
+namespace sluice::http2 {
+
+using test::h2::Frame;
+using tls::StreamError;
+namespace h2 = test::h2;
+
+class ConnectionTest : public ::testing::Test, public ConnectionOwner {
+ protected:
+  void open(int buffer = 0, std::uint32_t max_streams = 4, config::OptionalRate max_resets = SessionRules{}.max_resets) {
+    auto [stream, peer] = harness_.plain_stream(buffer);
+    peer_ = std::move(peer);
+    SessionRules rules;
+    rules.max_streams = max_streams;
+    rules.max_resets = max_resets;
+    connection_ = std::make_unique<Connection>(std::move(stream), rules, RequestLimits{}, metrics_, *this);
+    connection_->start();
+    say(std::string(h2::kPreface) + h2::settings());
+  }
+  void say(std::string_view bytes) {
+    while (!bytes.empty()) {
+      bytes.remove_prefix(peer_.send_some(bytes));
+      harness_.settle();
+      hear();
+    }
+    harness_.settle();
+    hear();
+  }
+  // A request; its stream.
+  Stream& ask(StreamId id, std::string_view method = "GET", std::uint8_t flags = h2::kWhole) {
+    say(h2::headers(static_cast<std::uint32_t>(id), h2::block(h2::request(method)), flags));
+    return stream(id);
+  }
+  Stream& stream(StreamId id) {
+    for (Arrival& arrival : arrivals_) {
+      if (arrival.stream && arrival.stream->id() == id) return *arrival.stream;
+    }
+    throw std::out_of_range("no such stream");
+  }
+  void let_go(StreamId id) {
+    for (Arrival& arrival : arrivals_) {
+      if (arrival.stream && arrival.stream->id() == id) arrival.stream.reset();
+    }
+    harness_.settle();
+    hear();
+  }
+  void hear() {
+    heard_ += peer_.receive();
+    std::string_view rest;
+    for (Frame& frame : h2::split(heard_, &rest)) frames_.push_back(std::move(frame));
+    heard_ = std::string(rest);
+  }
+  // What came on a stream, by type.
+  std::vector<Frame> heard(StreamId id, std::uint8_t type) {
+    harness_.settle();
+    hear();
+    std::vector<Frame> found;
+    for (const Frame& frame : frames_) {
+      if (frame.stream == static_cast<std::uint32_t>(id) && frame.type == type) found.push_back(frame);
+    }
+    return found;
+  }
+  std::string body(StreamId id) {
+    std::string all;
+    for (const Frame& frame : heard(id, h2::kData)) all += frame.payload;
+    return all;
+  }
+  bool ended(StreamId id) {
+    for (const std::uint8_t type : {h2::kData, h2::kHeaders}) {
+      for (const Frame& frame : heard(id, type)) {
+        if ((frame.flags & h2::kEndStream) != 0) return true;
+      }
+    }
+    return false;
+  }
+  std::string read(Stream& stream) {
+    std::string all;
+    char memory[4096];
+    for (;;) {
+      const tls::ReadResult got = stream.read_some(memory, sizeof memory);
+      last_ = got.error;
+      if (got.error) return all;
+      all.append(memory, got.size);
+    }
+  }
+
+  void request_came(Arrival arrival) override { arrivals_.push_back(std::move(arrival)); }
+  void turn_ended() override { ++turns_; }
+  void connection_ended(ErrorCode error) override {
+    ++ends_;
+    end_error_ = error;
+  }
+
+  test::IoHarness harness_;
+  metrics::Registry registry_{1};
+  metrics::Http2Metrics metrics_{registry_, 0};
+  test::Peer peer_;
+  std::unique_ptr<Connection> connection_;
+  std::vector<Arrival> arrivals_;
+  std::vector<Frame> frames_;
+  std::string heard_;
+  http::Headers fields_;
+  ErrorCode last_, end_error_;
+  int turns_ = 0, ends_ = 0;
+};
+
+}  // namespace sluice::http2
