@@ -12,13 +12,14 @@
 #include "gateway/http1/serializer.h"
 #include "gateway/http2/response_builder.h"
 #include "gateway/http2/session.h"
-#include "tests/fuzz/check.h"
+#include "tests/fuzz/h2_conversation.h"
 #include "tests/support/h2_frames.h"
 
 namespace {
 
 using namespace sluice;
 using namespace sluice::http2;
+using fuzz::Choices;
 using http::BodyKind;
 using http::ParseError;
 
@@ -36,17 +37,6 @@ struct Stream : StreamState {
   std::uint64_t came = 0;  // of the body
   std::size_t to_send = 0;
   bool to_end = false;
-};
-
-// Choices that depend on the input alone.
-class Choices {
- public:
-  explicit Choices(std::string_view input) : pieces_(input) {}
-  std::size_t operator()(std::size_t below) { return (pieces_.next(8) - 1) % below; }
-  std::size_t piece(std::size_t left) { return pieces_.next(left); }
-
- private:
-  fuzz::Pieces pieces_;
 };
 
 void check_written_as_http1(const http::ResponseHead& head, std::string_view method) {
@@ -109,9 +99,7 @@ class Owner final : public SessionEvents {
   bool field(StreamId id, StreamState& state, std::string_view name, std::string_view value, bool trailer) override {
     Stream& stream = of(id, state);
     FUZZ_CHECK(trailer == stream.answered && !stream.trailers_done && !stream.ended);
-    FUZZ_CHECK(!name.empty() && name.find(':', 1) == std::string_view::npos);
-    FUZZ_CHECK(std::none_of(name.begin(), name.end(), [](unsigned char c) { return std::isupper(c) != 0 || c <= ' ' || c >= 0x7F; }));
-    FUZZ_CHECK(value.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos);
+    fuzz::check_field(name, value);
     FUZZ_CHECK(name.front() != ':' || (!trailer && name == ":status" && building_ != id));
     note(name, id);
     if (trailer) {
@@ -279,13 +267,7 @@ struct Outcome {
 Outcome outcome(std::string_view bytes, Choices* split) {
   Owner owner(nullptr);
   owner.produce(1 << 20);
-  for (std::string_view left = bytes; !left.empty();) {
-    const std::size_t size = split != nullptr ? split->piece(left.size()) : left.size();
-    owner.feed(left.substr(0, size));
-    left.remove_prefix(size);
-  }
-  owner.produce(1 << 20);
-  FUZZ_CHECK(owner.session().streams() == owner.open_streams());
+  fuzz::listen(owner, bytes, split);
   return {owner.log(), owner.session().fault()};
 }
 
@@ -293,15 +275,7 @@ void converse(std::string_view bytes) {
   Choices choices(bytes);
   Owner owner(&choices);
   owner.produce(1 + choices(4) * 4000);
-  for (std::string_view left = bytes; !left.empty();) {
-    const std::size_t size = std::min(left.size(), choices.piece(left.size()) * 16);
-    owner.feed(left.substr(0, size));
-    left.remove_prefix(size);
-    owner.produce(1 + choices(4) * 4000);
-    owner.go_on();
-  }
-  owner.produce(1 << 20);
-  FUZZ_CHECK(owner.session().streams() == owner.open_streams());
+  fuzz::converse(owner, bytes, choices);
 }
 
 }  // namespace

@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "gateway/http2/session.h"
-#include "tests/fuzz/check.h"
+#include "tests/fuzz/h2_conversation.h"
 #include "tests/support/h2_frames.h"
 
 namespace {
 
 using namespace sluice;
 using namespace sluice::http2;
+using fuzz::Choices;
 
 struct Stream : StreamState {
   StreamId id = 0;
@@ -21,17 +22,6 @@ struct Stream : StreamState {
   std::string body;
   std::size_t to_send = 0;
   bool to_end = false;
-};
-
-// Choices that depend on the input alone.
-class Choices {
- public:
-  explicit Choices(std::string_view input) : pieces_(input) {}
-  std::size_t operator()(std::size_t below) { return (pieces_.next(8) - 1) % below; }
-  std::size_t piece(std::size_t left) { return pieces_.next(left); }
-
- private:
-  fuzz::Pieces pieces_;
 };
 
 class Owner final : public SessionEvents {
@@ -54,10 +44,7 @@ class Owner final : public SessionEvents {
     Stream& stream = of(id, state);
     FUZZ_CHECK(trailer == stream.head_done && !stream.trailers_done && !stream.ended);
     stream.trailers_begun = trailer;
-    FUZZ_CHECK(!name.empty() && name.find(':', 1) == std::string_view::npos);
-    FUZZ_CHECK(std::none_of(name.begin(), name.end(),
-                            [](unsigned char c) { return std::isupper(c) != 0 || c <= ' ' || c >= 0x7F; }));
-    FUZZ_CHECK(value.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos);
+    fuzz::check_field(name, value);
     FUZZ_CHECK(name.front() != ':' || (!trailer && !stream.regular_seen));
     stream.regular_seen = stream.regular_seen || name.front() != ':';
     note(name, id);
@@ -140,7 +127,7 @@ class Owner final : public SessionEvents {
     if ((*answers_)(8) == 0) session_.announce_shutdown(7);
     if ((*answers_)(8) == 0) session_.go_away();
   }
-  std::size_t open() const {
+  std::size_t open_streams() const {
     return static_cast<std::size_t>(
         std::count_if(streams_.begin(), streams_.end(), [](const Stream& stream) { return !stream.closed; }));
   }
@@ -197,28 +184,14 @@ class Owner final : public SessionEvents {
 // What is told and sent without answers.
 std::string outcome(std::string_view bytes, Choices* split) {
   Owner owner(nullptr);
-  for (std::string_view left = bytes; !left.empty();) {
-    const std::size_t size = split != nullptr ? split->piece(left.size()) : left.size();
-    owner.feed(left.substr(0, size));
-    left.remove_prefix(size);
-  }
-  owner.produce(1 << 20);
-  FUZZ_CHECK(owner.session().streams() == owner.open());
+  fuzz::listen(owner, bytes, split);
   return owner.log();
 }
 
 void converse(std::string_view bytes) {
   Choices choices(bytes);
   Owner owner(&choices);
-  for (std::string_view left = bytes; !left.empty();) {
-    const std::size_t size = std::min(left.size(), choices.piece(left.size()) * 16);
-    owner.feed(left.substr(0, size));
-    left.remove_prefix(size);
-    owner.produce(1 + choices(4) * 4000);
-    owner.go_on();
-  }
-  owner.produce(1 << 20);
-  FUZZ_CHECK(owner.session().streams() == owner.open());
+  fuzz::converse(owner, bytes, choices);
 }
 
 }  // namespace
