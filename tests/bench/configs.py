@@ -1,9 +1,10 @@
 """The configuration of each proxy, as a careful administrator would write it for this work."""
 
-NGINX = """\
+# Both of nginx's parts: `role` names what each keeps in the folder.
+NGINX_MAIN = """\
 daemon off;
 {user}
-pid {folder}/nginx.pid;
+pid {folder}/{role}.pid;
 error_log stderr crit;
 worker_processes 1;
 worker_rlimit_nofile {descriptors};
@@ -13,11 +14,13 @@ http {{
   tcp_nodelay on;
   keepalive_timeout 75s;
   keepalive_requests 1000000000;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
+  client_body_temp_path {folder}/{role}-body;
+  proxy_temp_path {folder}/{role}-proxy;
+  fastcgi_temp_path {folder}/{role}-fastcgi;
+  uwsgi_temp_path {folder}/{role}-uwsgi;
+  scgi_temp_path {folder}/{role}-scgi;
+"""
+NGINX = NGINX_MAIN + """\
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
   upstream origin {{
     server 127.0.0.1:{origin};
@@ -48,23 +51,7 @@ http {{
 }}
 """
 # As a backend that speaks HTTP/1.1 on one port and HTTP/2 on the other.
-NGINX_ORIGIN = """\
-daemon off;
-{user}
-pid {folder}/origin.pid;
-error_log stderr crit;
-worker_processes 1;
-worker_rlimit_nofile {descriptors};
-events {{ use epoll; multi_accept on; worker_connections {connections}; }}
-http {{
-  access_log off;
-  tcp_nodelay on;
-  keepalive_requests 1000000000;
-  client_body_temp_path {folder}/origin-body;
-  proxy_temp_path {folder}/origin-proxy;
-  fastcgi_temp_path {folder}/origin-fastcgi;
-  uwsgi_temp_path {folder}/origin-uwsgi;
-  scgi_temp_path {folder}/origin-scgi;
+NGINX_ORIGIN = NGINX_MAIN + """\
   server {{
     listen 127.0.0.1:{h1} backlog=4096;
     listen 127.0.0.1:{h2} http2 backlog=4096;

@@ -136,7 +136,7 @@ class NginxOrigin:
         path = f"{setup.folder}/origin.conf"
         with open(path, "w") as file:
             file.write(NGINX_ORIGIN.format(
-                user="user root;" if os.geteuid() == 0 else "", folder=setup.folder, descriptors=setup.descriptors,
+                user="user root;" if os.geteuid() == 0 else "", folder=setup.folder, role="origin", descriptors=setup.descriptors,
                 connections=setup.descriptors - 500, body="x" * 1024, h1=self.ports["up_h1"], h2=self.ports["up_h2"]))
         self.process = Process([program, "-p", setup.folder, "-e", "stderr", "-c", path], setup.load_core)
         deadline = time.monotonic() + START_SECONDS
@@ -251,8 +251,9 @@ class Nginx(Proxy):
             for directive in ("proxy_buffer_size", "proxy_buffers 8", "proxy_busy_buffers_size"):
                 options += f"      {directive} {self.setup.buffers};\n"
         config = self.write_config("nginx.conf", NGINX.format(
-            user="user root;" if os.geteuid() == 0 else "", folder=self.setup.folder, origin=origin,
-            up_h1=self.setup.nginx_origin.ports["up_h1"], descriptors=self.setup.descriptors, connections=self.setup.descriptors - 500, options=options,
+            user="user root;" if os.geteuid() == 0 else "", folder=self.setup.folder, role=self.name, origin=origin,
+            up_h1=self.setup.nginx_origin.ports["up_h1"], descriptors=self.setup.descriptors,
+            connections=self.setup.descriptors - 500, options=options,
             **self.port))
         self.spawn([self.setup.program("nginx"), "-p", self.setup.folder, "-e", "stderr", "-c", config])
 
