@@ -60,9 +60,10 @@ upstream::Place Http2Link::take_place() {
   return std::move(place_);
 }
 
+// A backend that allows no stream, and has none, is of no use: every request would leave another connection to it behind.
 void Http2Link::turn_ended() {
   look_at_streams();
-  if (connection_.room() == 0 && connection_.is_leaving()) retire();
+  if (connection_.room() == 0 && (connection_.is_leaving() || streams_ == 0)) retire();
 }
 
 void Http2Link::look_at_streams() {
