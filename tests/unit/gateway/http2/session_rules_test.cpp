@@ -97,5 +97,25 @@ TEST(SessionRules, OfStreams) { play_all(stream_cases()); }
 TEST(SessionRules, OfMessages) { play_all(message_cases()); }
 TEST(SessionRules, OfCompression) { play_all(compression_cases()); }
 
+// Found within an event, in the midst of a head: neither what came in the same piece is looked at, nor what comes later.
+TEST(SessionRules, NothingIsReadBehindOneResetTooMany) {
+  ServerEnd server({.max_streams = 2, .max_resets = config::Rate{1, std::chrono::hours(1)}});
+  server.events.refused_field = "x-too-much";
+  const auto ask = [](std::uint32_t id) { return headers(id, block(request("GET", {{"x-too-much", "1"}, {"x-more", "2"}}))); };
+  server.session.feed(std::string(kPreface) + settings() + ask(1) + ask(3));
+  EXPECT_EQ(split(server.produced()).back().type, kRstStream);
+  server.session.feed(ask(5) + ask(7) + frame(kPing, 0, 0, "123") + get(9));
+  const std::size_t began = server.events.streams.size();
+  EXPECT_EQ(began, 4U);
+  const std::vector<Frame> sent = split(server.produced());
+  ASSERT_FALSE(sent.empty());
+  EXPECT_EQ(sent.back().type, kGoaway);
+  EXPECT_EQ(name_of(static_cast<Code>(sent.back().number_at(4, 4))), "ENHANCE_YOUR_CALM");
+  EXPECT_EQ(server.session.violation(), metrics::Http2Violation::max_resets);
+  server.session.feed(get(11));
+  EXPECT_EQ(server.events.streams.size(), began);
+  EXPECT_TRUE(server.session.over());
+}
+
 }  // namespace
 }  // namespace sluice::http2
