@@ -105,6 +105,16 @@ TEST_F(ClientConnectionTest, ABodyGoesWithItsHead) {
   EXPECT_TRUE(stream->flushed());
 }
 
+TEST_F(ClientConnectionTest, EmptyTrailersEndABody) {
+  open();
+  const StreamPtr stream = ask();
+  answer(1);
+  say(h2::data(1, "abc", h2::kNone) + h2::headers(1, ""));
+  EXPECT_EQ(read(*stream), "abc");
+  EXPECT_EQ(last_, StreamError::eof);
+  EXPECT_TRUE(stream->trailers().empty());
+}
+
 TEST_F(ClientConnectionTest, LargeTrailersAreHeldAsLongAsTheirStreamIsThere) {
   open();
   StreamPtr stream = ask();

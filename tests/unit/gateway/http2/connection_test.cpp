@@ -53,6 +53,16 @@ TEST_F(ConnectionTest, ABodyComesInWithItsTrailers) {
   EXPECT_FALSE(stream.trailers().contains("content-length"));
 }
 
+TEST_F(ConnectionTest, EmptyTrailersEndABody) {
+  open();
+  Stream& stream = ask(1, "POST", h2::kEndHeaders);
+  say(h2::data(1, "abc", h2::kNone) + h2::headers(1, ""));
+  EXPECT_EQ(read(stream), "abc");
+  EXPECT_EQ(last_, StreamError::eof);
+  EXPECT_TRUE(stream.read_to_end());
+  EXPECT_TRUE(stream.trailers().empty());
+}
+
 TEST_F(ConnectionTest, TrailersThatAreDroppedCountAsWell) {
   open();
   Stream& stream = ask(1, "POST", h2::kEndHeaders);
