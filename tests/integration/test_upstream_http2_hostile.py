@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from support.binary import is_sanitized
 from support.http2_backend import answer_all, speaking
 from support.http2_frames import (END_HEADERS, MAX_STREAMS, PING, PUSH_PROMISE, WINDOW_UPDATE, block, continuation, data, frame, goaway,
                                   headers, ping, request_fields, reset, settings, u32, window_update)
@@ -64,7 +65,7 @@ def test_floods_that_read_nothing(lab, flood):
     hit.send(b"GET / HTTP/1.1\r\nHost: test.example\r\n\r\n")
     while not over.wait(0.05):
         assert lab.request(gateway, target="/own").status == 200
-    assert gateway.rss_mib() - before < 8
+    assert gateway.rss_mib() - before < (40 if is_sanitized() else 8)  # a sanitizer keeps freed blocks for a while
     hit.close()
     assert lab.request(gateway, target="/own").status == 200
 
