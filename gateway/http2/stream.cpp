@@ -11,6 +11,13 @@ namespace sluice::http2 {
 
 using tls::StreamError;
 
+namespace {
+
+// What a request gets to end by itself behind its response.
+constexpr std::chrono::milliseconds kLateEnd{250};
+
+}  // namespace
+
 void StreamClose::operator()(Stream* stream) const noexcept { stream->close(); }
 
 Stream::Stream(Carrier& connection, StreamId id, Role role)
@@ -36,11 +43,25 @@ void Stream::close() noexcept {
   readable_ = end_ = flushed_interest_ = {};
   drop_what_came();
   if (role_ == Role::server) {
-    if (end_sent_ && !peer_ended_) connection_->reset_later(id_);
+    if (end_sent_ && !peer_ended_) await_end();
     if (end_due_) return;
   }
   connection_->session_.reset(id_, Code::cancel);
   connection_->flush_later();
+}
+
+// Most requests end there, with what was under way, and faults in it are found as ever. A client in the midst of a long one reads the
+// response before it is told to stop: there are some that lose what comes with a reset (curl 7.88).
+void Stream::await_end() {
+  if (tunnel_) return connection_->reset_later(id_);
+  late_.emplace(
+      io_.wheel,
+      [](void* stream) {
+        const Stream& self = *static_cast<Stream*>(stream);
+        self.connection_->reset_later(self.id_);
+      },
+      this);
+  late_->set_after(kLateEnd);
 }
 
 // ---- what the session tells ------------------------------------------------------------------------------------------
@@ -305,7 +326,7 @@ Due Stream::due(std::size_t most) {
   if (!due.last) return due;
   due.trailers = last_trailers_;
   end_sent_ = true;
-  if (role_ == Role::server && orphan_ && !peer_ended_) connection_->reset_later(id_);
+  if (role_ == Role::server && orphan_ && !peer_ended_) await_end();
   return due;
 }
 

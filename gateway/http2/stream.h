@@ -126,6 +126,7 @@ class Stream final : public tls::Duplex, public StreamState {
   void stop_writing(ErrorCode error);
   void await_writing();
   void on_write_idle();
+  void await_end();
   void use_up(std::size_t size);
   void forget_what_was_read() noexcept;
   void drop_what_came() noexcept;
@@ -159,6 +160,7 @@ class Stream final : public tls::Duplex, public StreamState {
   http::Headers trailers_;
   tls::HeldShare heads_share_;  // of the budget: heads and trailers that are large
   bool peer_ended_ = false;
+  std::optional<tls::Deadline> late_;  // while a request that is answered may still end by itself
   bool reader_due_ = false;
   tls::Waiter read_waiter_;
   Interest readable_, end_;

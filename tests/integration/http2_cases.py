@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from support.http2_frames import (
     ACK, COMPRESSION_ERROR, DATA, ENABLE_PUSH, END_HEADERS, FLOW_CONTROL_ERROR, FRAME_SIZE, FRAME_SIZE_ERROR, GOAWAY, HEADERS,
-    INITIAL_WINDOW, MAX_FRAME, PADDED, PING, PRIORITY, PROTOCOL_ERROR, PUSH_PROMISE, RST_STREAM, SETTINGS, STREAM_CLOSED,
-    WINDOW_UPDATE, WITH_PRIORITY, block, continuation, data, frame, get, goaway, headers, ping, post, priority, request_fields, reset,
-    settings, u32, window_update)
+    INITIAL_WINDOW, MAX_FRAME, MAX_HEADER_LIST, MAX_STREAMS, PADDED, PING, PRIORITY, PROTOCOL_ERROR, PUSH_PROMISE, RST_STREAM, SETTINGS,
+    STREAM_CLOSED, WINDOW_UPDATE, WITH_PRIORITY, block, continuation, data, frame, get, goaway, headers, ping, post, priority,
+    request_fields, reset, settings, u32, window_update)
 
 HELD = "/held"
 MOST_WINDOW = 2**31 - 1
@@ -22,6 +22,7 @@ class Case:
     section: str
     name: str
     frames: bytes
+    overtaken: bytes = b""  # a request on stream 1 that comes first, and is answered before `frames` come
 
     # What must come of them; one of these.
     goaway: tuple = ()  # the connection ends with one of these codes
@@ -44,6 +45,11 @@ def fatal(section, name, code, *frames):
 
 def stream_error(section, name, code, *frames):
     return Case(section, name, b"".join(frames), reset=code if isinstance(code, tuple) else (code,))
+
+
+def behind(section, name, code, request, *frames):
+    """A fault of a request that has been answered already, of which the rest was still under way."""
+    return Case(section, f"{name}, behind the answer", b"".join(frames), request, reset=(code,), goaway=(code,))
 
 
 def malformed(section, name, *fields):
@@ -122,6 +128,7 @@ STATES = [
     fatal("5.3.1", "HEADERS that depend on themselves", PROTOCOL_ERROR,
           headers(1, request_fields(), flags=WITH_PRIORITY, before=u32(1) + b"\x0f")),
     fatal("5.3.1", "PRIORITY that depends on itself", PROTOCOL_ERROR, priority(1, 1)),
+    good("5.3", "an exclusive PRIORITY", priority(3, 2**31), priority(5, 2**31 + 3, 255), get(), status=200),
     good("5.3", "HEADERS with a priority", headers(1, request_fields(), flags=WITH_PRIORITY, before=u32(3) + b"\x0f"), status=200),
     good("5.5", "an unknown frame on an open stream", post(1, "/"), frame(UNKNOWN, 0, 1, b"?"), data(1, b"body", end=True)),
     fatal("5.5", "an unknown frame within a block", PROTOCOL_ERROR,
@@ -138,9 +145,13 @@ KINDS = [
     good("6.2", "padding", headers(1, request_fields(), flags=PADDED, before=b"\x09", after=bytes(9)), status=200),
     fatal("6.2", "a priority that does not fit", FRAME_SIZE_ERROR, frame(HEADERS, WITH_PRIORITY | END_HEADERS, 1, b"\x00\x00")),
     fatal("6.3", "PRIORITY on stream 0", PROTOCOL_ERROR, priority(0, 1)),
+    fatal("6.3", "PRIORITY of four bytes, closed", FRAME_SIZE_ERROR, CLOSED, frame(PRIORITY, 0, 1, bytes(4))),
     Case("6.3", "PRIORITY of four bytes", OPEN + frame(PRIORITY, 0, 1, bytes(4)), reset=(FRAME_SIZE_ERROR,), goaway=(FRAME_SIZE_ERROR,)),
     fatal("6.4", "RST_STREAM on stream 0", PROTOCOL_ERROR, reset(0)),
     fatal("6.4", "RST_STREAM of three bytes", FRAME_SIZE_ERROR, OPEN, frame(RST_STREAM, 0, 1, bytes(3))),
+    fatal("6.4", "RST_STREAM of three bytes, closed", FRAME_SIZE_ERROR, CLOSED, frame(RST_STREAM, 0, 1, bytes(3))),
+    good("6.5", "all settings", settings((1, 4096), (ENABLE_PUSH, 1), (MAX_STREAMS, 100), (INITIAL_WINDOW, 65535), (MAX_FRAME, FRAME_SIZE),
+                                         (MAX_HEADER_LIST, 100)), get(), status=200),
     fatal("6.5", "an acknowledgement with a payload", FRAME_SIZE_ERROR, frame(SETTINGS, ACK, 0, bytes(6))),
     fatal("6.5", "SETTINGS on a stream", PROTOCOL_ERROR, frame(SETTINGS, 0, 1, bytes(6))),
     fatal("6.5", "SETTINGS of five bytes", FRAME_SIZE_ERROR, frame(SETTINGS, 0, 0, bytes(5))),
@@ -183,6 +194,7 @@ KINDS = [
 
 MESSAGES = [
     stream_error("8.1", "trailers without an end", PROTOCOL_ERROR, OPEN, headers(1, [("x-end", "yes")], end=False), data(1, end=True)),
+    good("8.1", "trailers", post(1, "/", ("trailer", "x-end")), data(1, b"body"), headers(1, [("x-end", "yes")]), status=200),
     stream_error("8.1", "trailers with a pseudo field", PROTOCOL_ERROR, OPEN, data(1, b"body"), headers(1, [(":method", "GET")])),
     malformed("8.2.1", "a name in upper case", *request_fields("GET", "/", ("X-Upper", "y"))),
     with_field("8.2.1", "a name with a space", "x y", "z"),
@@ -225,11 +237,49 @@ MESSAGES = [
     good("8.1.1", "content-length of 0", get(1, "/", ("content-length", "0")), status=200),
 ]
 
+SMALL = post(1, "/", ("content-length", "1"))
+BODY_TO_COME = post(1, "/")
+OVERFLOW = window_update(1, MOST_WINDOW) * 2
+
+# The answer may overtake the rest of a request. What is wrong with it is found all the same, as long as it comes soon.
+LATE = [
+    behind("6.1", "padding as long as the frame", PROTOCOL_ERROR, BODY_TO_COME, frame(DATA, PADDED, 1, b"\x05body")),
+    behind("6.9", "WINDOW_UPDATE of 0", PROTOCOL_ERROR, BODY_TO_COME, window_update(1, 0)),
+    behind("6.9.1", "a stream's window overflows", FLOW_CONTROL_ERROR, BODY_TO_COME, OVERFLOW),
+    behind("8.1", "trailers without an end", PROTOCOL_ERROR, BODY_TO_COME, data(1, b"body"), headers(1, [("x-end", "yes")], end=False)),
+    behind("8.1", "trailers with a pseudo field", PROTOCOL_ERROR, BODY_TO_COME, data(1, b"body"), headers(1, [(":method", "GET")])),
+    behind("8.1.1", "more DATA than content-length", PROTOCOL_ERROR, SMALL, data(1, b"body", end=True)),
+    behind("8.1.1", "several DATA, other than content-length", PROTOCOL_ERROR, SMALL, data(1, b"body"), data(1, b"body", end=True)),
+    behind("8.1.1", "less DATA than content-length", PROTOCOL_ERROR, SMALL, data(1, end=True)),
+]
+
 INDEXED_GET = b"\x82\x86\x84"  # :method GET, :scheme http, :path /
 AUTHORITY = b"\x01\x0ctest.example"
 
+HUFFMAN_NAME = b"\x85\xf2\xb2\x4a\x84\xff"  # x-test
+HUFFMAN_VALUE = b"\x83\x49\x50\x9f"  # test
+
+
+def field_as(name, representation):
+    return good("7541-6", f"a field as {name}", headers(1, INDEXED_GET + AUTHORITY + representation), status=200)
+
+
 COMPRESSION = [
     good("7541-2.3", "indexed fields", headers(1, INDEXED_GET + AUTHORITY), status=200),
+    field_as("one of the static table", b"\xba"),
+    field_as("a literal to be indexed, its name indexed", b"\x7a\x04test"),
+    field_as("a literal to be indexed, its name indexed, in Huffman code", b"\x7a" + HUFFMAN_VALUE),
+    field_as("a literal to be indexed, and twice more from the table", b"\x40\x06x-test\x04test\xbe\xbe"),
+    field_as("a literal to be indexed, in Huffman code", b"\x40" + HUFFMAN_NAME + HUFFMAN_VALUE),
+    field_as("a literal, its name indexed", b"\x0f\x2b\x04test"),
+    field_as("a literal, its name indexed, in Huffman code", b"\x0f\x2b" + HUFFMAN_VALUE),
+    field_as("a literal", b"\x00\x06x-test\x04test"),
+    field_as("a literal, in Huffman code", b"\x00" + HUFFMAN_NAME + HUFFMAN_VALUE),
+    field_as("a literal never to be indexed, its name indexed", b"\x1f\x2b\x04test"),
+    field_as("a literal never to be indexed", b"\x10\x06x-test\x04test"),
+    field_as("a literal never to be indexed, in Huffman code", b"\x10" + HUFFMAN_NAME + HUFFMAN_VALUE),
+    fatal("7541-2.3.3", "a name by an index beyond the tables", COMPRESSION_ERROR, headers(1, INDEXED_GET + AUTHORITY + b"\x7f\x07\x00")),
+    good("7541-4.2", "two table sizes", headers(1, b"\x3f\x61\x3f\xe1\x1f" + INDEXED_GET + AUTHORITY), status=200),
     fatal("7541-2.3.3", "an index beyond the tables", COMPRESSION_ERROR, headers(1, INDEXED_GET + b"\xff\x00")),
     fatal("7541-6.1", "index 0", COMPRESSION_ERROR, headers(1, INDEXED_GET + b"\x80")),
     fatal("7541-4.2", "a table size at the end of a block", COMPRESSION_ERROR, headers(1, INDEXED_GET + AUTHORITY + b"\x20")),
@@ -243,4 +293,4 @@ COMPRESSION = [
     fatal("4.3", "a block that ends within a field", COMPRESSION_ERROR, headers(1, INDEXED_GET + b"\x01\x0ctest")),
 ]
 
-CASES = FRAMES + STATES + KINDS + MESSAGES + COMPRESSION
+CASES = FRAMES + STATES + KINDS + MESSAGES + LATE + COMPRESSION

@@ -80,6 +80,15 @@ def test_uploads(curl, options):
     assert answer == {"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
 
 
+@pytest.mark.parametrize("secure", [True, False], ids=["tls", "plain"])
+def test_an_answer_in_the_midst_of_an_upload(lab, ca, secure):
+    """It is read, whether or not the client hears at the same time that nobody wants the rest."""
+    routes = [{"name": "all", "respond": {"status": 413, "body": "too large"}}]
+    curl = Curl(lab.gateway(lab.refusing(), routes=routes, listeners=listeners(ca)), ca, secure)
+    for _ in range(5):
+        assert curl.run("/upload", "--data-binary", "@-", "--write-out", " %{http_code}", data=bytes(5_000_000)) == b"too large 413"
+
+
 def test_downloads(curl):
     assert len(curl.run("/download/5000000")) == 5_000_000
 

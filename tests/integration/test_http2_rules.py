@@ -84,10 +84,29 @@ def ended_in_peace(client):
     assert client.ended == "fin"
 
 
+def overtaken(connect, case):
+    """The request is answered, and what follows is there before the gateway gives it up: a busy machine may be too slow for that."""
+    for _ in range(10):
+        client = connect()
+        client.send(case.overtaken)
+        assert client.answer(1).ended, client.frames
+        client.send(case.frames)
+        try:
+            client.still_answers()
+        except PeerClosed:
+            return client
+        if resets(client, 1)[:1] != [h2.NO_ERROR]:
+            return client
+    raise AssertionError(f"the request was given up at once: {client.frames}")
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_rules(connect, case):
-    client = connect()
-    client.send(case.frames)
+    if case.overtaken:
+        client = overtaken(connect, case)
+    else:
+        client = connect()
+        client.send(case.frames)
     if case.goaway and not case.reset:
         return ended_with(client, case.goaway)
     if case.leaves:

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <optional>
+
 #include "gateway/http2/connection.h"
 #include "tests/support/h2_frames.h"
 #include "tests/support/io_harness.h"
@@ -81,6 +83,18 @@ class ConnectionTest : public ::testing::Test, public ConnectionOwner {
       }
     }
     return false;
+  }
+  // Answered before its end has come, and let go of.
+  void overtake(std::string_view method) {
+    open();
+    ask(1, method, h2::kEndHeaders).respond(413, fields_, false);
+    let_go(1);
+  }
+  static Code code_of(const Frame& frame) { return static_cast<Code>(frame.number_at(0, 4)); }
+  // With which code it is reset, sooner or later.
+  std::optional<Code> reset_in_time(StreamId id) {
+    if (!harness_.run_until([&] { return !heard(id, h2::kRstStream).empty(); })) return std::nullopt;
+    return code_of(heard(id, h2::kRstStream)[0]);
   }
   std::string read(Stream& stream) {
     std::string all;

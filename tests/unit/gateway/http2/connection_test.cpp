@@ -4,6 +4,8 @@
 namespace sluice::http2 {
 namespace {
 
+constexpr std::chrono::milliseconds kLong{400};  // more than a request gets to end behind its answer
+
 void count(void* times) { ++*static_cast<int*>(times); }
 
 TEST_F(ConnectionTest, AnswersARequestAndForgetsIt) {
@@ -167,21 +169,44 @@ TEST_F(ConnectionTest, AnEndThatIsKeptOutlivesItsUser) {
   say(h2::window(0, 1 << 20) + h2::window(1, 1 << 20));
   EXPECT_TRUE(body(1) == all) << body(1).size();
   EXPECT_TRUE(ended(1));
-  ASSERT_EQ(heard(1, h2::kRstStream).size(), 1U) << "the rest of the request is of no use";
-  EXPECT_EQ(heard(1, h2::kRstStream)[0].number_at(0, 4), 0U);
+  EXPECT_EQ(reset_in_time(1), Code::no_error) << "the rest of the request is of no use";
   EXPECT_EQ(connection_->streams(), 0U);
   EXPECT_EQ(harness_.held.held(), 0U);
 }
 
 TEST_F(ConnectionTest, AnAnswerThatOvertakesItsRequestComesBeforeTheReset) {
-  open();
-  Stream& stream = ask(1, "POST", h2::kEndHeaders);
-  stream.respond(413, fields_, false);
-  let_go(1);
+  overtake("POST");
   ASSERT_EQ(heard(1, h2::kHeaders).size(), 1U);
   EXPECT_TRUE(ended(1));
+  EXPECT_EQ(reset_in_time(1), Code::no_error);
+  EXPECT_EQ(connection_->streams(), 0U);
+}
+
+TEST_F(ConnectionTest, ARequestThatEndsBehindItsAnswerNeedsNoReset) {
+  overtake("POST");
+  EXPECT_EQ(connection_->streams(), 1U);
+  say(h2::frame(h2::kData, h2::kEndStream, 1, "all of it"));
+  EXPECT_EQ(connection_->streams(), 0U);
+  harness_.run_for(kLong);
+  EXPECT_TRUE(heard(1, h2::kRstStream).empty());
+}
+
+TEST_F(ConnectionTest, FaultsBehindAnAnswerAreFound) {
+  const std::string full = h2::window(1, 0x7FFFFFFF);
+  overtake("POST");
+  say(full + full);
   ASSERT_EQ(heard(1, h2::kRstStream).size(), 1U);
-  EXPECT_EQ(heard(1, h2::kRstStream)[0].number_at(0, 4), 0U);
+  EXPECT_EQ(code_of(heard(1, h2::kRstStream)[0]), Code::flow_control_error);
+  harness_.run_for(kLong);
+  EXPECT_EQ(heard(1, h2::kRstStream).size(), 1U) << "it is over";
+}
+
+TEST_F(ConnectionTest, ALongRequestIsToldToStopBehindItsAnswer) {
+  overtake("POST");
+  for (int i = 0; i < 3; ++i) say(h2::frame(h2::kData, h2::kNone, 1, std::string(16 * 1024, 'x')));
+  EXPECT_TRUE(heard(1, h2::kRstStream).empty()) << "the answer is read first";
+  EXPECT_EQ(reset_in_time(1), Code::no_error);
+  EXPECT_TRUE(heard(1, h2::kWindowUpdate).empty()) << "nobody wants more";
 }
 
 TEST_F(ConnectionTest, LettingGoInTheMiddleCancels) {
