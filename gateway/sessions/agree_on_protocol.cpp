@@ -7,13 +7,22 @@ namespace {
 
 constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-Awaitable<bool> begins_with_preface(tls::Stream& stream) {
+constexpr std::size_t kLooked = 128;
+
+// A line without the version that a request has in it (RFC 9112 3), as far as it can be seen.
+bool is_no_request(std::string_view bytes) noexcept {
+  const std::size_t end = bytes.find('\n');
+  return end != std::string_view::npos && bytes.substr(0, end).find("HTTP/") == std::string_view::npos;
+}
+
+Awaitable<bool> begins_http2(tls::Stream& stream) {
   for (;;) {
     char* scratch = stream.io().scratch();
-    const tls::ReadResult seen = stream.peek(scratch, kPreface.size());
+    const tls::ReadResult seen = stream.peek(scratch, kLooked);
     if (seen.error && seen.error != tls::StreamError::would_block) co_return false;
-    if (!kPreface.starts_with(std::string_view(scratch, seen.size))) co_return false;
-    if (seen.size == kPreface.size()) co_return true;
+    const std::string_view bytes(scratch, seen.size);
+    if (bytes.starts_with(kPreface)) co_return true;
+    if (!kPreface.starts_with(bytes)) co_return is_no_request(bytes);
     const bool more = co_await stream.wait_for_more();
     if (!more) co_return false;
   }
@@ -31,7 +40,7 @@ Awaitable<bool> speaks_http2(proxy::Services& services, SessionSet& sessions, tl
   deadline.set_after(left_of(services.generation->config().timeouts.request_head, info.opening_took));
   if (services.draining) hurry(&deadline);
   const Clock::time_point start = Clock::now();
-  const bool found = co_await begins_with_preface(stream);
+  const bool found = co_await begins_http2(stream);
   if (stream.error() == tls::StreamError::timed_out) services.io.metrics.timeout_request_head.add();
   info.opening_took += std::chrono::duration_cast<config::Duration>(Clock::now() - start);
   co_return found;

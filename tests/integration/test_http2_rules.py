@@ -157,10 +157,15 @@ def test_something_else_in_place_of_settings(connect):
 
 @pytest.mark.parametrize("preface", [b"INVALID CONNECTION PREFACE\r\n\r\n", h2.PREFACE[:-1] + b"\r", b"\x00" * 24])
 def test_something_else_in_place_of_the_preface(connect, preface):
-    """On a plain listener it may be HTTP/1.1, and is answered so; nothing goes on."""
+    """On a plain listener it may look like HTTP/1.1, and is answered so; nothing goes on."""
     client = connect(begin=preface + h2.settings() + h2.get())
     came = client.read_until_closed()
     assert b"200" not in came and b":status" not in came
+
+
+def test_what_is_no_request_of_any_version(connect):
+    """A first line that names no version: it was meant to be the preface, wherever that may come."""
+    ended_with(connect(begin=b"INVALID CONNECTION PREFACE\r\n\r\n"), [h2.PROTOCOL_ERROR])
 
 
 @pytest.mark.parametrize("size", [1, 7])
