@@ -1,10 +1,9 @@
 """The configuration of each proxy, as a careful administrator would write it for this work."""
 
-# Both of nginx's parts: `role` names what each keeps in the folder.
-NGINX_MAIN = """\
+NGINX = """\
 daemon off;
 {user}
-pid {folder}/{role}.pid;
+pid {folder}/nginx.pid;
 error_log stderr crit;
 worker_processes 1;
 worker_rlimit_nofile {descriptors};
@@ -14,21 +13,14 @@ http {{
   tcp_nodelay on;
   keepalive_timeout 75s;
   keepalive_requests 1000000000;
-  client_body_temp_path {folder}/{role}-body;
-  proxy_temp_path {folder}/{role}-proxy;
-  fastcgi_temp_path {folder}/{role}-fastcgi;
-  uwsgi_temp_path {folder}/{role}-uwsgi;
-  scgi_temp_path {folder}/{role}-scgi;
-"""
-NGINX = NGINX_MAIN + """\
+  client_body_temp_path {folder}/nginx-body;
+  proxy_temp_path {folder}/nginx-proxy;
+  fastcgi_temp_path {folder}/nginx-fastcgi;
+  uwsgi_temp_path {folder}/nginx-uwsgi;
+  scgi_temp_path {folder}/nginx-scgi;
   map $http_upgrade $connection_upgrade {{ default upgrade; '' ''; }}
   upstream origin {{
     server 127.0.0.1:{origin};
-    keepalive 256;
-    keepalive_requests 1000000000;
-  }}
-  upstream up_h1 {{
-    server 127.0.0.1:{up_h1};
     keepalive 256;
     keepalive_requests 1000000000;
   }}
@@ -46,16 +38,6 @@ NGINX = NGINX_MAIN + """\
     proxy_set_header Connection $connection_upgrade;
     {options}
     location / {{ proxy_pass http://origin; }}
-    location = /up/h1 {{ proxy_pass http://up_h1; }}
-  }}
-}}
-"""
-# As a backend that speaks HTTP/1.1 on one port and HTTP/2 on the other.
-NGINX_ORIGIN = NGINX_MAIN + """\
-  server {{
-    listen 127.0.0.1:{h1} backlog=4096;
-    listen 127.0.0.1:{h2} http2 backlog=4096;
-    location / {{ return 200 "{body}"; }}
   }}
 }}
 """
@@ -83,18 +65,14 @@ frontend web
   bind 127.0.0.1:{plain} backlog 4096
   bind 127.0.0.1:{tls} backlog 4096 ssl crt {folder}/combined.pem alpn h2,http/1.1
   {options}
-  use_backend up_h1 if {{ path /up/h1 }}
-  use_backend up_h2 if {{ path /up/h2 }}
+  use_backend origin_h2 if {{ path /h2/1k }}
   default_backend origin
 backend origin
   http-reuse always
   server origin 127.0.0.1:{origin}
-backend up_h1
+backend origin_h2
   http-reuse always
-  server up 127.0.0.1:{up_h1}
-backend up_h2
-  http-reuse always
-  server up 127.0.0.1:{up_h2} proto h2
+  server origin 127.0.0.1:{origin} proto h2
 """
 HAPROXY_FORWARDED = """\
 option forwardfor
@@ -118,20 +96,15 @@ upstreams:
     endpoints:
       - http://127.0.0.1:{origin}
     circuit_breaker: {{ max_connections: "off" }}
-  - name: up_h1
-    endpoints: [http://127.0.0.1:{up_h1}]
-    circuit_breaker: {{ max_connections: "off" }}
-  - name: up_h2
-    endpoints: [http://127.0.0.1:{up_h2}]
+  - name: origin_h2
+    endpoints:
+      - http://127.0.0.1:{origin}
     protocol: h2
     circuit_breaker: {{ max_connections: "off" }}
 routes:
-  - name: up_h1
-    match: {{ path: /up/h1 }}
-    upstream: up_h1
-  - name: up_h2
-    match: {{ path: /up/h2 }}
-    upstream: up_h2
+  - name: h2
+    match: {{ path: /h2/1k }}
+    upstream: origin_h2
   - name: all
     upstream: origin
   # Every limit that a client within the limits can meet.

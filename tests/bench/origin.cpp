@@ -1,5 +1,5 @@
-// A fast HTTP/1.1 origin on a free loopback port: /1k, /1m, and an echo at /ws and below it, which compresses
-// its messages by itself when it is asked to. Prints its port; ends with its stdin.
+// A fast origin on a free loopback port: /1k, /1m, and an echo at /ws and below it, which compresses its messages by itself when it is
+// asked to, over HTTP/1.1; 1 KiB for any request over HTTP/2 with prior knowledge. Prints its port; ends with its stdin.
 
 #include <strings.h>
 
@@ -13,6 +13,7 @@
 #include "arguments.h"
 #include "buffer.h"
 #include "deflate.h"
+#include "http2_answers.h"
 #include "transport.h"
 #include "websocket.h"
 
@@ -35,6 +36,7 @@ struct Connection {
   bool websocket = false;
   bool deflates = false;
   std::unique_ptr<Codec> codec;
+  std::unique_ptr<Http2Answers> http2;
   bool closing = false;
 };
 
@@ -71,6 +73,7 @@ class Origin {
   bool serve_ready(Connection& connection);
   // Answers what is complete and returns how many bytes that were; sets `wanted` to the room the rest needs.
   size_t answer(Connection& connection, char* data, size_t size, size_t& wanted);
+  size_t answer_next(Connection& connection, char* data, size_t size, size_t& wanted);
   size_t answer_request(Connection& connection, std::string_view data);
   void upgrade(Connection& connection, std::string_view head, std::string_view key);
   size_t answer_frame(Connection& connection, const char* data, size_t size, size_t& wanted);
@@ -87,6 +90,7 @@ class Origin {
   Buffer out_;
   Buffer unmasked_, plain_, deflated_;  // of the one message that is compressed
   std::vector<std::unique_ptr<Buffer>> spare_;
+  const std::string body_ = std::string(1024, 'x');
   const std::string small_ = make_response(1024);
   const std::string large_ = make_response(1024 * 1024);
 };
@@ -159,12 +163,17 @@ bool Origin::serve_ready(Connection& connection) {
 size_t Origin::answer(Connection& connection, char* data, size_t size, size_t& wanted) {
   size_t used = 0;
   while (used < size && !connection.closing) {
-    size_t step = connection.websocket ? answer_frame(connection, data + used, size - used, wanted)
-                                       : answer_request(connection, {data + used, size - used});
+    size_t step = answer_next(connection, data + used, size - used, wanted);
     if (step == 0) break;
     used += step;
   }
   return used;
+}
+
+size_t Origin::answer_next(Connection& connection, char* data, size_t size, size_t& wanted) {
+  if (connection.websocket) return answer_frame(connection, data, size, wanted);
+  if (connection.http2) return connection.http2->answer({data, size}, out_, connection.closing);
+  return answer_request(connection, {data, size});
 }
 
 size_t Origin::answer_request(Connection& connection, std::string_view data) {
@@ -175,6 +184,8 @@ size_t Origin::answer_request(Connection& connection, std::string_view data) {
     out_.append(small_.data(), small_.size());
   } else if (head.starts_with("GET /1m ")) {
     out_.append(large_.data(), large_.size());
+  } else if (head == "PRI * HTTP/2.0\r\n\r\n") {
+    connection.http2 = std::make_unique<Http2Answers>(body_);
   } else if (std::string_view key = field(head, "sec-websocket-key");
              (head.starts_with("GET /ws ") || head.starts_with("GET /ws/")) && !key.empty()) {
     upgrade(connection, head, key);

@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 
-from configs import HAPROXY, HAPROXY_FORWARDED, NGINX, NGINX_FORWARDED, NGINX_ORIGIN, SLUICE
+from configs import HAPROXY, HAPROXY_FORWARDED, NGINX, NGINX_FORWARDED, SLUICE
 
 START_SECONDS = 10
 STOP_SECONDS = 5
@@ -124,35 +124,6 @@ class Process:
         self.child.wait()
 
 
-class NginxOrigin:
-    """The other origin, for works whose backend speaks HTTP/2 or is compared with one. Without nginx its ports are nobody's."""
-
-    def __init__(self, setup):
-        self.ports = {"up_h1": free_port(), "up_h2": free_port()}
-        program = setup.program("nginx")
-        self.process = None
-        if not program:
-            return
-        path = f"{setup.folder}/origin.conf"
-        with open(path, "w") as file:
-            file.write(NGINX_ORIGIN.format(
-                user="user root;" if os.geteuid() == 0 else "", folder=setup.folder, role="origin", descriptors=setup.descriptors,
-                connections=setup.descriptors - 500, body="x" * 1024, h1=self.ports["up_h1"], h2=self.ports["up_h2"]))
-        self.process = Process([program, "-p", setup.folder, "-e", "stderr", "-c", path], setup.load_core)
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                return request_once(self.ports["up_h1"], tls=False)
-            except OSError as error:
-                if not self.process.alive() or time.monotonic() > deadline:
-                    raise StartError(f"the origin that is nginx: {error}; {''.join(self.process.log[-5:]).strip()}") from None
-                time.sleep(0.02)
-
-    def stop(self):
-        if self.process:
-            self.process.stop()
-
-
 class Proxy:
     """A proxy on one core in front of the origin, with a plain and a TLS port."""
 
@@ -168,7 +139,7 @@ class Proxy:
         return None
 
     def can(self, work):
-        return not work.backend or self.setup.nginx_origin.process is not None
+        return True
 
     def took(self, route):
         """Whether WebSockets went by this route: where there are no routes they did."""
@@ -225,7 +196,7 @@ class Relay(Proxy):
     name = "floor"
 
     def can(self, work):
-        return work.tool == "bench_load" and not work.backend
+        return work.tool == "bench_load" and not work.h2_backend
 
     def launch(self, origin):
         tool = [self.setup.tool("bench_relay"), "--to", f"127.0.0.1:{origin}"]
@@ -242,7 +213,7 @@ class Nginx(Proxy):
 
     def can(self, work):
         # It speaks no HTTP/2 to backends, and knows no WebSocket over it.
-        return super().can(work) and work.backend != "h2" and work.tool != "idle_http2.py"
+        return not work.h2_backend and work.tool != "idle_http2.py"
 
     def launch(self, origin):
         self.port = {"plain": free_port(), "tls": free_port()}
@@ -251,10 +222,8 @@ class Nginx(Proxy):
             for directive in ("proxy_buffer_size", "proxy_buffers 8", "proxy_busy_buffers_size"):
                 options += f"      {directive} {self.setup.buffers};\n"
         config = self.write_config("nginx.conf", NGINX.format(
-            user="user root;" if os.geteuid() == 0 else "", folder=self.setup.folder, role=self.name, origin=origin,
-            up_h1=self.setup.nginx_origin.ports["up_h1"], descriptors=self.setup.descriptors,
-            connections=self.setup.descriptors - 500, options=options,
-            **self.port))
+            user="user root;" if os.geteuid() == 0 else "", folder=self.setup.folder, origin=origin, descriptors=self.setup.descriptors,
+            connections=self.setup.descriptors - 500, options=options, **self.port))
         self.spawn([self.setup.program("nginx"), "-p", self.setup.folder, "-e", "stderr", "-c", config])
 
 
@@ -270,8 +239,7 @@ class HAProxy(Proxy):
         config = self.write_config("haproxy.cfg", HAPROXY.format(
             folder=self.setup.folder, origin=origin, connections=(self.setup.descriptors - 500) // 2,
             options="" if self.setup.bare_peers else HAPROXY_FORWARDED,
-            global_options=f"tune.bufsize {int(size[:-1]) * 1024}" if size else "", **self.setup.nginx_origin.ports,
-            **self.port))
+            global_options=f"tune.bufsize {int(size[:-1]) * 1024}" if size else "", **self.port))
         self.spawn([self.setup.program("haproxy"), "-db", "-q", "-f", config])
 
 
@@ -285,7 +253,7 @@ class Sluice(Proxy):
     def launch(self, origin):
         interval = self.setup.ping_interval
         config = self.write_config("sluice.yaml", SLUICE.format(
-            origin=origin, ping_interval=interval, ping_timeout=min(interval, 10), **self.setup.nginx_origin.ports))
+            origin=origin, ping_interval=interval, ping_timeout=min(interval, 10)))
         process = self.spawn([self.setup.sluice, "serve", "--config", config])
         ports = {}
         while len(ports) < 3:

@@ -13,7 +13,7 @@ class Work:
     route: str = ""
     with_backend: bool = False  # the origin's CPU time counts as well
     tool: str = "bench_load"  # for HTTP/2, which the relay does not speak, h2load (http2.py) or idle_http2.py
-    backend: str = ""  # "http/1.1" or "h2": nginx is the origin, which speaks both, and each proxy has a route to it
+    h2_backend: bool = False  # the path is routed to the origin by HTTP/2, by those who can
 
     def where(self):
         return ["--path", f"/ws/{self.route}"] if self.route else []
@@ -23,7 +23,6 @@ def with_limits(work):
     return replace(work, name=f"{work.name}-limits", title=f"{work.title}, all limits", route="limits")
 
 
-SAME_PACE = ("--rate", "30000")
 SMALL, LARGE = ("--connections", "64"), ("--connections", "16")
 JSON = (*SMALL, "--deflate", "--size", "2048")
 ECHOES = [
@@ -39,8 +38,7 @@ WORKS = [
     Work("http-1m", "HTTP/1.1 1 MiB", False, ("http", *LARGE, "--path", "/1m", "--length", str(1 << 20))),
     Work("https-1k", "https 1 KiB, keep-alive", True, ("https", *SMALL)),
     Work("h2-1k", "HTTP/2 over TLS 1 KiB, 16 connections by 16 streams", True, ("-c", "16", "-m", "16"), tool="h2load"),
-    Work("h1-up-1k", "HTTP/1.1 1 KiB, backend over HTTP/1.1", False, ("http", *SMALL, *SAME_PACE, "--path", "/up/h1"), backend="http/1.1"),
-    Work("h2-up-1k", "the same, backend over HTTP/2", False, ("http", *SMALL, *SAME_PACE, "--path", "/up/h2"), backend="h2"),
+    Work("h2-up-1k", "HTTP/1.1 1 KiB, backend over HTTP/2", False, ("http", *SMALL, "--path", "/h2/1k"), h2_backend=True),
     *ECHOES,
     *map(with_limits, ECHOES),
     Work("handshake", "TLS handshake + upgrade", True, ("handshake", "--tls", *LARGE)),
