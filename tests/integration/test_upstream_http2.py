@@ -415,6 +415,7 @@ def test_requests_that_come_at_once_wait_for_one_connection(lab, ca, opens):
     for client in clients:
         client.send(b"GET /burst HTTP/1.1\r\nHost: test.example\r\n\r\n")
     wait_until(lambda: requests_at(gateway) == 10, "all requests")
+    backend.connection(0)
     assert len(backend.connections) == 1
     go.set()
     assert sorted(client.response().status for client in clients) == [200] * 9 + ([200] if opens else [502])
