@@ -4,6 +4,7 @@
 
 #include "tests/support/h2_frames.h"
 #include "tests/support/io_harness.h"
+#include "tests/unit/gateway/http2/read_stream.h"
 #include "tls/stream_error.h"
 
 namespace sluice::http2 {
@@ -48,16 +49,7 @@ class ClientConnectionTest : public ::testing::Test, public CarrierOwner {
   void answer(std::uint32_t stream, std::uint8_t flags = h2::kEndHeaders, std::string_view status = "200") {
     say(h2::headers(stream, h2::block({{":status", std::string(status)}}), flags));
   }
-  std::string read(Stream& stream) {
-    std::string all;
-    char memory[4096];
-    for (;;) {
-      const tls::ReadResult got = stream.read_some(memory, sizeof memory);
-      last_ = got.error;
-      if (got.error) return all;
-      all.append(memory, got.size);
-    }
-  }
+  std::string read(Stream& stream) { return read_stream(stream, last_); }
 
   void turn_ended() override { ++turns_; }
   void connection_ended(ErrorCode error) override {

@@ -8,6 +8,7 @@
 #include "gateway/http2/connection.h"
 #include "tests/support/h2_frames.h"
 #include "tests/support/io_harness.h"
+#include "tests/unit/gateway/http2/read_stream.h"
 #include "tls/stream_error.h"
 
 namespace sluice::http2 {
@@ -96,16 +97,7 @@ class ConnectionTest : public ::testing::Test, public ConnectionOwner {
     if (!harness_.run_until([&] { return !heard(id, h2::kRstStream).empty(); })) return std::nullopt;
     return code_of(heard(id, h2::kRstStream)[0]);
   }
-  std::string read(Stream& stream) {
-    std::string all;
-    char memory[4096];
-    for (;;) {
-      const tls::ReadResult got = stream.read_some(memory, sizeof memory);
-      last_ = got.error;
-      if (got.error) return all;
-      all.append(memory, got.size);
-    }
-  }
+  std::string read(Stream& stream) { return read_stream(stream, last_); }
 
   void request_came(Arrival arrival) override { arrivals_.push_back(std::move(arrival)); }
   void turn_ended() override { ++turns_; }
