@@ -9,6 +9,7 @@ constexpr std::uint64_t kMostIdle = 1'000'000;
 constexpr std::uint64_t kMostFailures = 1'000;
 constexpr std::uint64_t kMostPlaces = 1'000'000;
 constexpr std::uint64_t kMostChecks = 100;
+constexpr std::uint64_t kMostTunnels = 10'000;
 constexpr std::uint64_t kShortestInterval = 50;  // ms
 
 const Table<UpstreamTls>& tls_table() {
@@ -143,7 +144,7 @@ const Table<Upstream>& upstream_table() {
       duration("slow_start", &Upstream::slow_start, 1),
       map_or_off("rebalance", &Upstream::rebalance, rebalance_table()),
       map("circuit_breaker", &Upstream::circuit_breaker, circuit_breaker_table()),
-      later<Upstream>("tunnels_per_connection"),
+      integer("tunnels_per_connection", &Upstream::tunnels_per_connection, {1, kMostTunnels}),
       word("proxy_protocol", &Upstream::proxy_protocol,
            {{"off", SendProxyProtocol::off}, {"v1", SendProxyProtocol::v1}, {"v2", SendProxyProtocol::v2}}),
   };

@@ -147,7 +147,7 @@ struct Sticky {
   bool operator==(const Sticky&) const = default;
 };
 
-// What endpoints are spoken to in. WebSockets are always HTTP/1.1.
+// What endpoints are spoken to in. WebSockets go over HTTP/2 where an endpoint takes them there (RFC 8441), else over HTTP/1.1.
 enum class UpstreamProtocol {
   negotiated,  // `auto`: h2 where an https endpoint chooses it by ALPN, else HTTP/1.1
   http_1_1,
@@ -172,6 +172,7 @@ struct Upstream {
   OnUnhealthy on_unhealthy = OnUnhealthy::keep;
   std::optional<Rebalance> rebalance;
   SendProxyProtocol proxy_protocol = SendProxyProtocol::off;
+  std::uint64_t tunnels_per_connection = 100;  // at most, of WebSockets on one connection over HTTP/2
   // Of max_retries. Where nobody wrote it down, retries.budget alone bounds what is repeated, if there is one: the default of 3 would
   // fail most of the requests that a dying endpoint leaves to the others.
   OptionalCount most_repeats() const noexcept {

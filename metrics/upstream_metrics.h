@@ -19,6 +19,7 @@ class UpstreamMetrics {
   Gauge& connections_open;       // sluice_upstream_connections_open{upstream}
   Gauge& connections_idle;       // sluice_upstream_connections_idle{upstream}
   Gauge& http2_streams_open;     // sluice_upstream_http2_streams_open{upstream}
+  Gauge& http2_tunnels_open;     // sluice_upstream_http2_tunnels_open{upstream} : of these, WebSockets
   Counter& retries;              // sluice_upstream_retries_total{upstream}
   Counter& retries_refused;      // sluice_upstream_retries_refused_total{upstream} : retries.budget was used up
   Counter& bytes_sent;           // sluice_upstream_sent_bytes_total{upstream}

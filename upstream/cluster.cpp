@@ -27,8 +27,13 @@ Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRe
     pools_.push_back(std::make_shared<ConnectionPool>(io, state, settings_.pool, metrics));
     const bool out = state->out.load();
     const bool h2 = settings_.protocol == config::UpstreamProtocol::h2;
-    endpoints_.push_back(
-        {.settings = endpoint, .state = std::move(state), .addresses = nullptr, .out = out, .speaks_h2 = h2, .resumes_tls = true});
+    endpoints_.push_back({.settings = endpoint,
+                          .state = std::move(state),
+                          .addresses = nullptr,
+                          .out = out,
+                          .speaks_h2 = h2,
+                          .agreed = h2 || !endpoint.https,
+                          .resumes_tls = true});
   }
   balancer_ = make_load_balancer(settings_.balance, endpoints_);
   slow_start_.look_at(endpoints_);
@@ -63,8 +68,9 @@ std::optional<Bound> Cluster::reserve(Picked& picked, const Need& need) {
   };
   if (need.repeat && !(picked.repeat = place(state->repeats, settings_.most_repeats()))) return Bound::repeats;
   ConnectionPool& pool = *pools_[picked.index];
-  picked.http1 = need.http1 || !may_speak_h2_;
-  if (!picked.http1 && (picked.shared = pool.find_shared(need.opening))) return std::nullopt;
+  picked.tunnel = need.tunnel;
+  picked.http1 = need.http1 || !may_speak_h2_ || (need.tunnel && refuses_tunnels(picked.index));
+  if (!picked.http1 && (picked.shared = pool.find_shared(shared_need(picked, need.opening)))) return std::nullopt;
   if (!need.fresh) {
     if (std::optional<Connection> idle = pool.take(need.opening)) {
       picked.connection = std::move(*idle);
@@ -73,9 +79,26 @@ std::optional<Bound> Cluster::reserve(Picked& picked, const Need& need) {
   }
   if (!(picked.pending = place(state->pending, most.max_pending))) return Bound::pending;
   picked.connection.opening = need.opening;
-  picked.waits = !picked.http1 && need.opening.empty() && picked.endpoint->speaks_h2 && pool.is_opening();
+  picked.waits = may_be_shared(picked) && pool.is_opening();
   if (picked.waits || take_connection_place(picked)) return std::nullopt;
   return Bound::connections;
+}
+
+// What is said on a connection holds for all that come after it.
+bool Cluster::refuses_tunnels(std::size_t endpoint) const noexcept {
+  if (const std::optional<bool> takes = pools_[endpoint]->takes_tunnels()) return !*takes;
+  return Clock::now() < endpoints_[endpoint].no_tunnels_until;
+}
+
+// Whether a connection that is opened for it is worth waiting for by others. WebSockets that come at once are to have one even where
+// nobody knows yet what the endpoint speaks.
+bool Cluster::may_be_shared(const Picked& picked) const noexcept {
+  const Endpoint& endpoint = *picked.endpoint;
+  return !picked.http1 && picked.connection.opening.empty() && (endpoint.speaks_h2 || (picked.tunnel && !endpoint.agreed));
+}
+
+SharedNeed Cluster::shared_need(const Picked& picked, std::string_view opening) const noexcept {
+  return {opening, picked.tunnel ? config::OptionalCount(settings_.tunnels_per_connection) : std::nullopt};
 }
 
 bool Cluster::take_connection_place(Picked& picked) {
@@ -118,6 +141,15 @@ Result<Picked> Cluster::pick(PickHints hints, const Need& need) {
   return Failure{FailureCode::no_endpoint, Retryable::no, {}};
 }
 
+Failure Cluster::pick_again(Picked& picked, const Need& need) {
+  picked.shared = nullptr;
+  picked.connection = {};
+  const std::optional<Bound> bound = reserve(picked, need);
+  if (!bound) return {};
+  metrics_.count_full(static_cast<std::size_t>(*bound));
+  return full(*bound);
+}
+
 // Those that are out get nothing while another one is in, not even the repetition of a request that has failed there: most
 // often it was a kept connection that had ended, and a new one is good. Nor when those that are in are full.
 std::size_t Cluster::choose(PickHints hints) {
@@ -138,7 +170,7 @@ std::size_t Cluster::choose(PickHints hints) {
 Awaitable<Failure> Cluster::connect(Picked& picked, config::OptionalDuration connect_timeout, tls::Cancellation& cancellation) {
   if (picked.waits) {
     ErrorCode error;
-    picked.shared = co_await pools_[picked.index]->wait_shared(connect_timeout, cancellation, error);
+    picked.shared = co_await pools_[picked.index]->wait_shared(shared_need(picked, {}), connect_timeout, cancellation, error);
     if (picked.shared || error) picked.pending.give_back();
     if (picked.shared) co_return Failure{};
     if (error) co_return failure_of_connect(error);
@@ -149,7 +181,7 @@ Awaitable<Failure> Cluster::connect(Picked& picked, config::OptionalDuration con
     }
   }
   std::optional<ConnectionPool::Opening> opening;
-  if (!picked.http1 && picked.endpoint->speaks_h2 && picked.connection.opening.empty()) opening.emplace(*pools_[picked.index]);
+  if (may_be_shared(picked)) opening.emplace(*pools_[picked.index]);
   co_return co_await open(picked, connect_timeout, cancellation);
 }
 
@@ -185,6 +217,7 @@ Failure Cluster::agree(Picked& picked) const {
   if (picked.http1) return {};
   connection.h2 = connection.stream->is_tls() ? connection.stream->alpn() == "h2" : always;
   picked.endpoint->speaks_h2 = connection.h2 || always;
+  picked.endpoint->agreed = true;
   if (connection.h2 || !always) return {};
   connection.stream.reset();
   connection = {};
@@ -262,6 +295,8 @@ void Cluster::take_over(Cluster& before, bool same_tls) {
       if (!is_same(endpoints_[now].settings, before.endpoints_[then].settings)) continue;
       pools_[now] = before.pools_[then];
       endpoints_[now].speaks_h2 = before.endpoints_[then].speaks_h2;
+      endpoints_[now].agreed = before.endpoints_[then].agreed;
+      endpoints_[now].no_tunnels_until = before.endpoints_[then].no_tunnels_until;
       taken = true;
     }
     if (taken) continue;

@@ -23,6 +23,7 @@ using RoomWanted = std::function<void(const std::shared_ptr<EndpointState>&)>;
 struct Need {
   bool fresh = false;           // no connection that was kept after an earlier request; one that others share may be had
   bool http1 = false;           // it must speak HTTP/1.1
+  bool tunnel = false;          // it is for a WebSocket: if it is shared, it must take them
   bool repeat = false;          // another attempt came before
   std::string_view opening = {};  // what its connection begins with
 };
@@ -36,6 +37,7 @@ struct Picked {
   Connection connection = {};  // a kept one, or without a stream: it has a place, and Cluster::connect() opens it
   std::shared_ptr<SharedConnection> shared = {};  // in its place: one with room for another exchange
   bool http1 = false;                             // the connection is to speak HTTP/1.1
+  bool tunnel = false;                            // as in Need
   bool waits = false;                             // for one to share, that is being opened: none has a place for this alone
   Place pending = {};          // until it is open
   Place repeat = {};           // of a repeated attempt, until it has an answer
@@ -54,6 +56,9 @@ class Cluster {
   // Among the endpoints that are in, or among all when none is. One that has reached a bound of circuit_breaker is passed
   // over. Fails when there are no endpoints, or all are full: for an operator, the detail names the bound.
   Result<Picked> pick(PickHints hints, const Need& need = {});
+
+  // For another connection to the endpoint of `picked`, after one that was of no use. Fails when the endpoint is full.
+  Failure pick_again(Picked& picked, const Need& need);
 
   // Whether retries.budget has room for another attempt, which is taken. Counts a refusal.
   bool take_retry();
@@ -78,6 +83,8 @@ class Cluster {
   bool may_speak_h2() const noexcept { return may_speak_h2_; }
   // Whether requests to it go over HTTP/2, as far as is known: then any of them may come back as not looked at.
   bool speaks_h2(std::size_t endpoint) const noexcept { return endpoints_[endpoint].speaks_h2; }
+  // A connection to it has shown that it takes no WebSockets over HTTP/2.
+  void takes_no_tunnels(std::size_t endpoint) noexcept { endpoints_[endpoint].no_tunnels_until = Clock::now() + kTunnelsAskedAgain; }
   // Without TLS there is nothing to agree by.
   bool speaks_h2_alone(std::size_t endpoint) const noexcept {
     return settings_.protocol == config::UpstreamProtocol::h2 && !endpoints_[endpoint].settings.https;
@@ -104,11 +111,16 @@ class Cluster {
   metrics::UpstreamMetrics& metrics() noexcept { return metrics_; }
 
  private:
+  static constexpr std::chrono::seconds kTunnelsAskedAgain{60};
+
   std::size_t choose(PickHints hints);
   std::size_t choose_among(const PickHints& hints);
   std::size_t spare_newcomers(std::size_t first, PickHints hints);
   std::optional<Bound> reserve(Picked& picked, const Need& need);
   bool take_connection_place(Picked& picked);
+  bool refuses_tunnels(std::size_t endpoint) const noexcept;
+  bool may_be_shared(const Picked& picked) const noexcept;
+  SharedNeed shared_need(const Picked& picked, std::string_view opening) const noexcept;
   Awaitable<Failure> open(Picked& picked, config::OptionalDuration connect_timeout, tls::Cancellation& cancellation);
   tls::OfferedProtocols offered(const Picked& picked) const noexcept;
   Failure agree(Picked& picked) const;

@@ -16,7 +16,7 @@ ConnectionPool::Idle::Idle(ConnectionPool& owner, Connection idle_connection)
 
 ConnectionPool::ConnectionPool(tls::WorkerIo& io, std::shared_ptr<EndpointState> state, const config::Pool& settings,
                                metrics::UpstreamMetrics& metrics)
-    : io_(io), state_(std::move(state)), settings_(settings), metrics_(metrics), next_turn_(io.loop, &ConnectionPool::on_turn, this) {}
+    : io_(io), state_(std::move(state)), settings_(settings), metrics_(metrics), waiting_(io.loop) {}
 
 ConnectionPool::~ConnectionPool() { close(); }
 
@@ -63,53 +63,50 @@ void ConnectionPool::put(Connection connection) {
       [](void* context) { auto& ended = *static_cast<Idle*>(context); ended.pool.drop(ended); }, &idle);
 }
 
-std::shared_ptr<SharedConnection> ConnectionPool::find_shared(std::string_view opening) {
+std::shared_ptr<SharedConnection> ConnectionPool::find_shared(const SharedNeed& need) {
+  const auto suits_better = [](const SharedConnection& one, const SharedConnection& best) {
+    if (one.takes_tunnels() != best.takes_tunnels()) return one.takes_tunnels().has_value();
+    return one.tunnels() > best.tunnels();
+  };
+  const std::shared_ptr<SharedConnection>* best = nullptr;
   for (const std::shared_ptr<SharedConnection>& one : shared_) {
-    if (!one->has_room() || one->opening() != opening) continue;
-    metrics_.pool_hits.add();
-    return one;
+    if (!one->has_room() || one->opening() != need.opening) continue;
+    if (need.most_tunnels) {
+      if (one->takes_tunnels() == false || one->tunnels() >= *need.most_tunnels) continue;
+      if (best != nullptr && !suits_better(*one, **best)) continue;
+    }
+    best = &one;
+    if (!need.most_tunnels) break;
   }
-  return nullptr;
+  if (best == nullptr) return nullptr;
+  metrics_.pool_hits.add();
+  return *best;
+}
+
+std::optional<bool> ConnectionPool::takes_tunnels() const noexcept {
+  const auto newest = std::find_if(shared_.rbegin(), shared_.rend(), [](const std::shared_ptr<SharedConnection>& one) {
+    return one->takes_tunnels().has_value();
+  });
+  return newest == shared_.rend() ? std::nullopt : (*newest)->takes_tunnels();
 }
 
 void ConnectionPool::share(std::shared_ptr<SharedConnection> connection) {
   if (closed_) return;  // it ends with the exchange that has opened it
   connection->pool_ = this;
   shared_.push_back(std::move(connection));
-  wake_waiting();
+  waiting_.wake_all();
 }
 
-Awaitable<std::shared_ptr<SharedConnection>> ConnectionPool::wait_shared(config::OptionalDuration timeout, tls::Cancellation& cancellation,
-                                                                         ErrorCode& error) {
-  Waiting waiting;
-  tls::Deadline deadline(
-      io_.wheel, [](void* context) { static_cast<Waiting*>(context)->stop(make_error_code(tls::StreamError::timed_out)); }, &waiting);
-  deadline.set_after(timeout);
-  const tls::Cancellation::Registration registration(
-      cancellation, [](void* context, ErrorCode reason) { static_cast<Waiting*>(context)->stop(reason); }, &waiting);
+Awaitable<std::shared_ptr<SharedConnection>> ConnectionPool::wait_shared(SharedNeed need, config::OptionalDuration timeout,
+                                                                         tls::Cancellation& cancellation, ErrorCode& error) {
+  tls::WaitQueue::Bound bound(io_.wheel, timeout, cancellation);
   std::shared_ptr<SharedConnection> found;
-  while (!waiting.stopped && opening_ > 0 && !found) {
-    waiting_.push_back(&waiting);
-    co_await waiting.waiter.wait();
-    waiting_.remove(&waiting);
-    found = find_shared({});
+  while (!bound.stopped() && opening_ > 0 && !found) {
+    co_await waiting_.wait(bound);
+    found = find_shared(need);
   }
-  error = waiting.stopped;
+  error = bound.stopped();
   co_return found;
-}
-
-void ConnectionPool::wake_waiting() noexcept {
-  to_wake_ = waiting_.size();
-  if (to_wake_ > 0) next_turn_.request();
-}
-
-void ConnectionPool::on_turn(void* context) {
-  ConnectionPool& pool = *static_cast<ConnectionPool*>(context);
-  if (pool.to_wake_ == 0 || pool.waiting_.empty()) return;
-  if (--pool.to_wake_ > 0) pool.next_turn_.request();
-  Waiting& first = *pool.waiting_.front();
-  pool.waiting_.pop_front();
-  first.waiter.wake();
 }
 
 void ConnectionPool::unshare(SharedConnection& connection) noexcept {

@@ -8,12 +8,9 @@
 #include <vector>
 
 #include "metrics/upstream_metrics.h"
-#include "tls/awaitable.h"
-#include "tls/cancellation.h"
-#include "tls/deadline.h"
 #include "tls/frame_memory.h"
 #include "tls/stream.h"
-#include "tls/waiter.h"
+#include "tls/wait_queue.h"
 #include "upstream/endpoint.h"
 #include "upstream/place.h"
 
@@ -32,6 +29,12 @@ struct Connection {
   bool h2 = false;           // HTTP/2 was agreed on: exchanges can share it
 };
 
+// What a connection that is to be shared is wanted for.
+struct SharedNeed {
+  std::string_view opening = {};  // what it began with
+  config::OptionalCount most_tunnels = {};  // a WebSocket, on one that has fewer; absent: a request
+};
+
 class ConnectionPool {
  public:
   ConnectionPool(tls::WorkerIo& io, std::shared_ptr<EndpointState> state, const config::Pool& settings,
@@ -45,8 +48,12 @@ class ConnectionPool {
   // Keeps it if there is room, it is not too old, and nothing is left to read. One that tells of a client takes the oldest's place
   // when there is no room: clients leave, and theirs would stay.
   void put(Connection connection);
-  // One with room for another exchange, the first that has; null: there is none. Counts a hit.
-  std::shared_ptr<SharedConnection> find_shared(std::string_view opening);
+  // One with room for another exchange, the first that has; null: there is none. For a WebSocket the one that has most of them, so that
+  // they are on few; where none is known to take any, one of which that will show. Counts a hit.
+  std::shared_ptr<SharedConnection> find_shared(const SharedNeed& need);
+  // Whether the endpoint takes WebSockets beside other exchanges, by what was heard last on those that are here; nothing: it has not
+  // said so.
+  std::optional<bool> takes_tunnels() const noexcept;
   // From now on find_shared() may give it.
   void share(std::shared_ptr<SharedConnection> connection);
   void unshare(SharedConnection& connection) noexcept;
@@ -60,7 +67,7 @@ class ConnectionPool {
     ~Opening() {
       if (pool_ == nullptr) return;
       --pool_->opening_;
-      pool_->wake_waiting();
+      pool_->waiting_.wake_all();
     }
 
    private:
@@ -68,8 +75,8 @@ class ConnectionPool {
   };
   bool is_opening() const noexcept { return opening_ > 0; }
   // Waits for one with room. Null, with `error` if that is why: none is being opened any more, the time is over, it was called off.
-  Awaitable<std::shared_ptr<SharedConnection>> wait_shared(config::OptionalDuration timeout, tls::Cancellation& cancellation,
-                                                           ErrorCode& error);
+  Awaitable<std::shared_ptr<SharedConnection>> wait_shared(SharedNeed need, config::OptionalDuration timeout,
+                                                           tls::Cancellation& cancellation, ErrorCode& error);
   // Closes the oldest one, if any, and hands over its place; none: nothing is idle.
   Place take_place();
   // Closes what is idle; nothing is kept any more.
@@ -85,20 +92,7 @@ class ConnectionPool {
     std::list<Idle, FrameAllocator<Idle>>::iterator self;
   };
 
-  // Somebody who waits for a connection to share.
-  struct Waiting {
-    tls::Waiter waiter;
-    ErrorCode stopped;
-    void stop(ErrorCode reason) {
-      if (stopped) return;
-      stopped = reason;
-      waiter.wake();
-    }
-  };
-
   void drop(Idle& idle);
-  void wake_waiting() noexcept;
-  static void on_turn(void* pool);
 
   tls::WorkerIo& io_;
   std::shared_ptr<EndpointState> state_;
@@ -107,9 +101,7 @@ class ConnectionPool {
   std::list<Idle, FrameAllocator<Idle>> idle_;  // newest first
   std::vector<std::shared_ptr<SharedConnection>> shared_;
   unsigned opening_ = 0;
-  std::list<Waiting*> waiting_;
-  std::size_t to_wake_ = 0;  // of these, one a turn: each may take what room there is
-  tls::NextTurn next_turn_;
+  tls::WaitQueue waiting_;  // for one to share
   bool closed_ = false;
 };
 

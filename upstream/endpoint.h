@@ -53,6 +53,9 @@ struct Endpoint {
   bool out = false;  // gets no requests while another one is in; changes between two picks only
   unsigned departures = 0;  // how often its tunnels were told to leave
   bool speaks_h2 = false;   // by its last answer in ALPN, or always
+  bool agreed = false;      // there was such an answer, or none is needed
+  // It has said that it takes no WebSockets over HTTP/2; then it is asked again, since it may have been replaced.
+  Clock::time_point no_tunnels_until = Clock::time_point::min();
   bool resumes_tls = false; // connections resume TLS sessions; otherwise each one verifies the certificate anew
 };
 

@@ -16,6 +16,10 @@ class SharedConnection {
   virtual bool has_room() const noexcept = 0;
   // None is under way.
   virtual bool is_idle() const noexcept = 0;
+  // Whether WebSockets may be among them; nothing as long as that is not known.
+  virtual std::optional<bool> takes_tunnels() const noexcept = 0;
+  // WebSockets that are under way, or wait for that to be known.
+  virtual std::size_t tunnels() const noexcept = 0;
   // What it began with.
   virtual const std::string& opening() const noexcept = 0;
   // No more exchanges; it ends after those that are under way.

@@ -43,6 +43,7 @@ constexpr ComparedKey<Upstream> kUpstream[] = {
     {"on_unhealthy", &same<Upstream, &Upstream::on_unhealthy>},
     {"rebalance", &same<Upstream, &Upstream::rebalance>},
     {"proxy_protocol", &same<Upstream, &Upstream::proxy_protocol>},
+    {"tunnels_per_connection", &same<Upstream, &Upstream::tunnels_per_connection>},
 };
 
 constexpr ComparedKey<Route> kRoute[] = {

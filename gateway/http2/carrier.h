@@ -55,7 +55,7 @@ class Carrier : protected SessionEvents {
   void peer_ended(StreamId id, StreamState& stream) final;
   Due due(StreamId id, StreamState& stream, std::size_t most) final;
   void take(StreamId id, StreamState& stream, std::size_t size, std::string& out) final;
-  void settings_came() final {}
+  void settings_came() override {}
   void went_away(Code, StreamId) final {}
 
   struct TrailerLimits {

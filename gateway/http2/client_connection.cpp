@@ -25,7 +25,7 @@ ClientConnection::~ClientConnection() {
 StreamPtr ClientConnection::open(const OutgoingRequest& request, bool with_body) {
   if (room() == 0) return nullptr;
   StreamPtr stream(new Stream(*this, session_.next_id(), Role::client));
-  stream->begin(request.method == "HEAD", with_body);
+  stream->begin(request, with_body);
   if (!session_.open(request, *stream, with_body)) {
     stream->closed_ = true;  // the session does not know it
     return nullptr;

@@ -18,6 +18,10 @@ class ClientConnection final : public Carrier {
   StreamPtr open(const OutgoingRequest& request, bool with_body);
   // How many more may be under way now.
   std::size_t room() const noexcept { return ended_ ? 0 : session_.room(); }
+  // Whether the peer takes an extended CONNECT (RFC 8441); nothing before its first SETTINGS have come.
+  std::optional<bool> takes_extended_connect() const noexcept {
+    return settings_known_ ? std::optional(session_.takes_extended_connect()) : std::nullopt;
+  }
   // It will have no room any more, whatever happens.
   bool is_leaving() const noexcept { return ended_ || session_.is_leaving(); }
   // No new requests; those under way go on, then the connection ends.
@@ -33,6 +37,7 @@ class ClientConnection final : public Carrier {
   bool field(StreamId id, StreamState& stream, std::string_view name, std::string_view value, bool trailer) override;
   void head_done(StreamId id, StreamState& stream, bool trailer, bool last) override;
   void closed(StreamId id, StreamState& stream, Code code, bool by_peer) override;
+  void settings_came() override { settings_known_ = true; }
   void pong(std::uint64_t) override {}
   void fed() override { heard_ = Clock::now(); }
 
@@ -41,6 +46,7 @@ class ClientConnection final : public Carrier {
   StreamId building_ = 0;  // whose head builder_ has
   Clock::time_point heard_{};
   bool leaves_ = false;
+  bool settings_known_ = false;
 };
 
 }  // namespace sluice::http2

@@ -7,6 +7,7 @@ namespace sluice::http2 {
 const std::vector<nghttp2_nv>& request_fields(const OutgoingRequest& request) {
   std::vector<nghttp2_nv>& list = emptied_fields();
   list.push_back(field_of(":method", request.method));
+  if (!request.protocol.empty()) list.push_back(field_of(":protocol", request.protocol));
   list.push_back(field_of(":scheme", request.scheme));
   const std::string_view host = request.headers.find("Host").value_or("");
   if (!host.empty()) list.push_back(field_of(":authority", host));

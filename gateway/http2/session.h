@@ -51,6 +51,7 @@ struct OutgoingRequest {
   std::string_view method, scheme, target;
   const http::Headers& headers;  // as on HTTP/1.1: with Host, and maybe fields of one connection, which are left out
   bool accepts_trailers = false;
+  std::string_view protocol = {};  // of an extended CONNECT (RFC 8441); empty: it is none
 };
 
 // What may be taken of a stream's body. Neither bytes nor an end: nothing is there now, and resume() tells
@@ -148,6 +149,8 @@ class Session {
   std::size_t room() const noexcept;
   // It will not have any again.
   bool is_leaving() const noexcept { return ended_ || away_ || fault_ != Code::no_error || next_id() == 0; }
+  // Whether the peer's SETTINGS, as far as they have come, let a client ask for other protocols (RFC 8441 3).
+  bool takes_extended_connect() const noexcept;
   // The id that the next open() gives; 0: there is none left.
   StreamId next_id() const noexcept;
   // A request of a client. With a body due() is asked for it. False: it was not taken, closed() will not come.

@@ -16,6 +16,10 @@ std::size_t Session::room() const noexcept {
   return most > streams_ ? most - streams_ : 0;
 }
 
+bool Session::takes_extended_connect() const noexcept {
+  return nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL) == 1;
+}
+
 StreamId Session::next_id() const noexcept {
   const std::uint32_t next = nghttp2_session_get_next_stream_id(session_.get());
   return next < 1U << 31 ? static_cast<StreamId>(next) : 0;

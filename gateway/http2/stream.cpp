@@ -42,7 +42,7 @@ void Stream::close() noexcept {
   orphan_ = true;
   readable_ = end_ = flushed_interest_ = {};
   drop_what_came();
-  if (role_ == Role::server) {
+  if (ends_in_order()) {
     if (end_sent_ && !peer_ended_) await_end();
     if (end_due_) return;
   }
@@ -97,13 +97,15 @@ void Stream::peer_ended() {
   wake_reader_later();
 }
 
-void Stream::begin(bool head_request, bool with_body) noexcept {
-  head_request_ = head_request;
+void Stream::begin(const OutgoingRequest& request, bool with_body) noexcept {
+  head_request_ = request.method == "HEAD";
+  asks_for_tunnel_ = !request.protocol.empty();
   if (!with_body) end_due_ = end_sent_ = true;
 }
 
 void Stream::head(Head head) {
   if (orphan_ || error_ || !hold_head(head.size)) return;
+  if (asks_for_tunnel_ && head.head.status / 100 == 2) tunnel_ = true;
   heads_.push_back(std::move(head));
   wake_reader_later();
 }
@@ -326,7 +328,7 @@ Due Stream::due(std::size_t most) {
   if (!due.last) return due;
   due.trailers = last_trailers_;
   end_sent_ = true;
-  if (role_ == Role::server && orphan_ && !peer_ended_) await_end();
+  if (ends_in_order() && orphan_ && !peer_ended_) await_end();
   return due;
 }
 

@@ -69,7 +69,7 @@ class Stream final : public tls::Duplex, public StreamState {
   // The final response, or one before it. With a body, write() and end() follow.
   void respond(unsigned status, const http::Headers& headers, bool with_body);
   void inform(unsigned status, const http::Headers& headers);
-  // The response to a CONNECT that opens a tunnel (RFC 9113 8.5): from now on there are bytes both ways, and no trailers.
+  // The response to a CONNECT that opens a tunnel (RFC 9113 8.5).
   void open_tunnel(const http::Headers& headers);
   ErrorCode write(std::initializer_list<std::string_view> parts) override { return send(parts, false, nullptr); }
   // The same with the last bytes; the end leaves in one frame with them. `trailers` may be null.
@@ -104,12 +104,14 @@ class Stream final : public tls::Duplex, public StreamState {
   Stream(Carrier& connection, StreamId id, Role role = Role::server);
   ~Stream() override;
   void close() noexcept override;
+  // Whoever lets go after the end was written lets it leave.
+  bool ends_in_order() const noexcept { return role_ == Role::server || tunnel_; }
 
   // Of the connection, from within the session's events.
   void data(std::string_view bytes);
   void trailers_came(std::size_t size);  // as Head::size
   void peer_ended();
-  void begin(bool head_request, bool with_body) noexcept;
+  void begin(const OutgoingRequest& request, bool with_body) noexcept;
   void head(Head head);
   bool hold_head(std::size_t size);  // or trailers; false: there is no room, the stream is reset
   void closed(ErrorCode error = std::make_error_code(std::errc::connection_reset));
@@ -142,7 +144,8 @@ class Stream final : public tls::Duplex, public StreamState {
   const Role role_;         // this side's
   bool closed_ = false;     // the session has forgotten it
   bool orphan_ = false;     // its user has let go: deleted with closed()
-  bool tunnel_ = false;
+  bool asks_for_tunnel_ = false;  // it is a CONNECT of ours
+  bool tunnel_ = false;     // opened: there are bytes both ways, and no trailers
   ErrorCode error_;         // of reading, or of everything after reset()
   tls::NextTurn next_turn_;
 

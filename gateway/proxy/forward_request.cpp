@@ -18,7 +18,7 @@ Failure check_unasked_switch(const http::ResponseHead& response) {
 upstream::Result<upstream::Picked> pick_endpoint(ClientExchange& exchange, RouteContext& route,
                                                  const std::vector<std::size_t>& tried, bool fresh) {
   const std::string opening = connection_opening(exchange, route.cluster->settings().proxy_protocol);
-  const upstream::Need need{.fresh = fresh || !tried.empty(), .http1 = route.websocket, .repeat = !tried.empty(), .opening = opening};
+  const upstream::Need need{.fresh = fresh || !tried.empty(), .tunnel = route.websocket, .repeat = !tried.empty(), .opening = opening};
   const std::optional<std::size_t> preferred = route.kept ? std::optional(route.kept->endpoint) : std::nullopt;
   const upstream::PickHints hints{.excluded = tried, .hash = route.hash_key, .preferred = preferred};
   upstream::Result<upstream::Picked> picked = route.cluster->pick(hints, need);

@@ -42,18 +42,17 @@ std::unique_ptr<websocket::Tunnel> make_tunnel(ClientExchange& exchange, RouteCo
   const http::Headers& agreed = attempt.response().headers;
   auto log = std::make_unique<TunnelLog>(exchange, agreed.find("Sec-WebSocket-Protocol").value_or(""), std::move(picked.in_flight),
                                          std::move(place));
-  upstream::Connection connection = attempt.take_connection();
-  log->hold_connection(connection);
+  TunnelBackend backend = attempt.take_backend(exchange.generation->config().timeouts.client_write_idle);
+  log->hold_backend(backend);
   const std::shared_ptr<upstream::EndpointState>& state = picked.endpoint->state;
   log->hold_count(upstream::Place::take({state, &state->tunnels}, std::nullopt));
-  connection.stream->set_write_idle(exchange.generation->config().timeouts.client_write_idle);
   websocket::TunnelOpening opening{route.services->tunnel_rules, {}, state.get(), endpoint_left, log->identity()};
   if (termination) {
     opening.terminated = websocket::Terminated{termination->deflate()};
   } else {
     opening.reserved_bits = websocket::reserved_bits_of(agreed);
   }
-  return std::make_unique<websocket::Tunnel>(exchange.take_stream(), std::move(connection.stream), std::move(opening),
+  return std::make_unique<websocket::Tunnel>(exchange.take_stream(), std::move(backend.stream), std::move(opening),
                                              route.services->websocket, std::move(log));
 }
 
@@ -121,6 +120,7 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> forward_upgrade(ClientExchange& ex
       attempt.client_left();
     }
     count_failure(route, &attempt, failure);
+    facts.reused = facts.idempotent = attempt.reused();  // on a connection that was there before
     attempt.drop_connection();
     if (!attempt.client_problem() && upstream::may_retry(retries, failure, facts) && pick_another()) continue;
     metrics.count_upgrade(result_of(attempt));

@@ -1,5 +1,6 @@
 #include "gateway/proxy/http2_link.h"
 
+#include "gateway/proxy/connect_handshake.h"
 #include "tls/stream_error.h"
 
 namespace sluice::proxy {
@@ -30,21 +31,38 @@ Http2Link::Http2Link(upstream::Connection connection, std::shared_ptr<upstream::
       opening_(std::move(connection.opening)),
       secure_(connection.stream->is_tls()),
       connection_(std::move(connection.stream), rules_of(limits), {limits.max_request_head, limits.max_headers}, *this),
-      idle_end_(connection_.io().wheel, [](void* self) { link_of(self).retire(); }, this),
+      idle_end_(connection_.io().wheel, [](void* self) { link_of(self).on_idle(); }, this),
       life_end_(connection_.io().wheel, [](void* self) { link_of(self).retire(); }, this),
       silence_end_(connection_.io().wheel, [](void* self) { link_of(self).on_silence(); }, this),
-      next_turn_(connection_.io().loop, [](void* self) { link_of(self).leave_pool(); }, this) {
+      next_turn_(connection_.io().loop, [](void* self) { link_of(self).leave_pool(); }, this),
+      waiting_(connection_.io().loop) {
   connection_.start();
   look_at_streams();
   life_end_.set_after(settings.pool.max_lifetime);
 }
 
 http2::StreamPtr Http2Link::open(const http::RequestHead& request, std::string_view target, bool accepts_trailers, bool with_body) {
+  return open({request.method, secure_ ? "https" : "http", target, request.headers, accepts_trailers}, with_body);
+}
+
+http2::StreamPtr Http2Link::open_tunnel(const http::RequestHead& handshake, std::string_view target) {
+  const http::Headers headers = connect_headers(handshake.headers);
+  const std::string_view scheme = secure_ ? "https" : "http";
+  return open({.method = "CONNECT", .scheme = scheme, .target = target, .headers = headers, .protocol = "websocket"}, true);
+}
+
+http2::StreamPtr Http2Link::open(const http2::OutgoingRequest& request, bool with_body) {
   if (retired_) return nullptr;
-  http2::StreamPtr stream =
-      connection_.open({request.method, secure_ ? "https" : "http", target, request.headers, accepts_trailers}, with_body);
+  http2::StreamPtr stream = connection_.open(request, with_body);
   look_at_streams();
   return stream;
+}
+
+Awaitable<ErrorCode> Http2Link::wait_settings(config::OptionalDuration timeout, tls::Cancellation& cancellation) {
+  tls::WaitQueue::Bound bound(connection_.io().wheel, timeout, cancellation);
+  while (!bound.stopped() && !over_ && !takes_tunnels()) co_await waiting_.wait(bound);
+  if (bound.stopped()) co_return bound.stopped();
+  co_return takes_tunnels() ? ErrorCode() : std::make_error_code(std::errc::connection_reset);
 }
 
 // Its streams may go on for long: the pool need not know of them.
@@ -63,6 +81,7 @@ upstream::Place Http2Link::take_place() {
 // A backend that allows no stream, and has none, is of no use: every request would leave another connection to it behind.
 void Http2Link::turn_ended() {
   look_at_streams();
+  if (waiting_.size() > 0 && takes_tunnels()) waiting_.wake_all();
   if (connection_.room() == 0 && (connection_.is_leaving() || streams_ == 0)) retire();
 }
 
@@ -82,6 +101,8 @@ void Http2Link::look_at_streams() {
   }
 }
 
+void Http2Link::on_idle() { is_idle() ? retire() : idle_end_.set_after(idle_timeout_); }
+
 void Http2Link::on_silence() {
   const Clock::time_point heard = connection_.heard();
   if (asked_at_ != Clock::time_point::max() && heard < asked_at_) return connection_.socket().abort(tls::StreamError::timed_out);
@@ -99,6 +120,26 @@ void Http2Link::connection_ended(ErrorCode) {
   idle_.give_back();
   idle_gauge_ = {};
   next_turn_.request();
+  waiting_.wake_all();
+}
+
+LinkSeat::LinkSeat(std::shared_ptr<Http2Link> link, bool tunnel)
+    : link_(std::move(link)), tunnel_(tunnel), streams_open_(link_->metrics_.http2_streams_open) {
+  if (!tunnel_) return;
+  ++link_->tunnels_;
+  tunnels_open_ = metrics::GaugeHold(link_->metrics_.http2_tunnels_open);
+}
+
+LinkSeat& LinkSeat::operator=(LinkSeat&& other) noexcept {
+  std::swap(link_, other.link_);
+  std::swap(tunnel_, other.tunnel_);
+  std::swap(streams_open_, other.streams_open_);
+  std::swap(tunnels_open_, other.tunnels_open_);
+  return *this;
+}
+
+LinkSeat::~LinkSeat() {
+  if (link_ && tunnel_) --link_->tunnels_;
 }
 
 }  // namespace sluice::proxy

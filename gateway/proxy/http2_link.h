@@ -1,5 +1,5 @@
-// An HTTP/2 connection to an endpoint, which the exchanges of one worker share. Its pool knows it as long as it takes more of them,
-// the exchanges that are under way keep it alive. It asks for a sign of life when a backend that has something to do is silent.
+// An HTTP/2 connection to an endpoint, which the exchanges and tunnels of one worker share. Its pool knows it as long as it takes more of
+// them, those that are under way keep it alive. It asks for a sign of life when a backend that has something to do is silent.
 #pragma once
 
 #include "config/limits_config.h"
@@ -15,21 +15,30 @@ class Http2Link final : public upstream::SharedConnection, private http2::Carrie
             const config::Limits& limits, metrics::UpstreamMetrics& metrics);
 
   bool has_room() const noexcept override { return !retired_ && !refuses_ && connection_.room() > 0; }
-  bool is_idle() const noexcept override { return connection_.streams() == 0; }
+  bool is_idle() const noexcept override { return connection_.streams() == 0 && waiting_.size() == 0; }
+  std::optional<bool> takes_tunnels() const noexcept override { return connection_.takes_extended_connect(); }
+  std::size_t tunnels() const noexcept override { return tunnels_ + waiting_.size(); }
   const std::string& opening() const noexcept override { return opening_; }
   void retire() override;
   upstream::Place take_place() override;
 
   // Null: there is no room.
   http2::StreamPtr open(const http::RequestHead& request, std::string_view target, bool accepts_trailers, bool with_body);
+  // The same for the handshake of a WebSocket, as an extended CONNECT (RFC 8441).
+  http2::StreamPtr open_tunnel(const http::RequestHead& handshake, std::string_view target);
+  // Returns when takes_tunnels() says something. An error: it will not, or not in time, or the wait was called off. Whoever waits keeps
+  // this alive.
+  Awaitable<ErrorCode> wait_settings(config::OptionalDuration timeout, tls::Cancellation& cancellation);
   // The backend has refused a request: it gets none until it is done with another.
   void refused() noexcept { refuses_ = connection_.streams() > 0; }
-  metrics::Gauge& streams_gauge() noexcept { return metrics_.http2_streams_open; }
 
  private:
+  friend class LinkSeat;
+  http2::StreamPtr open(const http2::OutgoingRequest& request, bool with_body);
   void turn_ended() override;
   void connection_ended(ErrorCode error) override;
   void look_at_streams();
+  void on_idle();
   void on_silence();
 
   metrics::UpstreamMetrics& metrics_;
@@ -41,6 +50,7 @@ class Http2Link final : public upstream::SharedConnection, private http2::Carrie
   const bool secure_;
   http2::ClientConnection connection_;
   std::size_t streams_ = 0;          // when they were looked at last
+  std::size_t tunnels_ = 0;          // of those who have a seat
   bool retired_ = false;
   bool refuses_ = false;
   bool over_ = false;
@@ -49,6 +59,24 @@ class Http2Link final : public upstream::SharedConnection, private http2::Carrie
   metrics::GaugeHold idle_gauge_;
   tls::Deadline idle_end_, life_end_, silence_end_;
   tls::NextTurn next_turn_;          // to leave the pool
+  tls::WaitQueue waiting_;           // for the first SETTINGS
+};
+
+// That an exchange or a tunnel has a stream on a link, or is about to: it is counted, and the link stays.
+class LinkSeat {
+ public:
+  LinkSeat() = default;
+  LinkSeat(std::shared_ptr<Http2Link> link, bool tunnel);
+  LinkSeat(LinkSeat&&) noexcept = default;
+  LinkSeat& operator=(LinkSeat&& other) noexcept;
+  ~LinkSeat();
+  Http2Link* operator->() const noexcept { return link_.get(); }
+  bool is_tunnels() const noexcept { return tunnel_; }
+
+ private:
+  std::shared_ptr<Http2Link> link_;
+  bool tunnel_ = false;
+  metrics::GaugeHold streams_open_, tunnels_open_;
 };
 
 }  // namespace sluice::proxy

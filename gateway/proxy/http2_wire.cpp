@@ -1,20 +1,20 @@
 #include "gateway/proxy/http2_wire.h"
 
+#include "gateway/proxy/connect_handshake.h"
 #include "tls/stream_error.h"
 
 namespace sluice::proxy {
 
 using tls::StreamError;
 
-Http2Wire::Http2Wire(std::shared_ptr<Http2Link> link, config::OptionalDuration write_idle, bool accepts_trailers)
-    : link_(std::move(link)), write_idle_(write_idle), accepts_trailers_(accepts_trailers), open_(link_->streams_gauge()) {}
-
 ErrorCode Http2Wire::send_head(const http::RequestHead& request, std::string_view target, std::string_view payload, bool last,
                                const http::Headers* trailers) {
   const bool with_body = !last || !payload.empty() || trailers != nullptr;
-  stream_ = link_->open(request, target, accepts_trailers_, with_body);
+  if (seat_.is_tunnels()) handshake_ = &request;
+  stream_ = handshake_ != nullptr ? seat_->open_tunnel(request, target) : seat_->open(request, target, accepts_trailers_, with_body);
   if (!stream_) return {};  // read_head() says so
   stream_->set_write_idle(write_idle_, nullptr);
+  if (handshake_ != nullptr) return {};  // what follows is the tunnel's
   if (!with_body || (payload.empty() && !last)) return {};
   return send_body(payload, last, trailers);
 }
@@ -33,6 +33,7 @@ HeadRead Http2Wire::read_head(http::ResponseHead& response) {
     ++heads_;
     if (head->fault != http::ParseError::none) return {HeadRead::bad, {}, http::name_of(head->fault)};
     response = std::move(head->head);
+    if (handshake_ != nullptr && response.status / 100 == 2) make_switch(response, handshake_->headers);
     return {HeadRead::complete};
   }
   const ErrorCode error = stream_->error();
@@ -40,7 +41,7 @@ HeadRead Http2Wire::read_head(http::ResponseHead& response) {
   if (error == std::errc::bad_message) return {HeadRead::bad, {}, "not_http2"};
   if (!http2::is_reset(error)) return {HeadRead::lost, error};
   if (error != http2::error_of(http2::Code::refused_stream)) return {HeadRead::reset, error};
-  link_->refused();
+  seat_->refused();
   return {HeadRead::refused, error};
 }
 

@@ -1,4 +1,5 @@
-// HTTP/2 on a stream of a connection that other exchanges use as well.
+// HTTP/2 on a stream of a connection that other exchanges use as well. The handshake of a WebSocket goes as an extended CONNECT (RFC 8441),
+// and what accepts it comes as a 101.
 #pragma once
 
 #include "gateway/proxy/backend_wire.h"
@@ -9,7 +10,8 @@ namespace sluice::proxy {
 class Http2Wire final : public BackendWire {
  public:
   // `write_idle`: how long the backend may take no bytes. `accepts_trailers`: the client has said that it does.
-  Http2Wire(std::shared_ptr<Http2Link> link, config::OptionalDuration write_idle, bool accepts_trailers);
+  Http2Wire(LinkSeat seat, config::OptionalDuration write_idle, bool accepts_trailers)
+      : seat_(std::move(seat)), write_idle_(write_idle), accepts_trailers_(accepts_trailers) {}
 
   ErrorCode send_head(const http::RequestHead& request, std::string_view target, std::string_view payload, bool last,
                       const http::Headers* trailers) override;
@@ -26,11 +28,15 @@ class Http2Wire final : public BackendWire {
   Awaitable<> wait_readable() override { return stream_->wait_readable(); }
   void abort(ErrorCode error) override;
 
+  // Of a request that a 101 has answered.
+  http2::StreamPtr take_stream() noexcept { return std::move(stream_); }
+  LinkSeat take_seat() noexcept { return std::move(seat_); }
+
  private:
-  std::shared_ptr<Http2Link> link_;
+  LinkSeat seat_;
   const config::OptionalDuration write_idle_;
   const bool accepts_trailers_;
-  metrics::GaugeHold open_;
+  const http::RequestHead* handshake_ = nullptr;  // that was sent, if the request is one
   http2::StreamPtr stream_;  // null: not begun, or the link had no room
   unsigned heads_ = 0;       // that came
 };

@@ -7,6 +7,7 @@
 
 #include "gateway/proxy/client_exchange.h"
 #include "gateway/proxy/route_counts.h"
+#include "gateway/proxy/tunnel_backend.h"
 #include "gateway/websocket/tunnel.h"
 
 namespace sluice::proxy {
@@ -16,10 +17,11 @@ class TunnelLog final : public websocket::TunnelObserver {
   // Logs the opening. `subprotocol`: that was agreed on.
   TunnelLog(const ClientExchange& exchange, std::string_view subprotocol, upstream::InFlight in_flight, TunnelPlace place);
   const std::shared_ptr<const websocket::SocketIdentity>& identity() const noexcept { return identity_; }
-  // The counts of the connection to the endpoint.
-  void hold_connection(upstream::Connection& connection) {
-    connection_open_ = std::move(connection.open);
-    connection_place_ = std::move(connection.place);
+  // What is counted for the connection to the endpoint.
+  void hold_backend(TunnelBackend& backend) {
+    connection_open_ = std::move(backend.open);
+    connection_place_ = std::move(backend.place);
+    seat_ = std::move(backend.seat);
   }
   // The endpoint's count of tunnels.
   void hold_count(upstream::Place counted) { counted_ = std::move(counted); }
@@ -37,6 +39,7 @@ class TunnelLog final : public websocket::TunnelObserver {
   TunnelPlace place_;
   metrics::GaugeHold connection_open_;
   upstream::Place connection_place_;
+  LinkSeat seat_;
   upstream::Place counted_;
 };
 

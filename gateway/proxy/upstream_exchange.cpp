@@ -89,6 +89,7 @@ void UpstreamExchange::drop_connection() noexcept {
   http2_.reset();
   connection_.stream.reset();
   connection_ = {};
+  picked_.shared.reset();
 }
 
 Awaitable<Failure> UpstreamExchange::begin(upstream::Picked&& picked, bool keep_body) {
@@ -96,6 +97,7 @@ Awaitable<Failure> UpstreamExchange::begin(upstream::Picked&& picked, bool keep_
   if (failure.code == FailureCode::none) failure = send_request(keep_body);
   if (failure.code == FailureCode::none) failure = co_await read_response_head();
   picked_.repeat.give_back();
+  if (failure.code != FailureCode::none) failure = explain(std::move(failure));
   if (failure.code == FailureCode::none) {
     cluster_.endpoint_answered(picked_.index, response_->status);
   } else if (!client_problem_) {
@@ -107,38 +109,42 @@ Awaitable<Failure> UpstreamExchange::begin(upstream::Picked&& picked, bool keep_
 Awaitable<Failure> UpstreamExchange::connect(upstream::Picked&& picked) {
   picked_ = std::move(picked);
   client_.watch_client(&UpstreamExchange::on_client_left, this);
-  if (route_.websocket && cluster_.speaks_h2_alone(picked_.index)) {
-    co_return Failure{FailureCode::bad_upgrade, upstream::Retryable::no,
-                      "WebSockets need HTTP/1.1; the upstream has protocol: h2, without TLS"};
+  Failure failure;
+  if (route_.websocket) {
+    failure = co_await open_for_tunnel();
+  } else {
+    failure = co_await open();
   }
+  if (failure.code == FailureCode::none) speak();
+  co_return failure;
+}
+
+Awaitable<Failure> UpstreamExchange::open() {
   if (!picked_.connection.stream && !picked_.shared) {
     Failure failure = co_await cluster_.connect(picked_, client_.generation->config().timeouts.connect, cancellation_);
     if (failure.code != FailureCode::none) co_return failure;
   }
   shared_ = picked_.shared != nullptr;
-  if (shared_) {
-    if (client_problem_) co_return failure_of(StreamError::cancelled, FailureCode::client_left);
-    speak(std::move(picked_.shared));
-    co_return Failure{};
-  }
   if (picked_.connection.h2) {
-    auto link = std::make_shared<Http2Link>(std::move(picked_.connection), picked_.endpoint->state, cluster_.settings(),
-                                            client_.generation->config().limits, cluster_.metrics());
-    cluster_.share(picked_.index, link);
-    if (client_problem_) co_return failure_of(StreamError::cancelled, FailureCode::client_left);
-    speak(std::move(link));
-    co_return Failure{};
+    picked_.shared = std::make_shared<Http2Link>(std::move(picked_.connection), picked_.endpoint->state, cluster_.settings(),
+                                                 client_.generation->config().limits, cluster_.metrics());
+    picked_.connection = {};
+    cluster_.share(picked_.index, picked_.shared);
   }
-  connection_ = std::move(picked_.connection);
   if (client_problem_) co_return failure_of(StreamError::cancelled, FailureCode::client_left);
-  connection_.stream->set_write_idle(route_.response_head_timeout);
-  wire_ = &http1_.emplace(*connection_.stream, client_.generation->config().limits);
   co_return Failure{};
 }
 
 // All connections that exchanges share are links.
-void UpstreamExchange::speak(std::shared_ptr<upstream::SharedConnection> shared) {
-  wire_ = &http2_.emplace(std::static_pointer_cast<Http2Link>(std::move(shared)), route_.response_head_timeout, route_.accepts_trailers);
+void UpstreamExchange::speak() {
+  if (picked_.shared) {
+    LinkSeat seat(std::static_pointer_cast<Http2Link>(std::move(picked_.shared)), route_.websocket);
+    wire_ = &http2_.emplace(std::move(seat), route_.response_head_timeout, route_.accepts_trailers);
+    return;
+  }
+  connection_ = std::move(picked_.connection);
+  connection_.stream->set_write_idle(route_.response_head_timeout);
+  wire_ = &http1_.emplace(*connection_.stream, client_.generation->config().limits);
 }
 
 // ---- the response --------------------------------------------------------------------------------------------------

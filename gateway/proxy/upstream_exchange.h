@@ -1,9 +1,11 @@
 // One attempt to have a request answered by one endpoint: connects, sends head and body, reads the response head, relays the
-// response body. It owns the connection, and speaks by way of a BackendWire. Lives in the coroutine of forward_request, which joins
-// the upload before it leaves, or of forward_upgrade, whose requests have no body (check_request()) and so no upload.
+// response body. It owns the connection, or a stream of one that is shared, and speaks by way of a BackendWire. Lives in the coroutine of
+// forward_request, which joins the upload before it leaves, or of forward_upgrade, whose requests have no body (check_request()) and so no
+// upload.
 //
 // The upload (upstream_upload.cpp) runs as a coroutine of its own beside the response, so that an early answer reaches the client;
-// when the body is at hand with the head (most requests), no second coroutine is made.
+// when the body is at hand with the head (most requests), no second coroutine is made. How a handshake comes to its connection is in
+// upstream_tunnel.cpp.
 #pragma once
 
 #include "gateway/proxy/client_exchange.h"
@@ -12,6 +14,7 @@
 #include "gateway/proxy/reply.h"
 #include "gateway/proxy/route_context.h"
 #include "gateway/proxy/spare_response_heads.h"
+#include "gateway/proxy/tunnel_backend.h"
 #include "tls/cancellation.h"
 #include "tls/held_share.h"
 #include "upstream/cluster.h"
@@ -63,16 +66,21 @@ class UpstreamExchange {
   void drop_connection() noexcept;
   // What went wrong on the client's side, if anything: then the upstream's failure is only its echo.
   std::optional<Reply> client_problem() const noexcept { return client_problem_; }
-  // For a tunnel: the connection with the bytes that came behind the 101, and the hold on its endpoint.
-  upstream::Connection take_connection() noexcept {
-    wire_ = nullptr;
-    return std::move(connection_);
-  }
+  // For a tunnel: what carries it, with the bytes that came behind the 101, and the hold on its endpoint.
+  TunnelBackend take_backend(config::OptionalDuration write_idle);
   upstream::Picked take_picked() noexcept { return std::move(picked_); }
 
  private:
   Awaitable<Failure> connect(upstream::Picked&& picked);
-  void speak(std::shared_ptr<upstream::SharedConnection> shared);
+  // Leaves in `picked_` a connection to have for itself, or to share.
+  Awaitable<Failure> open();
+  Awaitable<Failure> open_for_tunnel();
+  Failure explain(Failure failure) const;
+  void speak();
+  upstream::Connection take_connection() noexcept {
+    wire_ = nullptr;
+    return std::move(connection_);
+  }
   // The head, and the body as far as it is there; the rest goes on by itself.
   Failure send_request(bool keep_body);
   // Passes 1xx on; a 101 is left like a final head.
@@ -112,7 +120,7 @@ class UpstreamExchange {
   upstream::Picked picked_;
   upstream::Connection connection_;
   std::optional<Http1Wire> http1_;   // on connection_
-  std::optional<Http2Wire> http2_;   // on one that others use as well
+  std::optional<Http2Wire> http2_;   // on one that is shared
   BackendWire* wire_ = nullptr;      // the one that is spoken; null: there is no connection
   tls::Cancellation cancellation_;
   tls::Deadline upstream_deadline_;

@@ -178,8 +178,9 @@ HandshakeError check_response(const http::RequestHead& request, const http::Resp
   if (!connection_upgrades(request.headers) || count_upgrade_tokens(request.headers).websocket == 0) {
     return HandshakeError::unasked;
   }
-  // HTTP/1.0 knows neither 1xx nor Upgrade (RFC 9110 7.8, 15.2); browsers refuse such an answer as well.
-  if (response.version != http::Version::http_1_1) return HandshakeError::old_response;
+  // HTTP/1.0 knows neither 1xx nor Upgrade (RFC 9110 7.8, 15.2); browsers refuse such an answer as well. On HTTP/2 it was a 2xx (RFC 8441),
+  // which the gateway has made such an answer.
+  if (response.version == http::Version::http_1_0) return HandshakeError::old_response;
   const UpgradeTokens tokens = count_upgrade_tokens(response.headers);
   if (tokens.websocket != 1 || tokens.other != 0) return HandshakeError::bad_upgrade;
   if (!connection_upgrades(response.headers)) return HandshakeError::bad_connection;

@@ -53,7 +53,7 @@ HandshakeError check_request(const http::RequestHead& request) noexcept;
 std::string make_key();
 // The Sec-WebSocket-Accept value for a key (28 characters).
 std::string accept_for(std::string_view key);
-// A 101 against the request as it was sent to the backend (with its Connection and Upgrade): `unasked` when
+// A 101 against the request as it was prepared for the backend (with its Connection and Upgrade): `unasked` when
 // that was no WebSocket upgrade.
 HandshakeError check_response(const http::RequestHead& request, const http::ResponseHead& response);
 

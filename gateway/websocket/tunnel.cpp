@@ -100,12 +100,12 @@ void Tunnel::finish() {
   summary.outlived = outlived_;
   summary.failure = failure_;
   observer_->tunnel_ended(summary);
+  // A stream among others is reset where its peer was not told why.
+  if (upstream_->socket() == nullptr && told(to_upstream_)) upstream_->shutdown_write();
   upstream_.reset();  // before its place among the endpoint's connections is given back
   observer_.reset();
   open_.release();  // after the places: whoever sees that a tunnel is gone may open another
-  // Where the client was told why, its end is in order: a stream among others would be reset.
-  const bool told = to_client_.own_close || to_client_.walker.close_seen();
-  if (told && !to_client_.ended && client_->flushed()) client_->shutdown_write();
+  if (told(to_client_)) client_->shutdown_write();
   client_.reset();
   owner_->remove(*this);
 }

@@ -25,9 +25,9 @@ void Tunnel::note_gone(Party party) {
 // One side is gone without a word.
 void Tunnel::lost(Party party, const ErrorCode& error) {
   note_gone(party);
-  // Browsers leave a stream of HTTP/2 by a reset, when both have said Close.
+  // Browsers leave a stream of HTTP/2 by a reset, when both have said Close, and backends may.
   const bool complete = to_client_.walker.close_seen() && to_upstream_.walker.close_seen();
-  const bool leaves = complete && party == Party::client && client_->socket() == nullptr;
+  const bool leaves = complete && (party == Party::client ? client_ : upstream_)->socket() == nullptr;
   if (!failure_ && !leaves) failure_ = error;
   if (party != Party::upstream || !to_client_.close_waits) return finish();
   answers_came();

@@ -117,7 +117,7 @@ routes:
 
 
 def test_a_key_of_a_later_version_is_refused(tmp_path):
-    config = config_for("http://127.0.0.1:1", upstream={"tunnels_per_connection": 100})
+    config = config_for("http://127.0.0.1:1", redis={"address": "127.0.0.1:6379"})
     result = run_sluice("check", "--config", write_config(tmp_path, config))
     assert result.returncode == 1
     assert "not supported yet" in result.stderr

@@ -23,6 +23,7 @@ EXPECTED = {
     "sluice_upstream_connections_open": "gauge",
     "sluice_upstream_connections_idle": "gauge",
     "sluice_upstream_http2_streams_open": "gauge",
+    "sluice_upstream_http2_tunnels_open": "gauge",
     "sluice_upstream_retries_total": "counter",
     "sluice_upstream_failures_total": "counter",
     "sluice_upstream_sent_bytes_total": "counter",

@@ -1,4 +1,5 @@
-"""HTTP/2 towards backends, frame by frame: what is asked and answered, connections that are shared, what is repeated."""
+"""HTTP/2 towards backends, frame by frame: what is asked and answered, connections that are shared, what is repeated. WebSockets on them
+are in test_fan_in.py."""
 
 import json
 import threading
@@ -9,10 +10,8 @@ from support.config_text import config_for
 from support.http2_backend import FrameServer, answer_all, speaking, tls_context
 from support.http2_frames import CANCEL, GOAWAY, INTERNAL_ERROR, MAX_STREAMS, PING, REFUSED_STREAM, RST_STREAM, goaway, headers, reset
 from support.http_message import chunked
-from support.raw_backend import answer_ok, echo_websocket
+from support.raw_backend import answer_ok
 from support.waiting import wait_until
-from support.websocket import assert_carries, upgrade_bytes
-from support.websocket_way import over  # noqa: F401 (a fixture)
 
 H2 = {"protocol": "h2"}
 ONE = {"workers": 1}
@@ -528,27 +527,3 @@ def test_protocol_http1_does_not_offer_h2(lab, ca):
     backend = lab.backend(answer_ok, tls=tls_context(ca, "h2", "http/1.1"))
     gateway = lab.gateway(url_of(backend), upstream=tls_upstream(ca, protocol="http/1.1"))
     assert lab.request(gateway).status == 200
-
-
-# ---- WebSockets -----------------------------------------------------------------------------------------------------
-
-def test_a_websocket_has_a_connection_of_http1(lab, ca, over):
-    """Beside a request's, which is h2, whatever its client speaks."""
-    def script(connection):
-        if connection.socket.selected_alpn_protocol() == "h2":
-            return answer_all(FrameServer(connection))
-        return echo_websocket(connection)
-    backend = lab.backend(script, tls=tls_context(ca, "h2", "http/1.1"))
-    gateway = over.gateway(url_of(backend), upstream=tls_upstream(ca), **ONE)
-    assert lab.request(gateway).status == 200
-    assert_carries(over.open(gateway))
-    assert lab.request(gateway).status == 200
-    assert len(backend.connections) == 2
-
-
-def test_a_websocket_where_only_h2_is_spoken(lab):
-    _, gateway = gateway_to(lab, answer_all)
-    client = lab.client(gateway)
-    client.send(upgrade_bytes())
-    response = client.response()
-    assert (response.status, response.header("Sluice-Error")) == (502, "bad_upgrade")

@@ -1,13 +1,18 @@
 // Node's own HTTP/2 server: `node http2_server.mjs [CERTIFICATE KEY]`, without them for clients that know of it beforehand. Prints its
 // port, then a line for each connection. /hello, /upload, /download/SIZE as the FastAPI app has them; /echo sends the body back as it
-// comes, and its hash as a trailer; /hints has a 103; /reset resets.
+// comes, and its hash as a trailer; /hints has a 103; /reset resets. WebSockets (RFC 8441) are echoes on the `ws` package; /terminate
+// drops one at its first message, /reject/STATUS refuses it.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import http2 from "node:http2";
+import { createRequire } from "node:module";
+
+// The packages of the Node tests are kept in one place.
+const { WebSocket } = createRequire(new URL("../browser/package.json", import.meta.url))("ws");
 
 const [certificate, key] = process.argv.slice(2);
 // By default it resets streams when 10 MB lie in a connection.
-const options = { maxSessionMemory: 200 };
+const options = { maxSessionMemory: 200, settings: { enableConnectProtocol: true } };
 const server = certificate
   ? http2.createSecureServer({ ...options, cert: readFileSync(certificate), key: readFileSync(key), allowHTTP1: true })
   : http2.createServer(options);
@@ -31,6 +36,21 @@ function echo(stream, headers) {
   stream.pipe(stream);
 }
 
+function openSocket(stream, name, status) {
+  if (name === "reject") {
+    stream.respond({ ":status": Number(status) });
+    return stream.end("no");
+  }
+  stream.respond({ ":status": 200 });
+  const socket = new WebSocket(null, undefined, { autoPong: true, closeTimeout: 30000 });
+  socket.setSocket(stream, Buffer.alloc(0), { allowSynchronousEvents: true, maxPayload: 64 * 1024 * 1024, skipUTF8Validation: false });
+  socket.on("error", () => socket.terminate());
+  socket.on("message", (data, isBinary) => {
+    if (name === "terminate") return stream.close(http2.constants.NGHTTP2_CANCEL);
+    socket.send(data, { binary: isBinary });
+  });
+}
+
 server.on("session", (session) => {
   session.on("error", () => {});
   console.log("connection");
@@ -38,6 +58,7 @@ server.on("session", (session) => {
 server.on("stream", async (stream, headers) => {
   stream.on("error", () => {});
   const [, name, size] = headers[":path"].split("/");
+  if (headers[":method"] === "CONNECT") return openSocket(stream, name, size);
   if (name === "echo") return echo(stream, headers);
   if (name === "reset") return stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
   if (name === "hints") stream.additionalHeaders({ ":status": 103, link: "</style.css>" });

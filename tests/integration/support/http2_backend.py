@@ -37,7 +37,7 @@ class Asked:
 
 
 class FrameServer:
-    """On a BackendConnection. Acknowledges SETTINGS and PING, and opens windows for what comes, except of streams in `stalled`. Keeps
+    """On a BackendConnection. Acknowledges SETTINGS and PING, and opens windows for what comes, except those of streams in `stalled`. Keeps
     to the windows of its peer."""
 
     def __init__(self, connection, *pairs, answer_pings=True):
@@ -70,8 +70,10 @@ class FrameServer:
                 asked.trailers = fields
         elif one.kind == DATA:
             self.requests[one.stream].body += one.payload
+            if one.payload:
+                self.send(window_update(0, len(one.payload)))
             if one.payload and one.stream not in self.stalled:
-                self.send(window_update(0, len(one.payload)), window_update(one.stream, len(one.payload)))
+                self.send(window_update(one.stream, len(one.payload)))
         elif one.kind == WINDOW_UPDATE:
             self.windows[one.stream] += one.number
         elif one.kind == RST_STREAM:

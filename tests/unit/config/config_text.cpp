@@ -214,6 +214,8 @@ void write(Writer& out, const Upstream& upstream) {
   out.line("pool.max_lifetime", text_of(upstream.pool.max_lifetime));
   if (upstream.protocol != UpstreamProtocol::negotiated)
     out.line("protocol", upstream.protocol == UpstreamProtocol::h2 ? "h2" : "http/1.1");
+  if (upstream.tunnels_per_connection != Upstream().tunnels_per_connection)
+    out.line("tunnels_per_connection", std::to_string(upstream.tunnels_per_connection));
   if (upstream.proxy_protocol != SendProxyProtocol::off)
     out.line("proxy_protocol", upstream.proxy_protocol == SendProxyProtocol::v1 ? "v1" : "v2");
   out.close();

@@ -129,6 +129,7 @@ TEST(UpstreamMetrics, CountsByUpstream) {
   upstream.connections_open.add(3);
   upstream.connections_idle.add(4);
   upstream.http2_streams_open.add(8);
+  upstream.http2_tunnels_open.add(9);
   upstream.retries.add(5);
   upstream.bytes_sent.add(6);
   upstream.bytes_received.add(7);
@@ -142,6 +143,7 @@ TEST(UpstreamMetrics, CountsByUpstream) {
   EXPECT_EQ(value_of(text, "sluice_upstream_connections_open{upstream=\"app\"}"), 3);
   EXPECT_EQ(value_of(text, "sluice_upstream_connections_idle{upstream=\"app\"}"), 4);
   EXPECT_EQ(value_of(text, "sluice_upstream_http2_streams_open{upstream=\"app\"}"), 8);
+  EXPECT_EQ(value_of(text, "sluice_upstream_http2_tunnels_open{upstream=\"app\"}"), 9);
   EXPECT_EQ(value_of(text, "sluice_upstream_retries_total{upstream=\"app\"}"), 5);
   EXPECT_EQ(value_of(text, "sluice_upstream_sent_bytes_total{upstream=\"app\"}"), 6);
   EXPECT_EQ(value_of(text, "sluice_upstream_received_bytes_total{upstream=\"app\"}"), 7);

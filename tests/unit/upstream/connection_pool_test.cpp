@@ -309,12 +309,16 @@ struct FakeShared final : SharedConnection {
   explicit FakeShared(std::size_t places, std::string began_with = {}) : room(places), start(std::move(began_with)) {}
   bool has_room() const noexcept override { return room > 0; }
   bool is_idle() const noexcept override { return idle; }
+  std::optional<bool> takes_tunnels() const noexcept override { return takes; }
+  std::size_t tunnels() const noexcept override { return open_tunnels; }
   const std::string& opening() const noexcept override { return start; }
   void retire() override { retired = true; }
   Place take_place() override { return std::move(place); }
   void leave() { leave_pool(); }
 
   std::size_t room;
+  std::optional<bool> takes;
+  std::size_t open_tunnels = 0;
   const std::string start;
   bool idle = false, retired = false;
   Place place;
@@ -327,7 +331,7 @@ TEST_F(ConnectionPoolTest, SharesWhatHasRoom) {
              good = std::make_shared<FakeShared>(2);
   for (const auto& one : {full, other, good}) pool.share(one);
   EXPECT_EQ(pool.find_shared({}), good);
-  EXPECT_EQ(pool.find_shared("PROXY"), other);
+  EXPECT_EQ(pool.find_shared({.opening = "PROXY"}), other);
   EXPECT_EQ(metrics_.pool_hits.value(), 2u);
   good->leave();
   EXPECT_FALSE(pool.find_shared({}));
@@ -338,6 +342,44 @@ TEST_F(ConnectionPoolTest, SharesWhatHasRoom) {
   EXPECT_EQ(full.use_count(), 1);
   pool.share(good);
   EXPECT_EQ(good.use_count(), 1);
+}
+
+TEST_F(ConnectionPoolTest, TunnelsAreOnFewConnections) {
+  ConnectionPool pool = make_pool();
+  const auto make = [&](std::optional<bool> takes, std::size_t tunnels, std::size_t room = 1) {
+    const auto one = std::make_shared<FakeShared>(room);
+    one->takes = takes;
+    one->open_tunnels = tunnels;
+    pool.share(one);
+    return one;
+  };
+  const auto refuses = make(false, 0), unknown = make(std::nullopt, 2), without_room = make(true, 4, 0), empty = make(true, 0),
+             fuller = make(true, 3), full = make(true, 5);
+  const SharedNeed tunnel{.most_tunnels = 5};
+  EXPECT_EQ(pool.find_shared(tunnel), fuller);
+  fuller->open_tunnels = 5;
+  EXPECT_EQ(pool.find_shared(tunnel), empty);
+  empty->room = 0;
+  EXPECT_EQ(pool.find_shared(tunnel), unknown);  // it may turn out to take some
+  unknown->takes = false;
+  EXPECT_FALSE(pool.find_shared(tunnel));
+  EXPECT_FALSE(pool.find_shared({.opening = "PROXY", .most_tunnels = 5}));
+  EXPECT_EQ(pool.find_shared({}), refuses);
+  EXPECT_EQ(full->room, 1u);
+  EXPECT_EQ(without_room->open_tunnels, 4u);
+}
+
+TEST_F(ConnectionPoolTest, WhatWasHeardLastOfTunnelsHolds) {
+  ConnectionPool pool = make_pool();
+  EXPECT_EQ(pool.takes_tunnels(), std::nullopt);
+  const auto first = std::make_shared<FakeShared>(1), second = std::make_shared<FakeShared>(1);
+  pool.share(first);
+  pool.share(second);
+  EXPECT_EQ(pool.takes_tunnels(), std::nullopt);
+  first->takes = false;
+  EXPECT_EQ(pool.takes_tunnels(), false);
+  second->takes = true;
+  EXPECT_EQ(pool.takes_tunnels(), true);
 }
 
 TEST_F(ConnectionPoolTest, AnIdleSharedOneGivesItsPlace) {
@@ -361,7 +403,7 @@ struct Wait {
 };
 
 Awaitable<> wait_for(ConnectionPool& pool, tls::Cancellation& cancellation, config::OptionalDuration timeout, Wait& wait) {
-  wait.found = co_await pool.wait_shared(timeout, cancellation, wait.error);
+  wait.found = co_await pool.wait_shared({}, timeout, cancellation, wait.error);
   if (wait.found) --static_cast<FakeShared&>(*wait.found).room;
   wait.over = true;
 }

@@ -198,6 +198,84 @@ TEST_F(ClientConnectionTest, LettingGoCancels) {
   EXPECT_EQ(ends_, 0);
 }
 
+TEST_F(ClientConnectionTest, TheFirstSettingsTellOfExtendedConnect) {
+  open(0, "");
+  EXPECT_EQ(connection_->takes_extended_connect(), std::nullopt);
+  say(h2::settings({{8, 1}}));
+  EXPECT_EQ(connection_->takes_extended_connect(), true);
+}
+
+TEST_F(ClientConnectionTest, WithoutTheSettingThereIsNone) {
+  open();
+  EXPECT_EQ(connection_->takes_extended_connect(), false);
+}
+
+class TunnelStreamTest : public ClientConnectionTest {
+ protected:
+  StreamPtr connect(std::string_view status = "200") {
+    open(0, h2::settings({{8, 1}}));
+    const OutgoingRequest request{.method = "CONNECT", .scheme = "http", .target = "/", .headers = fields_, .protocol = "websocket"};
+    StreamPtr stream = connection_->open(request, true);
+    hear();
+    answer(1, h2::kEndHeaders, status);
+    EXPECT_TRUE(stream->take_head());
+    return stream;
+  }
+};
+
+TEST_F(TunnelStreamTest, CarriesBytesBothWays) {
+  const StreamPtr stream = connect();
+  EXPECT_FALSE(stream->write({"up"}));
+  say(h2::data(1, "down", h2::kNone));
+  EXPECT_EQ(read(*stream), "down");
+  EXPECT_EQ(last_, StreamError::would_block);
+  EXPECT_EQ(count(1, h2::kData), 1U);
+  stream->shutdown_write();
+  say(h2::data(1, "", h2::kEndStream));
+  EXPECT_EQ(read(*stream), "");
+  EXPECT_EQ(last_, StreamError::eof);
+  EXPECT_EQ(count(1, h2::kRstStream), 0U);
+  EXPECT_EQ(connection_->streams(), 0U);
+}
+
+TEST_F(TunnelStreamTest, TrailersEndIt) {
+  const StreamPtr stream = connect();
+  say(h2::headers(1, h2::block({{"x-sum", "1"}})));
+  EXPECT_EQ(count(1, h2::kRstStream), 1U);
+  EXPECT_TRUE(stream->error());
+}
+
+TEST_F(TunnelStreamTest, ARefusalMayHaveTrailers) {
+  const StreamPtr stream = connect("403");
+  say(h2::data(1, "no", h2::kNone) + h2::headers(1, h2::block({{"x-sum", "1"}})));
+  EXPECT_EQ(read(*stream), "no");
+  EXPECT_EQ(last_, StreamError::eof);
+  EXPECT_TRUE(stream->trailers().contains("x-sum"));
+}
+
+// Who lets go has said all: the peer is to hear it.
+TEST_F(TunnelStreamTest, TheEndLeavesBehindWhatWasWritten) {
+  StreamPtr stream = connect();
+  EXPECT_FALSE(stream->write({"last words"}));
+  stream->shutdown_write();
+  stream.reset();
+  hear();
+  const auto data = std::find_if(frames_.rbegin(), frames_.rend(), [](const Frame& frame) { return frame.type == h2::kData; });
+  ASSERT_NE(data, frames_.rend());
+  EXPECT_TRUE(data->flags & h2::kEndStream);
+  ASSERT_EQ(count(1, h2::kRstStream), 1U);  // nothing of the peer's is wanted any more
+  EXPECT_EQ(frames_.back().type, h2::kRstStream);
+  EXPECT_EQ(frames_.back().payload, std::string(4, '\0')) << "NO_ERROR";
+  EXPECT_EQ(connection_->streams(), 0U);
+}
+
+TEST_F(TunnelStreamTest, LettingGoInTheMiddleCancels) {
+  StreamPtr stream = connect();
+  stream.reset();
+  ASSERT_EQ(count(1, h2::kRstStream), 1U);
+  EXPECT_EQ(frames_.back().payload, std::string("\0\0\0\x08", 4));
+}
+
 TEST_F(ClientConnectionTest, AResetTellsItsCode) {
   open();
   const StreamPtr stream = ask();
