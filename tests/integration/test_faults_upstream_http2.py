@@ -1,13 +1,16 @@
-"""Requests to a backend of HTTP/2 while system calls fail: support/fault_lab.py says what is examined."""
+"""Requests and WebSockets to a backend of HTTP/2 while system calls fail: support/fault_lab.py says what is examined."""
 
 import hashlib
 
 import pytest
 
 from support.fault_lab import FaultLab
-from support.fault_peers import BODY, DIGEST, PIECE, TRY, Backend, ask, expect
+from support.fault_peers import BODY, DIGEST, PIECE, TRY, Backend, ask, expect, upgrade
 from support.http2_backend import FrameServer
 from support.http2_frames import HEADERS
+from support.raw_backend import echo_websocket
+from support.tunnel_backend import Tunnels, TunnelServer
+from support.websocket import BINARY, CLOSE, close_payload
 
 MODES = ["plain", "tls_backend"]
 NEEDED = {"connect", "recv", "send", "close"}
@@ -56,4 +59,27 @@ def upload(stream, name):
 @pytest.mark.parametrize("scenario", [two_requests, upload])
 def test_requests(lab, ca, mode, scenario):
     counts = FaultLab(lab, ca, mode, upstream=H2, script=Http2Backend(), alpn=["h2"]).run(scenario)
+    assert all(counts[call] for call in NEEDED), counts
+
+
+class TunnelingBackend(Backend):
+    def __call__(self, connection):
+        TunnelServer(connection, Tunnels(echo_websocket, record=False, page=b"ok")).run()
+
+
+def tunnel(client, name):
+    """A message of two frames of HTTP/2 there and back, and Close."""
+    upgrade(client, name)
+    client.send_frame(BINARY, BODY[:20_000])
+    assert client.read_frame().payload == BODY[:20_000]
+    client.send_frame(CLOSE, close_payload(1000))
+    assert client.read_frame().close_code == 1000
+    client.expect_closed()
+
+
+@pytest.mark.deadline(150)
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("scenario", [upgrade, tunnel])
+def test_websockets(lab, ca, mode, scenario):
+    counts = FaultLab(lab, ca, mode, upstream=H2, script=TunnelingBackend(), alpn=["h2"]).run(scenario)
     assert all(counts[call] for call in NEEDED), counts

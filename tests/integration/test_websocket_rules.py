@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 
 
 def tunnel(over, script=echo_websocket, extra=(), **rules):
-    backend = over.lab.backend(script)
+    backend = over.backend(script)
     gateway = over.gateway(backend, route={"websocket": rules})
     return backend, gateway, over.open(gateway, extra=extra)
 

@@ -16,7 +16,7 @@ MIB = 2**20
 
 
 def tunnel(over, script=echo_websocket, **config):
-    backend = over.lab.backend(script)
+    backend = over.backend(script)
     gateway = over.gateway(backend, **config)
     return backend, gateway, over.open(gateway)
 
@@ -116,7 +116,7 @@ def test_a_slow_reader_slows_the_tunnel(over):
         peer.send(frame[sent[0]:] if sent[0] < len(frame) else b"")
         peer.hang()
 
-    gateway = over.gateway(over.lab.backend(script))
+    gateway = over.gateway(over.backend(script))
     client = over.open(gateway, slow=True)
     before = gateway.rss_mib()
     wait_until(lambda: sent, "the backend to stop")
@@ -159,7 +159,7 @@ def test_a_client_that_takes_no_bytes_is_cut(over):
         while True:
             peer.send(frame)
 
-    backend = over.lab.backend(script)
+    backend = over.backend(script)
     gateway = over.gateway(backend, timeouts={"client_write_idle": "300ms"})
     over.open(gateway, slow=True)
     wait_until(backend.connection().finished.is_set, "the tunnel to be cut", 10)
