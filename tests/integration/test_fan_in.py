@@ -504,7 +504,10 @@ def test_resets_go_both_ways(over):
     client.send_frame(TEXT, b"go")
     client.read_until_closed()
     assert client.received[-2:] != close_payload(1000)
-    line, = [one for one in gateway.access_log() if one["event"] == "tunnel_close" and one["tunnel"]["close_initiator"] == "upstream"]
+    def lines():
+        return [one for one in gateway.access_log() if one["event"] == "tunnel_close" and one["tunnel"]["close_initiator"] == "upstream"]
+
+    line, = wait_until(lines, "the line of the tunnel that its backend reset")
     assert "CANCEL" in line["failure"]
     assert len(backend.links) == 1
 
