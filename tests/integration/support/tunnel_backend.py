@@ -1,6 +1,8 @@
 """A backend of HTTP/2 that takes WebSockets (RFC 8441), each of which runs a script of RawBackend as if it had a connection to itself: so
 tests of tunnels need not know what carries them."""
 
+import select
+import ssl
 import threading
 import time
 
@@ -11,6 +13,43 @@ from support.http_message import Request
 from support.raw_backend import BackendConnection, RawBackend, echo_websocket
 from support.stream import PeerClosed, PeerReset, Stream
 from support.waiting import seconds, wait_until
+
+
+class SharedTls:
+    """A socket of TLS that one thread reads while another one writes: OpenSSL lets in one at a time, and Python does not see to it."""
+
+    def __init__(self, tls):
+        self._tls, self._inside, self._of_thread = tls, threading.Lock(), threading.local()
+        tls.setblocking(False)
+
+    def __getattr__(self, name):
+        return getattr(self._tls, name)
+
+    def settimeout(self, timeout):
+        self._of_thread.timeout = timeout
+
+    def recv(self, size):
+        deadline = time.monotonic() + self._of_thread.timeout
+        while True:
+            with self._inside:
+                try:
+                    return self._tls.recv(size)
+                except ssl.SSLWantReadError:
+                    pass
+            if not select.select([self._tls], [], [], max(0, deadline - time.monotonic()))[0]:
+                raise TimeoutError("nothing came")
+
+    def sendall(self, payload):
+        deadline = time.monotonic() + self._of_thread.timeout
+        while payload:
+            with self._inside:
+                try:
+                    payload = payload[self._tls.send(payload):]
+                    continue
+                except ssl.SSLWantWriteError:
+                    pass
+            if not select.select([], [self._tls], [], max(0, deadline - time.monotonic()))[1]:
+                raise TimeoutError("nothing is taken")
 
 
 class TunnelStream(BackendConnection):
@@ -140,6 +179,8 @@ class TunnelServer(FrameServer):
     def __init__(self, connection, tunnels_of, *pairs):
         self.changed = threading.Condition()
         self.tunnels_of, self.tunnels = tunnels_of, {}
+        if isinstance(connection.socket, ssl.SSLSocket):
+            connection.socket = SharedTls(connection.socket)
         super().__init__(connection, (ENABLE_CONNECT_PROTOCOL, 1), *pairs)
 
     def run(self):
