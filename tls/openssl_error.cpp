@@ -40,6 +40,8 @@ std::string take_openssl_error_text() {
   return text.empty() ? "unknown error" : text;
 }
 
+bool peer_knows_no_protocol() noexcept { return ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL; }
+
 void forget_openssl_errors() noexcept {
   if (ERR_peek_error() != 0) ERR_clear_error();
 }

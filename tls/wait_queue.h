@@ -1,5 +1,5 @@
 // Coroutines that wait for the same thing, first come first served. One is woken a turn of the event loop: it may take what the others
-// wait for, or end what the caller belongs to. One worker's thread.
+// wait for, or end what the caller belongs to. The queue outlives all waits. One worker's thread.
 #pragma once
 
 #include <list>

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "tls/client_sessions.h"
 
 namespace sluice::upstream {
 
@@ -79,37 +78,9 @@ std::optional<Bound> Cluster::reserve(Picked& picked, const Need& need) {
   }
   if (!(picked.pending = place(state->pending, most.max_pending))) return Bound::pending;
   picked.connection.opening = need.opening;
-  picked.waits = may_be_shared(picked) && pool.is_opening();
+  picked.waits = may_be_shared(picked) && pool.is_worth_waiting(shared_need(picked, {}));
   if (picked.waits || take_connection_place(picked)) return std::nullopt;
   return Bound::connections;
-}
-
-// What is said on a connection holds for all that come after it.
-bool Cluster::refuses_tunnels(std::size_t endpoint) const noexcept {
-  if (const std::optional<bool> takes = pools_[endpoint]->takes_tunnels()) return !*takes;
-  return Clock::now() < endpoints_[endpoint].no_tunnels_until;
-}
-
-// Whether a connection that is opened for it is worth waiting for by others. WebSockets that come at once are to have one even where
-// nobody knows yet what the endpoint speaks.
-bool Cluster::may_be_shared(const Picked& picked) const noexcept {
-  const Endpoint& endpoint = *picked.endpoint;
-  return !picked.http1 && picked.connection.opening.empty() && (endpoint.speaks_h2 || (picked.tunnel && !endpoint.agreed));
-}
-
-SharedNeed Cluster::shared_need(const Picked& picked, std::string_view opening) const noexcept {
-  return {opening, picked.tunnel ? config::OptionalCount(settings_.tunnels_per_connection) : std::nullopt};
-}
-
-bool Cluster::take_connection_place(Picked& picked) {
-  const std::shared_ptr<EndpointState>& state = picked.endpoint->state;
-  Place& place = picked.connection.place;
-  place = Place::take(std::shared_ptr<Place::Count>(state, &state->connections), settings_.circuit_breaker.max_connections);
-  if (!place) place = pools_[picked.index]->take_place();
-  if (place) return true;
-  const bool kept_elsewhere = state->idle.load(std::memory_order_relaxed) > 0;
-  if (kept_elsewhere && room_wanted_ && !state->room_asked.exchange(true)) room_wanted_(state);
-  return false;
 }
 
 Failure Cluster::full(Bound bound) const {
@@ -126,10 +97,16 @@ Result<Picked> Cluster::pick(PickHints hints, const Need& need) {
   if (hints.excluded.empty()) retries_.note_request();
   std::vector<std::size_t> full_ones;  // without memory as long as none is
   std::optional<Bound> bound;
+  bool no_way = false;
   for (;;) {
     hints.full = full_ones;
     const std::size_t index = choose(hints);
     if (index == LoadBalancer::kNone) break;
+    if (need.tunnel && has_no_way_for_tunnels(index)) {
+      full_ones.push_back(index);
+      no_way = true;
+      continue;
+    }
     Endpoint& endpoint = endpoints_[index];
     Picked picked{index, &endpoint, InFlight(endpoint.state), endpoint.departures};
     bound = reserve(picked, need);
@@ -138,12 +115,15 @@ Result<Picked> Cluster::pick(PickHints hints, const Need& need) {
     full_ones.push_back(index);
   }
   if (bound) return full(*bound);
+  if (no_way) return no_way_for_tunnels();
   return Failure{FailureCode::no_endpoint, Retryable::no, {}};
 }
 
 Failure Cluster::pick_again(Picked& picked, const Need& need) {
   picked.shared = nullptr;
   picked.connection = {};
+  picked.pending.give_back();
+  if (need.tunnel && has_no_way_for_tunnels(picked.index)) return no_way_for_tunnels();
   const std::optional<Bound> bound = reserve(picked, need);
   if (!bound) return {};
   metrics_.count_full(static_cast<std::size_t>(*bound));
@@ -165,63 +145,6 @@ std::size_t Cluster::choose(PickHints hints) {
     if (index != LoadBalancer::kNone) break;
   }
   return index;
-}
-
-Awaitable<Failure> Cluster::connect(Picked& picked, config::OptionalDuration connect_timeout, tls::Cancellation& cancellation) {
-  if (picked.waits) {
-    ErrorCode error;
-    picked.shared = co_await pools_[picked.index]->wait_shared(shared_need(picked, {}), connect_timeout, cancellation, error);
-    if (picked.shared || error) picked.pending.give_back();
-    if (picked.shared) co_return Failure{};
-    if (error) co_return failure_of_connect(error);
-    if (!take_connection_place(picked)) {
-      picked.pending.give_back();
-      metrics_.count_full(static_cast<std::size_t>(Bound::connections));
-      co_return full(Bound::connections);
-    }
-  }
-  std::optional<ConnectionPool::Opening> opening;
-  if (may_be_shared(picked)) opening.emplace(*pools_[picked.index]);
-  co_return co_await open(picked, connect_timeout, cancellation);
-}
-
-Awaitable<Failure> Cluster::open(Picked& picked, config::OptionalDuration connect_timeout, tls::Cancellation& cancellation) {
-  metrics_.pool_misses.add();
-  Connection& connection = picked.connection;
-  const Clock::time_point start = Clock::now();
-  Result<tls::StreamPtr> stream =
-      co_await upstream::connect(io_, *picked.endpoint, tls_context_.get(), connect_timeout, cancellation, connection.opening,
-                                 offered(picked));
-  picked.pending.give_back();
-  if (!stream) {
-    connection.place.give_back();
-    co_return std::move(stream.failure());
-  }
-  connection.created = Clock::now();
-  metrics_.connect_seconds.observe(std::chrono::duration<double>(connection.created - start).count());
-  connection.stream = std::move(*stream);
-  if (connection.stream->is_tls()) metrics_.count_handshake(tls::was_resumed(connection.stream->ssl()));
-  connection.open = metrics::GaugeHold(metrics_.connections_open);
-  co_return agree(picked);
-}
-
-tls::OfferedProtocols Cluster::offered(const Picked& picked) const noexcept {
-  if (picked.http1) return tls::OfferedProtocols::http_1_1;
-  return settings_.protocol == config::UpstreamProtocol::h2 ? tls::OfferedProtocols::h2 : tls::OfferedProtocols::h2_and_http_1_1;
-}
-
-// What an open connection speaks.
-Failure Cluster::agree(Picked& picked) const {
-  Connection& connection = picked.connection;
-  const bool always = settings_.protocol == config::UpstreamProtocol::h2;
-  if (picked.http1) return {};
-  connection.h2 = connection.stream->is_tls() ? connection.stream->alpn() == "h2" : always;
-  picked.endpoint->speaks_h2 = connection.h2 || always;
-  picked.endpoint->agreed = true;
-  if (connection.h2 || !always) return {};
-  connection.stream.reset();
-  connection = {};
-  return {FailureCode::tls_failed, Retryable::no, "the endpoint did not agree on h2 (ALPN), which protocol: h2 of the upstream asks for"};
 }
 
 bool Cluster::take_retry() {

@@ -39,7 +39,7 @@ struct Picked {
   bool http1 = false;                             // the connection is to speak HTTP/1.1
   bool tunnel = false;                            // as in Need
   bool waits = false;                             // for one to share, that is being opened: none has a place for this alone
-  Place pending = {};          // until it is open
+  Place pending = {};          // until there is one
   Place repeat = {};           // of a repeated attempt, until it has an answer
   // Whether the tunnels of the endpoint were told to leave meanwhile.
   bool endpoint_left() const noexcept { return endpoint->departures != departures; }
@@ -54,10 +54,11 @@ class Cluster {
   Cluster& operator=(const Cluster&) = delete;
 
   // Among the endpoints that are in, or among all when none is. One that has reached a bound of circuit_breaker is passed
-  // over. Fails when there are no endpoints, or all are full: for an operator, the detail names the bound.
+  // over, as is for a WebSocket one that speaks HTTP/2 alone and takes none. Fails when there are no endpoints, or all are full: for an operator, the detail names the bound.
   Result<Picked> pick(PickHints hints, const Need& need = {});
 
-  // For another connection to the endpoint of `picked`, after one that was of no use. Fails when the endpoint is full.
+  // For another connection to the endpoint of `picked`, after one that was of no use. Fails when the endpoint is full, or
+  // has shown meanwhile that it has no way for a WebSocket.
   Failure pick_again(Picked& picked, const Need& need);
 
   // Whether retries.budget has room for another attempt, which is taken. Counts a refusal.
@@ -75,7 +76,7 @@ class Cluster {
   bool health_changed(const HealthChange& change);
 
   // Opens the connection of `picked`, which has none yet, or waits for one to share. When that fails, its places are given back. The
-  // caller shares one that speaks HTTP/2.
+  // caller shares one that speaks HTTP/2; if it is for a WebSocket, `pending` is held on, until it is known whether that one takes it.
   Awaitable<Failure> connect(Picked& picked, config::OptionalDuration connect_timeout, tls::Cancellation& cancellation);
   void release(std::size_t endpoint, Connection connection) { pools_[endpoint]->put(std::move(connection)); }
   void share(std::size_t endpoint, std::shared_ptr<SharedConnection> connection) { pools_[endpoint]->share(std::move(connection)); }
@@ -83,12 +84,8 @@ class Cluster {
   bool may_speak_h2() const noexcept { return may_speak_h2_; }
   // Whether requests to it go over HTTP/2, as far as is known: then any of them may come back as not looked at.
   bool speaks_h2(std::size_t endpoint) const noexcept { return endpoints_[endpoint].speaks_h2; }
-  // A connection to it has shown that it takes no WebSockets over HTTP/2.
+  // It has said, on a connection that may be there yet, that it takes no WebSockets over HTTP/2: for a minute they go over HTTP/1.1.
   void takes_no_tunnels(std::size_t endpoint) noexcept { endpoints_[endpoint].no_tunnels_until = Clock::now() + kTunnelsAskedAgain; }
-  // Without TLS there is nothing to agree by.
-  bool speaks_h2_alone(std::size_t endpoint) const noexcept {
-    return settings_.protocol == config::UpstreamProtocol::h2 && !endpoints_[endpoint].settings.https;
-  }
 
   // Another worker needs room at the endpoint.
   void give_room(const EndpointState* state);
@@ -118,13 +115,16 @@ class Cluster {
   std::size_t spare_newcomers(std::size_t first, PickHints hints);
   std::optional<Bound> reserve(Picked& picked, const Need& need);
   bool take_connection_place(Picked& picked);
-  bool refuses_tunnels(std::size_t endpoint) const noexcept;
+  bool refuses_tunnels(std::size_t endpoint) noexcept;
+  bool has_no_way_for_tunnels(std::size_t endpoint) noexcept;
   bool may_be_shared(const Picked& picked) const noexcept;
+  Awaitable<Failure> wait_shared(Picked& picked, config::OptionalDuration most, tls::Cancellation& cancellation);
   SharedNeed shared_need(const Picked& picked, std::string_view opening) const noexcept;
   Awaitable<Failure> open(Picked& picked, config::OptionalDuration connect_timeout, tls::Cancellation& cancellation);
   tls::OfferedProtocols offered(const Picked& picked) const noexcept;
   Failure agree(Picked& picked) const;
   Failure full(Bound bound) const;
+  static Failure no_way_for_tunnels();
   static std::string_view text_of(unsigned status) noexcept;
   void endpoint_failed(std::size_t endpoint, std::string_view reason);
 

@@ -63,24 +63,16 @@ void ConnectionPool::put(Connection connection) {
       [](void* context) { auto& ended = *static_cast<Idle*>(context); ended.pool.drop(ended); }, &idle);
 }
 
-std::shared_ptr<SharedConnection> ConnectionPool::find_shared(const SharedNeed& need) {
-  const auto suits_better = [](const SharedConnection& one, const SharedConnection& best) {
-    if (one.takes_tunnels() != best.takes_tunnels()) return one.takes_tunnels().has_value();
-    return one.tunnels() > best.tunnels();
-  };
+std::shared_ptr<SharedConnection> ConnectionPool::find_shared(const SharedNeed& need) const {
+  const bool tunnel = need.most_tunnels.has_value();
   const std::shared_ptr<SharedConnection>* best = nullptr;
   for (const std::shared_ptr<SharedConnection>& one : shared_) {
-    if (!one->has_room() || one->opening() != need.opening) continue;
-    if (need.most_tunnels) {
-      if (one->takes_tunnels() == false || one->tunnels() >= *need.most_tunnels) continue;
-      if (best != nullptr && !suits_better(*one, **best)) continue;
-    }
-    best = &one;
-    if (!need.most_tunnels) break;
+    if (one->opening() != need.opening || !one->has_room(tunnel)) continue;
+    if (!tunnel) return one;
+    if (one->takes_tunnels() != true || one->tunnels() >= *need.most_tunnels) continue;
+    if (best == nullptr || one->tunnels() > (*best)->tunnels()) best = &one;
   }
-  if (best == nullptr) return nullptr;
-  metrics_.pool_hits.add();
-  return *best;
+  return best == nullptr ? nullptr : *best;
 }
 
 std::optional<bool> ConnectionPool::takes_tunnels() const noexcept {
@@ -97,16 +89,26 @@ void ConnectionPool::share(std::shared_ptr<SharedConnection> connection) {
   waiting_.wake_all();
 }
 
-Awaitable<std::shared_ptr<SharedConnection>> ConnectionPool::wait_shared(SharedNeed need, config::OptionalDuration timeout,
-                                                                         tls::Cancellation& cancellation, ErrorCode& error) {
-  tls::WaitQueue::Bound bound(io_.wheel, timeout, cancellation);
-  std::shared_ptr<SharedConnection> found;
-  while (!bound.stopped() && opening_ > 0 && !found) {
-    co_await waiting_.wait(bound);
-    found = find_shared(need);
+void ConnectionPool::settled(const SharedConnection& connection) noexcept {
+  capacity_ = std::max<std::size_t>(1, connection.capacity());
+  waiting_.wake_all();
+}
+
+void ConnectionPool::retire_unsettled() {
+  for (const std::shared_ptr<SharedConnection>& one : shared_) {
+    if (!one->takes_tunnels()) one->retire();  // it leaves the list later
   }
-  error = bound.stopped();
-  co_return found;
+}
+
+// Whoever opens one has a seat on it as well.
+bool ConnectionPool::is_worth_waiting(const SharedNeed& need) const noexcept {
+  if (!need.most_tunnels) return waiting_.size() < opening_ * (capacity_ - 1);
+  const auto unsettled = std::count_if(shared_.begin(), shared_.end(), [](const std::shared_ptr<SharedConnection>& one) {
+    return !one->takes_tunnels().has_value();
+  });
+  const std::size_t coming = opening_ + static_cast<std::size_t>(unsettled);
+  const bool known = takes_tunnels().has_value();
+  return known ? waiting_.size() < coming * (std::min<std::size_t>(capacity_, *need.most_tunnels) - 1) : coming > 0;
 }
 
 void ConnectionPool::unshare(SharedConnection& connection) noexcept {
@@ -115,6 +117,7 @@ void ConnectionPool::unshare(SharedConnection& connection) noexcept {
   if (found == shared_.end()) return;
   const std::shared_ptr<SharedConnection> kept = std::move(*found);  // until the list is in order again
   shared_.erase(found);
+  waiting_.wake_all();
 }
 
 Place ConnectionPool::take_place() {

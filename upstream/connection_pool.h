@@ -37,6 +37,8 @@ struct SharedNeed {
 
 class ConnectionPool {
  public:
+  static constexpr std::size_t kCapacity = 100;  // of a shared connection that has not said yet
+
   ConnectionPool(tls::WorkerIo& io, std::shared_ptr<EndpointState> state, const config::Pool& settings,
                  metrics::UpstreamMetrics& metrics);
   ~ConnectionPool();
@@ -49,13 +51,17 @@ class ConnectionPool {
   // when there is no room: clients leave, and theirs would stay.
   void put(Connection connection);
   // One with room for another exchange, the first that has; null: there is none. For a WebSocket the one that has most of them, so that
-  // they are on few; where none is known to take any, one of which that will show. Counts a hit.
-  std::shared_ptr<SharedConnection> find_shared(const SharedNeed& need);
+  // they are on few, of those that are known to take any.
+  std::shared_ptr<SharedConnection> find_shared(const SharedNeed& need) const;
   // Whether the endpoint takes WebSockets beside other exchanges, by what was heard last on those that are here; nothing: it has not
   // said so.
   std::optional<bool> takes_tunnels() const noexcept;
   // From now on find_shared() may give it.
   void share(std::shared_ptr<SharedConnection> connection);
+  // One of them knows now what it takes.
+  void settled(const SharedConnection& connection) noexcept;
+  // Those that have not said yet whether they take WebSockets get no more requests.
+  void retire_unsettled();
   void unshare(SharedConnection& connection) noexcept;
   // While it lives, a connection is being opened that will most likely be shared: who needs one may wait for it.
   class Opening {
@@ -73,10 +79,11 @@ class ConnectionPool {
    private:
     ConnectionPool* pool_ = nullptr;
   };
-  bool is_opening() const noexcept { return opening_ > 0; }
-  // Waits for one with room. Null, with `error` if that is why: none is being opened any more, the time is over, it was called off.
-  Awaitable<std::shared_ptr<SharedConnection>> wait_shared(SharedNeed need, config::OptionalDuration timeout,
-                                                           tls::Cancellation& cancellation, ErrorCode& error);
+  // Whether there is likely to be room on those that are being opened, beside the others that wait for it. Where nobody knows whether
+  // WebSockets are taken, all of them wait until one is told.
+  bool is_worth_waiting(const SharedNeed& need) const noexcept;
+  // Waits until there may be room, or none to be waited for; or until the bound has stopped it.
+  Awaitable<> wait(tls::WaitQueue::Bound& bound) { return waiting_.wait(bound); }
   // Closes the oldest one, if any, and hands over its place; none: nothing is idle.
   Place take_place();
   // Closes what is idle; nothing is kept any more.
@@ -101,6 +108,7 @@ class ConnectionPool {
   std::list<Idle, FrameAllocator<Idle>> idle_;  // newest first
   std::vector<std::shared_ptr<SharedConnection>> shared_;
   unsigned opening_ = 0;
+  std::size_t capacity_ = kCapacity;  // of each of those, as the last one has said
   tls::WaitQueue waiting_;  // for one to share
   bool closed_ = false;
 };

@@ -60,6 +60,7 @@ Failure handshake_failure(ErrorCode error, const tls::Stream& stream) {
   Failure failure = failure_of_connect(error);
   if (failure.code == FailureCode::client_left || failure.code == FailureCode::connect_timeout) return failure;
   failure.code = FailureCode::tls_failed;
+  failure.no_protocol = tls::peer_knows_no_protocol();
   failure.detail = error.message() + ": " + tls::take_openssl_error_text();
   if (error == StreamError::verify_failed) {
     failure.code = FailureCode::certificate_rejected;

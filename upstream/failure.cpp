@@ -24,7 +24,7 @@ constexpr std::array<Texts, static_cast<std::size_t>(FailureCode::count_)> kText
     {"stream_refused", "The backend took no more requests on its connection."},
     {"response_timeout", "The backend did not answer in time."},
     {"bad_response", "The backend's answer was not valid HTTP."},
-    {"bad_upgrade", "The backend's WebSocket handshake was not valid."},
+    {"bad_upgrade", "The backend's part of the WebSocket handshake failed."},
     {"body_truncated", "The backend closed the connection in the middle of its answer."},
     {"body_timeout", "The backend fell silent in the middle of its answer."},
     {"bad_body", "The backend's answer was not framed correctly."},

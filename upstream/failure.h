@@ -24,7 +24,7 @@ enum class FailureCode : std::uint8_t {
   stream_refused,        // HTTP/2: the backend has not looked at the request, and says so
   response_timeout,      // no response head in time
   bad_response,          // the head cannot be trusted
-  bad_upgrade,           // a 101 that does not answer the handshake
+  bad_upgrade,           // a WebSocket: the answer does not fit the handshake, or the endpoint has no way to take any
   body_truncated,        // closed or reset in the middle of the body
   body_timeout,          // silence in the middle of the body
   bad_body,              // the body's framing is wrong
@@ -49,6 +49,7 @@ struct Failure {
   Retryable retryable = Retryable::no;
   std::string detail;  // for the log only
   bool ours = false;   // for want of descriptors, ports or memory here: it says nothing of the endpoint
+  bool no_protocol = false;  // TLS: it speaks none of those that were offered (RFC 7301 3.2)
 };
 
 template <typename T>

@@ -12,13 +12,15 @@ class SharedConnection {
   SharedConnection& operator=(const SharedConnection&) = delete;
   virtual ~SharedConnection() = default;
 
-  // One more exchange may begin.
-  virtual bool has_room() const noexcept = 0;
+  // One more exchange may begin, or one more WebSocket.
+  virtual bool has_room(bool tunnel) const noexcept = 0;
+  // How many may be under way at once.
+  virtual std::size_t capacity() const noexcept = 0;
   // None is under way.
   virtual bool is_idle() const noexcept = 0;
   // Whether WebSockets may be among them; nothing as long as that is not known.
   virtual std::optional<bool> takes_tunnels() const noexcept = 0;
-  // WebSockets that are under way, or wait for that to be known.
+  // WebSockets that are under way, or about to be.
   virtual std::size_t tunnels() const noexcept = 0;
   // What it began with.
   virtual const std::string& opening() const noexcept = 0;
@@ -29,6 +31,10 @@ class SharedConnection {
 
  protected:
   SharedConnection() = default;
+  // From now on takes_tunnels() and capacity() are what the peer has said.
+  void settled() noexcept {
+    if (pool_ != nullptr) pool_->settled(*this);
+  }
   // It will have no room any more. Maybe nobody keeps it alive after that.
   void leave_pool() noexcept {
     if (pool_ != nullptr) std::exchange(pool_, nullptr)->unshare(*this);

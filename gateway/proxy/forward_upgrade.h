@@ -1,6 +1,5 @@
 // Forwards a WebSocket handshake to its upstream, as a stream of a connection that others share or over one of its own, checks what accepts
-// it, and makes the tunnel. Any other
-// answer is passed on as an ordinary response.
+// it, and makes the tunnel. Any other answer is passed on as an ordinary response.
 #pragma once
 
 #include <memory>

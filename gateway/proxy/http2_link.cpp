@@ -9,6 +9,7 @@ namespace {
 // With requests under way.
 constexpr std::chrono::milliseconds kMostSilence{30'000};
 constexpr std::chrono::milliseconds kSignOfLife{10'000};  // after it was asked for
+constexpr std::chrono::seconds kRefusalHolds{1};
 
 http2::SessionRules rules_of(const config::Limits& limits) {
   http2::SessionRules rules;
@@ -60,9 +61,25 @@ http2::StreamPtr Http2Link::open(const http2::OutgoingRequest& request, bool wit
 
 Awaitable<ErrorCode> Http2Link::wait_settings(config::OptionalDuration timeout, tls::Cancellation& cancellation) {
   tls::WaitQueue::Bound bound(connection_.io().wheel, timeout, cancellation);
-  while (!bound.stopped() && !over_ && !takes_tunnels()) co_await waiting_.wait(bound);
+  ++settling_;
+  look_at_streams();
+  while (!bound.stopped() && !over_ && !settled_) co_await waiting_.wait(bound);
+  --settling_;
+  look_at_streams();
   if (bound.stopped()) co_return bound.stopped();
-  co_return takes_tunnels() ? ErrorCode() : std::make_error_code(std::errc::connection_reset);
+  co_return settled_ ? ErrorCode() : std::make_error_code(std::errc::connection_reset);
+}
+
+void Http2Link::refused(bool tunnel) noexcept {
+  if (connection_.streams() == 0) return;
+  const Clock::time_point until = Clock::now() + kRefusalHolds;
+  no_tunnels_until_ = until;
+  if (!tunnel) no_requests_until_ = until;
+}
+
+bool Http2Link::refuses(bool tunnel) const noexcept {
+  const Clock::time_point until = tunnel ? no_tunnels_until_ : no_requests_until_;
+  return until != kLongAgo && Clock::now() < until;
 }
 
 // Its streams may go on for long: the pool need not know of them.
@@ -81,14 +98,19 @@ upstream::Place Http2Link::take_place() {
 // A backend that allows no stream, and has none, is of no use: every request would leave another connection to it behind.
 void Http2Link::turn_ended() {
   look_at_streams();
-  if (waiting_.size() > 0 && takes_tunnels()) waiting_.wake_all();
+  if (!settled_ && takes_tunnels()) {
+    settled_ = true;
+    waiting_.wake_all();
+    settled();
+  }
   if (connection_.room() == 0 && (connection_.is_leaving() || streams_ == 0)) retire();
 }
 
 void Http2Link::look_at_streams() {
+  if (over_) return;
   const std::size_t before = std::exchange(streams_, connection_.streams());
-  if (streams_ < before) refuses_ = false;
-  if (streams_ > 0) {
+  if (streams_ < before) no_requests_until_ = no_tunnels_until_ = kLongAgo;
+  if (!is_idle()) {
     idle_.give_back();
     idle_gauge_ = {};
     idle_end_.clear();

@@ -14,10 +14,11 @@ class Http2Link final : public upstream::SharedConnection, private http2::Carrie
   Http2Link(upstream::Connection connection, std::shared_ptr<upstream::EndpointState> state, const config::Upstream& settings,
             const config::Limits& limits, metrics::UpstreamMetrics& metrics);
 
-  bool has_room() const noexcept override { return !retired_ && !refuses_ && connection_.room() > 0; }
-  bool is_idle() const noexcept override { return connection_.streams() == 0 && waiting_.size() == 0; }
+  bool has_room(bool tunnel) const noexcept override { return !retired_ && connection_.room() > 0 && !refuses(tunnel); }
+  std::size_t capacity() const noexcept override { return connection_.room() + connection_.streams(); }
+  bool is_idle() const noexcept override { return connection_.streams() == 0 && settling_ == 0; }
   std::optional<bool> takes_tunnels() const noexcept override { return connection_.takes_extended_connect(); }
-  std::size_t tunnels() const noexcept override { return tunnels_ + waiting_.size(); }
+  std::size_t tunnels() const noexcept override { return tunnels_ + settling_; }
   const std::string& opening() const noexcept override { return opening_; }
   void retire() override;
   upstream::Place take_place() override;
@@ -26,17 +27,21 @@ class Http2Link final : public upstream::SharedConnection, private http2::Carrie
   http2::StreamPtr open(const http::RequestHead& request, std::string_view target, bool accepts_trailers, bool with_body);
   // The same for the handshake of a WebSocket, as an extended CONNECT (RFC 8441).
   http2::StreamPtr open_tunnel(const http::RequestHead& handshake, std::string_view target);
-  // Returns when takes_tunnels() says something. An error: it will not, or not in time, or the wait was called off. Whoever waits keeps
-  // this alive.
+  // Returns when takes_tunnels() says something; for who has opened this, others wait by the pool. An error: it will not, or not in time,
+  // or the wait was called off. Whoever waits keeps this alive.
   Awaitable<ErrorCode> wait_settings(config::OptionalDuration timeout, tls::Cancellation& cancellation);
-  // The backend has refused a request: it gets none until it is done with another.
-  void refused() noexcept { refuses_ = connection_.streams() > 0; }
+  // The backend has refused a request, or a WebSocket: it gets none until it is done with something else, or a moment has passed. One that
+  // has refused a WebSocket may take requests.
+  void refused(bool tunnel) noexcept;
 
  private:
   friend class LinkSeat;
+  static constexpr Clock::time_point kLongAgo = Clock::time_point::min();
+
   http2::StreamPtr open(const http2::OutgoingRequest& request, bool with_body);
   void turn_ended() override;
   void connection_ended(ErrorCode error) override;
+  bool refuses(bool tunnel) const noexcept;
   void look_at_streams();
   void on_idle();
   void on_silence();
@@ -51,15 +56,17 @@ class Http2Link final : public upstream::SharedConnection, private http2::Carrie
   http2::ClientConnection connection_;
   std::size_t streams_ = 0;          // when they were looked at last
   std::size_t tunnels_ = 0;          // of those who have a seat
+  std::size_t settling_ = 0;         // who wait for the first SETTINGS
+  bool settled_ = false;             // they have come
   bool retired_ = false;
-  bool refuses_ = false;
+  Clock::time_point no_requests_until_ = kLongAgo, no_tunnels_until_ = kLongAgo;
   bool over_ = false;
   Clock::time_point asked_at_ = Clock::time_point::max();  // for a sign of life; max: not yet
   upstream::Place idle_;             // while it is: among the endpoint's idle ones
   metrics::GaugeHold idle_gauge_;
   tls::Deadline idle_end_, life_end_, silence_end_;
   tls::NextTurn next_turn_;          // to leave the pool
-  tls::WaitQueue waiting_;           // for the first SETTINGS
+  tls::WaitQueue waiting_;           // for those
 };
 
 // That an exchange or a tunnel has a stream on a link, or is about to: it is counted, and the link stays.

@@ -113,15 +113,16 @@ Awaitable<Failure> UpstreamExchange::connect(upstream::Picked&& picked) {
   if (route_.websocket) {
     failure = co_await open_for_tunnel();
   } else {
-    failure = co_await open();
+    failure = co_await open(client_.generation->config().timeouts.connect);
   }
+  picked_.pending.give_back();
   if (failure.code == FailureCode::none) speak();
   co_return failure;
 }
 
-Awaitable<Failure> UpstreamExchange::open() {
+Awaitable<Failure> UpstreamExchange::open(config::OptionalDuration connect_timeout) {
   if (!picked_.connection.stream && !picked_.shared) {
-    Failure failure = co_await cluster_.connect(picked_, client_.generation->config().timeouts.connect, cancellation_);
+    Failure failure = co_await cluster_.connect(picked_, connect_timeout, cancellation_);
     if (failure.code != FailureCode::none) co_return failure;
   }
   shared_ = picked_.shared != nullptr;
@@ -138,6 +139,7 @@ Awaitable<Failure> UpstreamExchange::open() {
 // All connections that exchanges share are links.
 void UpstreamExchange::speak() {
   if (picked_.shared) {
+    if (shared_) cluster_.metrics().pool_hits.add();
     LinkSeat seat(std::static_pointer_cast<Http2Link>(std::move(picked_.shared)), route_.websocket);
     wire_ = &http2_.emplace(std::move(seat), route_.response_head_timeout, route_.accepts_trailers);
     return;
@@ -160,6 +162,7 @@ Awaitable<Failure> UpstreamExchange::read_response_head() {
     }
     if (head.state != HeadRead::complete) {
       if (head.state == HeadRead::reset) shared_ = false;  // it was no stale connection
+      if (route_.websocket && head.error == http2::error_of(http2::Code::http_1_1_required)) co_return wants_http1();
       co_return failure_of(head);
     }
     if (response_->status >= 200 || response_->status == 101) break;

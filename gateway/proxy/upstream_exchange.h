@@ -73,9 +73,10 @@ class UpstreamExchange {
  private:
   Awaitable<Failure> connect(upstream::Picked&& picked);
   // Leaves in `picked_` a connection to have for itself, or to share.
-  Awaitable<Failure> open();
+  Awaitable<Failure> open(config::OptionalDuration connect_timeout);
   Awaitable<Failure> open_for_tunnel();
   Failure explain(Failure failure) const;
+  Failure wants_http1();
   void speak();
   upstream::Connection take_connection() noexcept {
     wire_ = nullptr;

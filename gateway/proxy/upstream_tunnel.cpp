@@ -2,6 +2,7 @@
 // connection of HTTP/1.1. Which it is the backend's first SETTINGS tell.
 #include "gateway/proxy/upstream_exchange.h"
 #include "tls/stream_error.h"
+#include "upstream/connect_time.h"
 
 namespace sluice::proxy {
 namespace {
@@ -9,32 +10,24 @@ namespace {
 using tls::StreamError;
 using upstream::Retryable;
 
-// By one handshake; on each of them there was no room for it.
+// By one handshake, which others were faster to fill.
 constexpr unsigned kMostOpened = 3;
-
-constexpr std::string_view kNoTunnels = "the endpoint takes no WebSockets over HTTP/2 (RFC 8441)";
 
 }  // namespace
 
 Awaitable<Failure> UpstreamExchange::open_for_tunnel() {
-  unsigned opened = 0;
-  for (;;) {
-    if (picked_.http1 && cluster_.speaks_h2_alone(picked_.index)) {
-      co_return Failure{FailureCode::bad_upgrade, Retryable::no,
-                        std::string(kNoTunnels) + ", and HTTP/1.1 is ruled out by protocol: h2 without TLS"};
-    }
-    Failure failure = co_await open();
-    if (failure.code != FailureCode::none || !picked_.shared) co_return failure;
+  const upstream::ConnectTime time(client_.generation->config().timeouts.connect);
+  for (unsigned opened = 1;; ++opened) {
+    Failure failure = co_await open(time.left());
+    const bool decided = !picked_.shared || shared_;  // its own, or one that is known to take it
+    if (failure.code != FailureCode::none || decided) co_return failure;
     const auto link = std::static_pointer_cast<Http2Link>(picked_.shared);
-    if (!link->takes_tunnels()) {
-      const ErrorCode error = co_await link->wait_settings(client_.generation->config().timeouts.connect, cancellation_);
-      if (error == StreamError::timed_out) link->retire();  // or it would be waited for again
-      if (error) co_return upstream::failure_of_connect(error);
-    }
+    const ErrorCode error = co_await link->wait_settings(time.left(), cancellation_);
+    if (error == StreamError::timed_out) link->retire();  // or others would wait for it
+    if (error) co_return upstream::failure_of_connect(error);
     const bool takes_tunnels = *link->takes_tunnels();
-    if (takes_tunnels && link->has_room()) co_return Failure{};
-    if (!takes_tunnels) cluster_.takes_no_tunnels(picked_.index);
-    if (takes_tunnels && !shared_ && ++opened == kMostOpened) {
+    if (takes_tunnels && link->has_room(true)) co_return Failure{};
+    if (takes_tunnels && (link->capacity() == 0 || opened == kMostOpened)) {
       co_return Failure{FailureCode::stream_refused, Retryable::untouched, "the endpoint allows no streams"};
     }
     failure = cluster_.pick_again(picked_, {.fresh = true, .tunnel = true, .opening = link->opening()});
@@ -45,11 +38,20 @@ Awaitable<Failure> UpstreamExchange::open_for_tunnel() {
 // Where HTTP/1.1 is only spoken because WebSockets are not taken over HTTP/2, an endpoint that does not know it is as it should be.
 Failure UpstreamExchange::explain(Failure failure) const {
   if (!route_.websocket || !picked_.http1 || !cluster_.may_speak_h2() || client_problem_) return failure;
-  const bool agreed = connection_.stream && connection_.stream->is_tls() && connection_.stream->alpn() == "http/1.1";
-  const bool in_vain = failure.code == FailureCode::tls_failed || failure.code == FailureCode::reset ||
-                       failure.code == FailureCode::bad_response;
-  if (agreed || !in_vain) return failure;
-  return {FailureCode::bad_upgrade, Retryable::no, std::string(kNoTunnels) + ", and HTTP/1.1 failed: " + failure.detail};
+  const bool secure = connection_.stream && connection_.stream->is_tls();
+  const bool unagreed = secure && connection_.stream->alpn() != "http/1.1" &&
+                        (failure.code == FailureCode::reset || failure.code == FailureCode::bad_response);
+  if (!failure.no_protocol && !unagreed) return failure;
+  failure.code = FailureCode::bad_upgrade;
+  if (failure.no_protocol) failure.retryable = Retryable::always;
+  failure.detail = "the endpoint takes no WebSockets over HTTP/2 (RFC 8441), and HTTP/1.1 failed: " + failure.detail;
+  return failure;
+}
+
+// RFC 9113 7: what the endpoint wants over HTTP/1.1 it has not done over HTTP/2.
+Failure UpstreamExchange::wants_http1() {
+  cluster_.takes_no_tunnels(picked_.index);
+  return {FailureCode::stream_refused, Retryable::always, "the endpoint wants the WebSocket over HTTP/1.1"};
 }
 
 TunnelBackend UpstreamExchange::take_backend(config::OptionalDuration write_idle) {

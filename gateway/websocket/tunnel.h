@@ -132,7 +132,7 @@ class Tunnel {
 
   const TunnelRules& rules() const noexcept { return *opening_.rules; }
   void finish();
-  // The receiver has a Close, and nothing that it has not taken: its end is in order. It may have been passed on already.
+  // The receiver has a Close, and nothing that it has not taken: its end is in order, also where it has been passed on already.
   static bool told(const Direction& direction) noexcept {
     return (direction.own_close || direction.walker.close_seen()) && !direction.ended && direction.to->flushed();
   }

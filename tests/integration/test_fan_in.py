@@ -149,7 +149,7 @@ def test_a_backend_that_allows_no_streams(over):
     backend, gateway = fan_in(over, echo_websocket, (MAX_STREAMS, 0), upstream={"retries": {"attempts": 1}})
     answer = answer_of(over, gateway)
     assert (answer.status, answer.header("sluice-error")) == (503, "stream_refused")
-    assert len(backend.links) == 3
+    assert len(backend.links) == 1
 
 
 def test_a_connection_that_tells_of_a_client_is_for_that_client(lab):

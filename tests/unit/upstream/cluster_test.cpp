@@ -537,7 +537,8 @@ TEST_F(ClusterTest, RepeatedAttemptsHaveABoundOfTheirOwn) {
 }
 
 struct Link final : SharedConnection {
-  bool has_room() const noexcept override { return true; }
+  bool has_room(bool) const noexcept override { return true; }
+  std::size_t capacity() const noexcept override { return 100; }
   bool is_idle() const noexcept override { return false; }
   std::optional<bool> takes_tunnels() const noexcept override { return takes; }
   std::size_t tunnels() const noexcept override { return open; }
@@ -569,20 +570,35 @@ TEST_F(ClusterTest, TunnelsShareConnectionsUpToTheirBound) {
 
 TEST_F(ClusterTest, TunnelsHaveHttp1WhereTheyAreNotTaken) {
   settings_.endpoints = {endpoint(1)};
+  settings_.endpoints[0].https = true;
   settings_.protocol = config::UpstreamProtocol::h2;
   const Need tunnel{.fresh = true, .tunnel = true};
   Cluster cluster = make_cluster();
   const auto link = std::make_shared<Link>();
   cluster.share(0, link);
-  EXPECT_EQ(cluster.pick({}, tunnel)->shared, link);  // which will tell
+  Result<Picked> first = cluster.pick({}, tunnel);
+  EXPECT_TRUE(first->waits && !first->shared) << "for the link to tell";
   link->takes = false;
   EXPECT_TRUE(cluster.pick({}, tunnel)->http1);
   EXPECT_FALSE(cluster.pick({})->http1);
-  link->takes = true;
-  cluster.takes_no_tunnels(0);
-  EXPECT_FALSE(cluster.pick({}, tunnel)->http1) << "a connection that is here knows better";
   link->takes = std::nullopt;
-  EXPECT_TRUE(cluster.pick({}, tunnel)->http1);
+  EXPECT_TRUE(cluster.pick({}, tunnel)->http1) << "it is remembered";
+}
+
+TEST_F(ClusterTest, TunnelsPassOverWhatHasNoWayForThem) {
+  settings_.endpoints = {endpoint(1), endpoint(2)};
+  settings_.protocol = config::UpstreamProtocol::h2;
+  const Need tunnel{.fresh = true, .tunnel = true};
+  Cluster cluster = make_cluster();
+  cluster.takes_no_tunnels(0);
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(cluster.pick({}, tunnel)->index, 1u);
+  Result<Picked> picked = cluster.pick({}, tunnel);
+  cluster.takes_no_tunnels(1);
+  EXPECT_EQ(cluster.pick_again(*picked, tunnel).code, FailureCode::bad_upgrade);
+  Result<Picked> none = cluster.pick({}, tunnel);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.failure().code, FailureCode::bad_upgrade);
+  EXPECT_TRUE(cluster.pick({})) << "requests go there as ever";
 }
 
 TEST_F(ClusterTest, ASecondConnectionTakesThePlaceOfTheFirst) {

@@ -307,7 +307,8 @@ TEST_F(ConnectionPoolTest, TheEndOfThePoolClosesWhatIsIdle) {
 
 struct FakeShared final : SharedConnection {
   explicit FakeShared(std::size_t places, std::string began_with = {}) : room(places), start(std::move(began_with)) {}
-  bool has_room() const noexcept override { return room > 0; }
+  bool has_room(bool tunnel) const noexcept override { return room > 0 && !(tunnel && refuses_tunnels); }
+  std::size_t capacity() const noexcept override { return room; }
   bool is_idle() const noexcept override { return idle; }
   std::optional<bool> takes_tunnels() const noexcept override { return takes; }
   std::size_t tunnels() const noexcept override { return open_tunnels; }
@@ -315,8 +316,13 @@ struct FakeShared final : SharedConnection {
   void retire() override { retired = true; }
   Place take_place() override { return std::move(place); }
   void leave() { leave_pool(); }
+  void settle(bool tunnels) {
+    takes = tunnels;
+    settled();
+  }
 
   std::size_t room;
+  bool refuses_tunnels = false;
   std::optional<bool> takes;
   std::size_t open_tunnels = 0;
   const std::string start;
@@ -332,7 +338,6 @@ TEST_F(ConnectionPoolTest, SharesWhatHasRoom) {
   for (const auto& one : {full, other, good}) pool.share(one);
   EXPECT_EQ(pool.find_shared({}), good);
   EXPECT_EQ(pool.find_shared({.opening = "PROXY"}), other);
-  EXPECT_EQ(metrics_.pool_hits.value(), 2u);
   good->leave();
   EXPECT_FALSE(pool.find_shared({}));
   EXPECT_EQ(good.use_count(), 1);
@@ -357,12 +362,12 @@ TEST_F(ConnectionPoolTest, TunnelsAreOnFewConnections) {
              fuller = make(true, 3), full = make(true, 5);
   const SharedNeed tunnel{.most_tunnels = 5};
   EXPECT_EQ(pool.find_shared(tunnel), fuller);
-  fuller->open_tunnels = 5;
+  fuller->refuses_tunnels = true;
   EXPECT_EQ(pool.find_shared(tunnel), empty);
   empty->room = 0;
-  EXPECT_EQ(pool.find_shared(tunnel), unknown);  // it may turn out to take some
-  unknown->takes = false;
-  EXPECT_FALSE(pool.find_shared(tunnel));
+  EXPECT_FALSE(pool.find_shared(tunnel)) << "one that has not said yet whether it takes any";
+  unknown->takes = true;
+  EXPECT_EQ(pool.find_shared(tunnel), unknown);
   EXPECT_FALSE(pool.find_shared({.opening = "PROXY", .most_tunnels = 5}));
   EXPECT_EQ(pool.find_shared({}), refuses);
   EXPECT_EQ(full->room, 1u);
@@ -396,55 +401,100 @@ TEST_F(ConnectionPoolTest, AnIdleSharedOneGivesItsPlace) {
   EXPECT_FALSE(pool.take_place());
 }
 
+TEST_F(ConnectionPoolTest, WhatHasNotSaidWhatItTakesIsLetGo) {
+  ConnectionPool pool = make_pool();
+  const auto silent = std::make_shared<FakeShared>(1), known = std::make_shared<FakeShared>(1);
+  known->takes = false;
+  pool.share(silent);
+  pool.share(known);
+  pool.retire_unsettled();
+  EXPECT_TRUE(silent->retired);
+  EXPECT_FALSE(known->retired);
+}
+
+TEST_F(ConnectionPoolTest, RequestsWaitForAsManyAsAreComing) {
+  ConnectionPool pool = make_pool();
+  EXPECT_FALSE(pool.is_worth_waiting({}));
+  std::optional<ConnectionPool::Opening> opening(std::in_place, pool);
+  EXPECT_TRUE(pool.is_worth_waiting({}));
+  const auto small = std::make_shared<FakeShared>(1);
+  pool.share(small);
+  small->settle(false);
+  EXPECT_FALSE(pool.is_worth_waiting({})) << "who opens it fills it";
+  const auto larger = std::make_shared<FakeShared>(2);
+  pool.share(larger);
+  larger->settle(false);
+  EXPECT_TRUE(pool.is_worth_waiting({}));
+}
+
+TEST_F(ConnectionPoolTest, TunnelsWaitUntilOneIsTold) {
+  ConnectionPool pool = make_pool();
+  const SharedNeed tunnel{.most_tunnels = 1};
+  EXPECT_FALSE(pool.is_worth_waiting(tunnel));
+  {
+    const ConnectionPool::Opening opening(pool);
+    EXPECT_TRUE(pool.is_worth_waiting(tunnel)) << "nobody knows what it takes";
+  }
+  const auto one = std::make_shared<FakeShared>(5);
+  pool.share(one);
+  EXPECT_TRUE(pool.is_worth_waiting(tunnel));
+  one->settle(true);
+  EXPECT_FALSE(pool.is_worth_waiting(tunnel));
+  const ConnectionPool::Opening another(pool);
+  EXPECT_FALSE(pool.is_worth_waiting(tunnel)) << "who opens it fills it";
+  EXPECT_TRUE(pool.is_worth_waiting({.most_tunnels = 2}));
+}
+
 struct Wait {
-  std::shared_ptr<SharedConnection> found;
-  ErrorCode error;
+  ErrorCode stopped;
+  unsigned woken = 0;
   bool over = false;
 };
 
-Awaitable<> wait_for(ConnectionPool& pool, tls::Cancellation& cancellation, config::OptionalDuration timeout, Wait& wait) {
-  wait.found = co_await pool.wait_shared({}, timeout, cancellation, wait.error);
-  if (wait.found) --static_cast<FakeShared&>(*wait.found).room;
+Awaitable<> wait_twice(tls::TimerWheel& wheel, ConnectionPool& pool, tls::Cancellation& cancellation, config::OptionalDuration timeout,
+                       Wait& wait) {
+  tls::WaitQueue::Bound bound(wheel, timeout, cancellation);
+  while (wait.woken < 2 && !bound.stopped()) {
+    co_await pool.wait(bound);
+    if (!bound.stopped()) ++wait.woken;
+  }
+  wait.stopped = bound.stopped();
   wait.over = true;
 }
 
-TEST_F(ConnectionPoolTest, WaitsForOneThatIsBeingOpened) {
+TEST_F(ConnectionPoolTest, WhoWaitsIsWokenByWhateverMayHelp) {
   ConnectionPool pool = make_pool();
-  tls::Cancellation cancellation, called_off, other;
+  tls::Cancellation one, called_off, late;
   Wait first, second, third;
+  const auto begin = [&](tls::Cancellation& cancellation, config::OptionalDuration timeout, Wait& wait) {
+    harness_.loop.spawn(wait_twice(harness_.io.wheel, pool, cancellation, timeout, wait));
+  };
   std::optional<ConnectionPool::Opening> opening(std::in_place, pool);
-  harness_.loop.spawn(wait_for(pool, cancellation, std::nullopt, first));
-  harness_.loop.spawn(wait_for(pool, called_off, std::nullopt, second));
-  harness_.loop.spawn(wait_for(pool, other, 30ms, third));
+  begin(one, std::nullopt, first);
+  begin(called_off, std::nullopt, second);
+  begin(late, 30ms, third);
   harness_.settle();
-  EXPECT_FALSE(first.over || second.over || third.over);
   called_off.cancel(make_error_code(tls::StreamError::cancelled));
-  EXPECT_TRUE(second.over && !second.found);
-  EXPECT_EQ(second.error, tls::StreamError::cancelled);
+  EXPECT_TRUE(second.over);
+  EXPECT_EQ(second.stopped, tls::StreamError::cancelled);
   ASSERT_TRUE(harness_.run_until([&] { return third.over; }));
-  EXPECT_EQ(third.error, tls::StreamError::timed_out);
-  const auto one = std::make_shared<FakeShared>(1);
-  pool.share(one);
+  EXPECT_EQ(third.stopped, tls::StreamError::timed_out);
+  EXPECT_EQ(first.woken, 0u);
+  const auto link = std::make_shared<FakeShared>(1);
+  pool.share(link);
+  harness_.settle();
+  EXPECT_EQ(first.woken, 1u);
   opening.reset();
   harness_.settle();
-  EXPECT_EQ(first.found, one);
-  EXPECT_FALSE(first.error);
-}
-
-TEST_F(ConnectionPoolTest, NobodyWaitsForOneThatWillNotCome) {
-  ConnectionPool pool = make_pool();
-  tls::Cancellation one, two;
-  Wait first, second;
-  std::optional<ConnectionPool::Opening> opening(std::in_place, pool);
-  harness_.loop.spawn(wait_for(pool, one, std::nullopt, first));
-  harness_.loop.spawn(wait_for(pool, two, std::nullopt, second));
-  pool.share(std::make_shared<FakeShared>(1));
-  harness_.settle();
-  EXPECT_TRUE(first.found);
-  EXPECT_FALSE(second.over);  // there is no room, and another one comes
-  opening.reset();
-  harness_.settle();
-  EXPECT_TRUE(second.over && !second.found && !second.error);
+  EXPECT_EQ(first.woken, 2u);
+  for (const auto& help : {std::function<void()>([&] { link->settle(true); }), std::function<void()>([&] { link->leave(); })}) {
+    Wait again;
+    begin(one, 50ms, again);
+    harness_.settle();
+    help();
+    ASSERT_TRUE(harness_.run_until([&] { return again.over; }));
+    EXPECT_EQ(again.woken, 1u);
+  }
 }
 
 }  // namespace

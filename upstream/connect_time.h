@@ -1,0 +1,27 @@
+// How long it may take until a connection is there, with all that is waited for on the way. Begins when it is made.
+#pragma once
+
+#include <algorithm>
+#include <optional>
+
+#include "config/values.h"
+#include "tls/deadline.h"
+
+namespace sluice::upstream {
+
+class ConnectTime {
+ public:
+  explicit ConnectTime(config::OptionalDuration most) {
+    if (most) end_ = Clock::now() + *most;
+  }
+  // At least a moment, so that whoever is given it runs out of time, too.
+  config::OptionalDuration left() const {
+    if (!end_) return std::nullopt;
+    return std::max(std::chrono::ceil<std::chrono::milliseconds>(*end_ - Clock::now()), std::chrono::milliseconds(1));
+  }
+
+ private:
+  std::optional<Clock::time_point> end_;
+};
+
+}  // namespace sluice::upstream
