@@ -18,6 +18,8 @@ class ClientConnection final : public Carrier {
   StreamPtr open(const OutgoingRequest& request, bool with_body);
   // How many more may be under way now.
   std::size_t room() const noexcept { return ended_ ? 0 : session_.room(); }
+  // How many the peer lets be under way at once; 100 before it has said so.
+  std::size_t capacity() const noexcept { return session_.capacity(); }
   // Whether the peer takes an extended CONNECT (RFC 8441); nothing before its first SETTINGS have come.
   std::optional<bool> takes_extended_connect() const noexcept {
     return settings_known_ ? std::optional(session_.takes_extended_connect()) : std::nullopt;

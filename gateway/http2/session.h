@@ -145,7 +145,9 @@ class Session {
   void respond(StreamId id, unsigned status, const http::Headers& headers, bool with_body);
   // An interim response (1xx but 101), before respond().
   void inform(StreamId id, unsigned status, const http::Headers& headers);
-  // Of a client: how many more requests may be under way now, by what the peer has announced; 0 when it wants none.
+  // Of a client: how many requests the peer lets be under way at once; 100 before it has said so.
+  std::size_t capacity() const noexcept;
+  // How many more may be under way now; 0 when it wants none.
   std::size_t room() const noexcept;
   // It will not have any again.
   bool is_leaving() const noexcept { return ended_ || away_ || fault_ != Code::no_error || next_id() == 0; }

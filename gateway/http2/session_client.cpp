@@ -10,9 +10,12 @@ bool Session::waits(StreamId id) const noexcept {
   return !ended_ && role_ == Role::client && id > last_opened_ && id != not_begun_;
 }
 
+std::size_t Session::capacity() const noexcept {
+  return nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+}
+
 std::size_t Session::room() const noexcept {
-  if (is_leaving()) return 0;
-  const std::uint32_t most = nghttp2_session_get_remote_settings(session_.get(), NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+  const std::size_t most = is_leaving() ? 0 : capacity();
   return most > streams_ ? most - streams_ : 0;
 }
 

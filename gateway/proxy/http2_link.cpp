@@ -67,7 +67,7 @@ Awaitable<ErrorCode> Http2Link::wait_settings(config::OptionalDuration timeout, 
   --settling_;
   look_at_streams();
   if (bound.stopped()) co_return bound.stopped();
-  co_return settled_ ? ErrorCode() : std::make_error_code(std::errc::connection_reset);
+  co_return over_ ? std::make_error_code(std::errc::connection_reset) : ErrorCode();
 }
 
 void Http2Link::refused(bool tunnel) noexcept {

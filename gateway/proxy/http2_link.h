@@ -15,7 +15,7 @@ class Http2Link final : public upstream::SharedConnection, private http2::Carrie
             const config::Limits& limits, metrics::UpstreamMetrics& metrics);
 
   bool has_room(bool tunnel) const noexcept override { return !retired_ && connection_.room() > 0 && !refuses(tunnel); }
-  std::size_t capacity() const noexcept override { return connection_.room() + connection_.streams(); }
+  std::size_t capacity() const noexcept override { return connection_.capacity(); }
   bool is_idle() const noexcept override { return connection_.streams() == 0 && settling_ == 0; }
   std::optional<bool> takes_tunnels() const noexcept override { return connection_.takes_extended_connect(); }
   std::size_t tunnels() const noexcept override { return tunnels_ + settling_; }
