@@ -1,5 +1,5 @@
-// One exchange as it is spoken with a backend, whatever the protocol version: a request goes out, a response comes back. The
-// UpstreamExchange that uses it decides what is sent and for how long it waits. Used by one worker's thread.
+// One exchange as it is spoken with a backend, whatever the protocol version: a request goes out, a response comes back. Whoever uses
+// it decides what is sent and for how long it waits. Used by one worker's thread.
 //
 // Nothing here waits but the functions that say so. Bytes come in the caller's memory and are gone at its next co_await.
 #pragma once
@@ -11,6 +11,9 @@
 #include "gateway/proxy/client_exchange.h"
 
 namespace sluice::proxy {
+
+// Informational responses (1xx) to one request; a backend that sends more is broken.
+inline constexpr unsigned kMaxInterim = 32;
 
 // What there is of a response's head.
 struct HeadRead {

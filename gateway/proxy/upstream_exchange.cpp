@@ -10,9 +10,6 @@ namespace {
 
 using tls::StreamError;
 
-// Informational responses to one request; a backend that sends more is broken.
-constexpr unsigned kMaxInterim = 32;
-
 }  // namespace
 
 UpstreamExchange::UpstreamExchange(ClientExchange& client, Services& services, RouteContext& route, HeldBody& held)
@@ -22,6 +19,7 @@ UpstreamExchange::UpstreamExchange(ClientExchange& client, Services& services, R
       held_(held),
       cluster_(*route.cluster),
       body_received_(held.bytes.size()),
+      backend_(cluster_, client.generation->config().limits),
       upstream_deadline_(
           services.io.wheel, [](void* self) { static_cast<UpstreamExchange*>(self)->on_timeout(); }, this),
       client_deadline_(
@@ -32,9 +30,7 @@ UpstreamExchange::UpstreamExchange(ClientExchange& client, Services& services, R
 
 UpstreamExchange::~UpstreamExchange() { client_.stop_watching(); }
 
-void UpstreamExchange::on_timeout() {
-  if (wire_ != nullptr) wire_->abort(StreamError::timed_out);
-}
+void UpstreamExchange::on_timeout() { backend_.abort(StreamError::timed_out); }
 
 void UpstreamExchange::on_body_timeout() {
   services_.io.metrics.timeout_request_body.add();
@@ -51,7 +47,7 @@ void UpstreamExchange::refuse_client(const Reply& reply) {
   client_problem_ = reply;
   stop_upload_ = true;
   client_.interrupt_wait();
-  if (wire_ != nullptr) wire_->abort(StreamError::cancelled);
+  backend_.abort(StreamError::cancelled);
   cancellation_.cancel(StreamError::cancelled);  // last: it may end the exchange
 }
 
@@ -80,73 +76,35 @@ Failure UpstreamExchange::failure_of(const HeadRead& head) const {
     return {FailureCode::stream_refused, upstream::Retryable::untouched, head.error.message()};
   }
   if (head.state == HeadRead::bad) return {FailureCode::bad_response, upstream::Retryable::no, std::string(head.fault)};
-  return failure_of(head.error, wire_->silent() ? FailureCode::reset : FailureCode::bad_response);
-}
-
-void UpstreamExchange::drop_connection() noexcept {
-  wire_ = nullptr;
-  http1_.reset();
-  http2_.reset();
-  connection_.stream.reset();
-  connection_ = {};
-  picked_.shared.reset();
+  return failure_of(head.error, backend_.wire().silent() ? FailureCode::reset : FailureCode::bad_response);
 }
 
 Awaitable<Failure> UpstreamExchange::begin(upstream::Picked&& picked, bool keep_body) {
   Failure failure = co_await connect(std::move(picked));
   if (failure.code == FailureCode::none) failure = send_request(keep_body);
   if (failure.code == FailureCode::none) failure = co_await read_response_head();
-  picked_.repeat.give_back();
+  backend_.picked().repeat.give_back();
   if (failure.code != FailureCode::none) failure = explain(std::move(failure));
   if (failure.code == FailureCode::none) {
-    cluster_.endpoint_answered(picked_.index, response_->status);
+    cluster_.endpoint_answered(endpoint(), response_->status);
   } else if (!client_problem_) {
-    cluster_.attempt_failed(picked_.index, failure, reused());
+    cluster_.attempt_failed(endpoint(), failure, reused());
   }
   co_return failure;
 }
 
 Awaitable<Failure> UpstreamExchange::connect(upstream::Picked&& picked) {
-  picked_ = std::move(picked);
+  backend_.take(std::move(picked));
   client_.watch_client(&UpstreamExchange::on_client_left, this);
   Failure failure;
   if (route_.websocket) {
     failure = co_await open_for_tunnel();
   } else {
-    failure = co_await open(client_.generation->config().timeouts.connect);
+    failure = co_await backend_.open(client_.generation->config().timeouts.connect, cancellation_);
   }
-  picked_.pending.give_back();
-  if (failure.code == FailureCode::none) speak();
+  backend_.picked().pending.give_back();
+  if (failure.code == FailureCode::none) backend_.speak(route_.response_head_timeout, route_.accepts_trailers);
   co_return failure;
-}
-
-Awaitable<Failure> UpstreamExchange::open(config::OptionalDuration connect_timeout) {
-  if (!picked_.connection.stream && !picked_.shared) {
-    Failure failure = co_await cluster_.connect(picked_, connect_timeout, cancellation_);
-    if (failure.code != FailureCode::none) co_return failure;
-  }
-  shared_ = picked_.shared != nullptr;
-  if (picked_.connection.h2) {
-    picked_.shared = std::make_shared<Http2Link>(std::move(picked_.connection), picked_.endpoint->state, cluster_.settings(),
-                                                 client_.generation->config().limits, cluster_.metrics());
-    picked_.connection = {};
-    cluster_.share(picked_.index, picked_.shared);
-  }
-  if (client_problem_) co_return failure_of(StreamError::cancelled, FailureCode::client_left);
-  co_return Failure{};
-}
-
-// All connections that exchanges share are links.
-void UpstreamExchange::speak() {
-  if (picked_.shared) {
-    if (shared_) cluster_.metrics().pool_hits.add();
-    LinkSeat seat(std::static_pointer_cast<Http2Link>(std::move(picked_.shared)), route_.websocket);
-    wire_ = &http2_.emplace(std::move(seat), route_.response_head_timeout, route_.accepts_trailers);
-    return;
-  }
-  connection_ = std::move(picked_.connection);
-  connection_.stream->set_write_idle(route_.response_head_timeout);
-  wire_ = &http1_.emplace(*connection_.stream, client_.generation->config().limits);
 }
 
 // ---- the response --------------------------------------------------------------------------------------------------
@@ -155,13 +113,12 @@ Awaitable<Failure> UpstreamExchange::read_response_head() {
   unsigned interim = 0;
   if (upload_done_) upstream_deadline_.set_after(route_.response_head_timeout);
   for (;;) {
-    const HeadRead head = wire_->read_head(*response_);
+    const HeadRead head = backend_.read_head(*response_);
     if (head.state == HeadRead::incomplete) {
-      co_await wire_->wait_readable();
+      co_await backend_.wire().wait_readable();
       continue;
     }
     if (head.state != HeadRead::complete) {
-      if (head.state == HeadRead::reset) shared_ = false;  // it was no stale connection
       if (route_.websocket && head.error == http2::error_of(http2::Code::http_1_1_required)) co_return wants_http1();
       co_return failure_of(head);
     }
@@ -185,7 +142,7 @@ Awaitable<Failure> UpstreamExchange::relay_response() {
   response_named_ = prepare_response_headers(client_, route_, *response_);
   client_.record.status = response_->status;
   client_.start_response(response_->status, response_->reason, response_->headers, response_->body);
-  bool complete = wire_->body_complete();
+  bool complete = backend_.wire().body_complete();
   if (complete) {
     endpoint_done();
     if (client_.send_body({}, true, nullptr)) client_left();
@@ -200,13 +157,13 @@ Awaitable<Failure> UpstreamExchange::relay_response() {
       turn = 0;
       co_await services_.io.loop.next_turn();
     }
-    const std::optional<tls::ReadResult> spliced = wire_->splice_body(client_);
+    const std::optional<tls::ReadResult> spliced = backend_.wire().splice_body(client_);
     const BodyRead piece = spliced ? BodyRead{spliced->size, spliced->size, spliced->error, {}}
-                                   : wire_->read_body(services_.io.scratch(), tls::kRelayBlock);
+                                   : backend_.wire().read_body(services_.io.scratch(), tls::kRelayBlock);
     if (piece.error == StreamError::would_block) {
       if (client_.flush_head()) break;
       upstream_deadline_.set_after(route_.response_body_idle);
-      co_await wire_->wait_readable();
+      co_await backend_.wire().wait_readable();
       upstream_deadline_.clear();
       continue;
     }
@@ -219,7 +176,7 @@ Awaitable<Failure> UpstreamExchange::relay_response() {
       if (client_.write_error()) client_left();
       continue;
     }
-    complete = wire_->body_complete();
+    complete = backend_.wire().body_complete();
     if (piece.payload > 0 || complete) relay_piece(piece.payload, complete);
   }
   if (client_.write_error()) client_left();
@@ -237,19 +194,17 @@ void UpstreamExchange::relay_piece(std::size_t size, bool last) {
 }
 
 const http::Headers* UpstreamExchange::response_trailers(Trailers& room) const {
-  const http::Headers& trailers = wire_->trailers();
+  const http::Headers& trailers = backend_.wire().trailers();
   if (trailers.empty()) return nullptr;
   room.emplace(passable_trailers(trailers, response_named_, route_.route->response_headers));
   return room->empty() ? nullptr : &*room;
 }
 
 // Before the client gets the last byte, so that its next request finds the endpoint's load as it is.
-void UpstreamExchange::endpoint_done() { picked_.in_flight = upstream::InFlight(); }
+void UpstreamExchange::endpoint_done() { backend_.picked().in_flight = upstream::InFlight(); }
 
 void UpstreamExchange::release_connection() {
-  if (!http1_ || !response_->keep_alive || !http1_->ended_cleanly() || upload_running_ || !upload_done_) return;
-  if (response_->body.kind == http::BodyKind::until_close || route_.websocket) return;
-  cluster_.release(picked_.index, take_connection());
+  if (!upload_running_ && upload_done_ && !route_.websocket) backend_.release(*response_);
 }
 
 }  // namespace sluice::proxy

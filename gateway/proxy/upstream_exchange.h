@@ -1,23 +1,18 @@
 // One attempt to have a request answered by one endpoint: connects, sends head and body, reads the response head, relays the
-// response body. It owns the connection, or a stream of one that is shared, and speaks by way of a BackendWire. Lives in the coroutine of
-// forward_request, which joins the upload before it leaves, or of forward_upgrade, whose requests have no body (check_request()) and so no
-// upload.
+// response body. It owns the BackendConnection, and speaks by way of its BackendWire. Lives in the coroutine of forward_request, which
+// joins the upload before it leaves, or of forward_upgrade, whose requests have no body (check_request()) and so no upload.
 //
 // The upload (upstream_upload.cpp) runs as a coroutine of its own beside the response, so that an early answer reaches the client;
 // when the body is at hand with the head (most requests), no second coroutine is made. How a handshake comes to its connection is in
 // upstream_tunnel.cpp.
 #pragma once
 
+#include "gateway/proxy/backend_connection.h"
 #include "gateway/proxy/client_exchange.h"
-#include "gateway/proxy/http1_wire.h"
-#include "gateway/proxy/http2_wire.h"
 #include "gateway/proxy/reply.h"
 #include "gateway/proxy/route_context.h"
 #include "gateway/proxy/spare_response_heads.h"
-#include "gateway/proxy/tunnel_backend.h"
-#include "tls/cancellation.h"
 #include "tls/held_share.h"
-#include "upstream/cluster.h"
 
 namespace sluice::proxy {
 
@@ -57,31 +52,24 @@ class UpstreamExchange {
   bool uploading() const noexcept { return upload_running_; }
   Awaitable<> finish_upload();
 
-  std::size_t endpoint() const noexcept { return picked_.index; }
+  std::size_t endpoint() const noexcept { return backend_.picked().index; }
   http::ResponseHead& response() noexcept { return *response_; }
-  bool reused() const noexcept { return connection_.reused || shared_; }
+  bool reused() const noexcept { return backend_.reused(); }
   // The client cannot be reached any more.
   void client_left();
   // The attempt has failed: another one may need the connection's place. Not while it is uploading().
-  void drop_connection() noexcept;
+  void drop_connection() noexcept { backend_.drop(); }
   // What went wrong on the client's side, if anything: then the upstream's failure is only its echo.
   std::optional<Reply> client_problem() const noexcept { return client_problem_; }
   // For a tunnel: what carries it, with the bytes that came behind the 101, and the hold on its endpoint.
-  TunnelBackend take_backend(config::OptionalDuration write_idle);
-  upstream::Picked take_picked() noexcept { return std::move(picked_); }
+  TunnelBackend take_backend(config::OptionalDuration write_idle) { return backend_.take_for_tunnel(write_idle); }
+  upstream::Picked take_picked() noexcept { return std::move(backend_.picked()); }
 
  private:
   Awaitable<Failure> connect(upstream::Picked&& picked);
-  // Leaves in `picked_` a connection to have for itself, or to share.
-  Awaitable<Failure> open(config::OptionalDuration connect_timeout);
   Awaitable<Failure> open_for_tunnel();
   Failure explain(Failure failure) const;
   Failure wants_http1();
-  void speak();
-  upstream::Connection take_connection() noexcept {
-    wire_ = nullptr;
-    return std::move(connection_);
-  }
   // The head, and the body as far as it is there; the rest goes on by itself.
   Failure send_request(bool keep_body);
   // Passes 1xx on; a 101 is left like a final head.
@@ -118,16 +106,11 @@ class UpstreamExchange {
   HeldBody& held_;
   upstream::Cluster& cluster_;
   std::uint64_t body_received_;      // also what an earlier attempt has read
-  upstream::Picked picked_;
-  upstream::Connection connection_;
-  std::optional<Http1Wire> http1_;   // on connection_
-  std::optional<Http2Wire> http2_;   // on one that is shared
-  BackendWire* wire_ = nullptr;      // the one that is spoken; null: there is no connection
+  BackendConnection backend_;
   tls::Cancellation cancellation_;
   tls::Deadline upstream_deadline_;
   tls::Deadline client_deadline_;
 
-  bool shared_ = false;              // it goes over a connection that was there before
   bool answered_ = false;            // the response head is there
   bool continued_ = false;           // the backend has said 100
   bool upload_running_ = false;

@@ -16,12 +16,13 @@ constexpr unsigned kMostOpened = 3;
 }  // namespace
 
 Awaitable<Failure> UpstreamExchange::open_for_tunnel() {
+  upstream::Picked& picked = backend_.picked();
   const upstream::ConnectTime time(client_.generation->config().timeouts.connect);
   for (unsigned opened = 1;; ++opened) {
-    Failure failure = co_await open(time.left());
-    const bool decided = !picked_.shared || shared_;  // its own, or one that is known to take it
+    Failure failure = co_await backend_.open(time.left(), cancellation_);
+    const bool decided = !picked.shared || backend_.was_shared();  // its own, or one that is known to take it
     if (failure.code != FailureCode::none || decided) co_return failure;
-    const auto link = std::static_pointer_cast<Http2Link>(picked_.shared);
+    const auto link = std::static_pointer_cast<Http2Link>(picked.shared);
     const ErrorCode error = co_await link->wait_settings(time.left(), cancellation_);
     if (error == StreamError::timed_out) link->retire();  // or others would wait for it
     if (error) co_return upstream::failure_of_connect(error);
@@ -30,17 +31,15 @@ Awaitable<Failure> UpstreamExchange::open_for_tunnel() {
     if (takes_tunnels && (link->capacity() == 0 || opened == kMostOpened)) {
       co_return Failure{FailureCode::stream_refused, Retryable::untouched, "the endpoint allows no streams"};
     }
-    failure = cluster_.pick_again(picked_, {.fresh = true, .tunnel = true, .opening = link->opening()});
+    failure = cluster_.pick_again(picked, {.fresh = true, .tunnel = true, .opening = link->opening()});
     if (failure.code != FailureCode::none) co_return failure;
   }
 }
 
 // Where HTTP/1.1 is only spoken because WebSockets are not taken over HTTP/2, an endpoint that does not know it is as it should be.
 Failure UpstreamExchange::explain(Failure failure) const {
-  if (!route_.websocket || !picked_.http1 || !cluster_.may_speak_h2() || client_problem_) return failure;
-  const bool secure = connection_.stream && connection_.stream->is_tls();
-  const bool unagreed = secure && connection_.stream->alpn() != "http/1.1" &&
-                        (failure.code == FailureCode::reset || failure.code == FailureCode::bad_response);
+  if (!route_.websocket || !backend_.picked().http1 || !cluster_.may_speak_h2() || client_problem_) return failure;
+  const bool unagreed = backend_.is_unagreed() && (failure.code == FailureCode::reset || failure.code == FailureCode::bad_response);
   if (!failure.no_protocol && !unagreed) return failure;
   failure.code = FailureCode::bad_upgrade;
   if (failure.no_protocol) failure.retryable = Retryable::always;
@@ -50,19 +49,8 @@ Failure UpstreamExchange::explain(Failure failure) const {
 
 // RFC 9113 7: what the endpoint wants over HTTP/1.1 it has not done over HTTP/2.
 Failure UpstreamExchange::wants_http1() {
-  cluster_.takes_no_tunnels(picked_.index);
+  cluster_.takes_no_tunnels(endpoint());
   return {FailureCode::stream_refused, Retryable::always, "the endpoint wants the WebSocket over HTTP/1.1"};
-}
-
-TunnelBackend UpstreamExchange::take_backend(config::OptionalDuration write_idle) {
-  wire_ = nullptr;
-  if (http2_) {
-    http2::StreamPtr stream = http2_->take_stream();
-    stream->set_write_idle(write_idle, nullptr);
-    return {.seat = http2_->take_seat(), .stream = std::move(stream)};
-  }
-  connection_.stream->set_write_idle(write_idle);
-  return {.place = std::move(connection_.place), .open = std::move(connection_.open), .stream = std::move(connection_.stream)};
 }
 
 }  // namespace sluice::proxy

@@ -79,14 +79,14 @@ ErrorCode UpstreamExchange::send_head(std::string_view payload, bool last) {
   cluster_.metrics().bytes_sent.add(payload.size());
   Trailers room;
   const http::Headers* const trailers = last ? request_trailers(room) : nullptr;
-  return wire_->send_head(client_.request, upstream_target(client_, route_), payload, last, trailers);
+  return backend_.wire().send_head(client_.request, upstream_target(client_, route_), payload, last, trailers);
 }
 
 ErrorCode UpstreamExchange::send_piece(std::string_view payload, bool last) {
   cluster_.metrics().bytes_sent.add(payload.size());
   Trailers room;
   const http::Headers* const trailers = last ? request_trailers(room) : nullptr;
-  return wire_->send_body(payload, last, trailers);
+  return backend_.wire().send_body(payload, last, trailers);
 }
 
 const http::Headers* UpstreamExchange::request_trailers(Trailers& room) const {
@@ -114,10 +114,10 @@ Awaitable<> UpstreamExchange::upload() {
 Awaitable<> UpstreamExchange::upload_rest() {
   std::size_t turn = 0;
   while (!stop_upload_ && !upload_done_) {
-    if (wire_->write_error()) break;  // the response tells why, or its absence
-    if (!wire_->flushed()) {
+    if (backend_.wire().write_error()) break;  // the response tells why, or its absence
+    if (!backend_.wire().flushed()) {
       client_.watch_client(&UpstreamExchange::on_client_left, this);  // it is not read meanwhile
-      co_await wire_->wait_flushed();
+      co_await backend_.wire().wait_flushed();
       turn = 0;
       continue;
     }
@@ -166,7 +166,7 @@ Awaitable<> UpstreamExchange::finish_upload() {
   stop_upload_ = true;
   while (upload_running_) {
     client_.interrupt_wait();
-    if (wire_ != nullptr) wire_->abort(StreamError::cancelled);
+    backend_.abort(StreamError::cancelled);
     co_await upload_finished_.wait();
   }
 }
