@@ -79,14 +79,6 @@ void validate_mirror(const Route& route, const std::vector<std::string>& upstrea
   }
 }
 
-void validate_mirror_protocol(const Mirror& mirror, const std::vector<Upstream>& upstreams, const std::string& path, Report& report) {
-  for (const Upstream& upstream : upstreams) {
-    if (upstream.name != mirror.upstream || upstream.protocol != UpstreamProtocol::h2) continue;
-    report.problem(path, in_quotes(upstream.name) +
-                             " has protocol: h2, and copies are sent in HTTP/1.1; expected an upstream with another protocol");
-  }
-}
-
 void validate_respond(const Respond& respond, const std::string& path, Report& report) {
   const bool bodiless = respond.status == 204 || respond.status == 205 || respond.status == 304;
   if (!bodiless || respond.body.empty()) return;
@@ -187,10 +179,7 @@ void validate_routes(const Config& config, Report& report) {
       validate_split(*route.split, upstreams, path + ".split", report);
       warn_of_shared_cookies(*route.split, config, path + ".split", report);
     }
-    if (route.mirror) {
-      validate_mirror(route, upstreams, path + ".mirror", report);
-      validate_mirror_protocol(*route.mirror, config.upstreams, path + ".mirror.upstream", report);
-    }
+    if (route.mirror) validate_mirror(route, upstreams, path + ".mirror", report);
     if (route.respond) validate_respond(*route.respond, path + ".respond", report);
     validate_match(route.match, path + ".match", report);
     if (route.rewrite) validate_rewrite(route, path + ".rewrite", report);

@@ -68,7 +68,7 @@ std::optional<Bound> Cluster::reserve(Picked& picked, const Need& need) {
   if (need.repeat && !(picked.repeat = place(state->repeats, settings_.most_repeats()))) return Bound::repeats;
   ConnectionPool& pool = *pools_[picked.index];
   picked.tunnel = need.tunnel;
-  picked.http1 = need.http1 || !may_speak_h2_ || (need.tunnel && refuses_tunnels(picked.index));
+  picked.http1 = !may_speak_h2_ || (need.tunnel && refuses_tunnels(picked.index));
   if (!picked.http1 && (picked.shared = pool.find_shared(shared_need(picked, need.opening)))) return std::nullopt;
   if (!need.fresh) {
     if (std::optional<Connection> idle = pool.take(need.opening)) {

@@ -22,7 +22,6 @@ using RoomWanted = std::function<void(const std::shared_ptr<EndpointState>&)>;
 // What an attempt needs of the endpoint that is picked for it.
 struct Need {
   bool fresh = false;           // no connection that was kept after an earlier request; one that others share may be had
-  bool http1 = false;           // it must speak HTTP/1.1
   bool tunnel = false;          // it is for a WebSocket: if it is shared, it must take them
   bool repeat = false;          // another attempt came before
   std::string_view opening = {};  // what its connection begins with

@@ -1,6 +1,5 @@
 #include "gateway/proxy/mirror.h"
 
-#include "gateway/http1/serializer.h"
 #include "gateway/proxy/connection_opening.h"
 #include "gateway/proxy/forward_headers.h"
 #include "gateway/proxy/hash_key.h"
@@ -12,6 +11,10 @@ namespace {
 
 bool is_too_large(const http::BodyFraming& body) {
   return body.kind == http::BodyKind::length && body.content_length > HeldBody::kMax;
+}
+
+void copy_fields(const http::Headers& from, http::Headers& to) {
+  for (const http::Field& field : from) to.add(field.name, field.value);
 }
 
 }  // namespace
@@ -47,31 +50,21 @@ void PendingMirror::start(std::string_view body) {
   upstream::Cluster& cluster = *route_.services->mirror->cluster;
   MirroredRequest request;
   request.method = exchange_.request.method;
-  request.bytes = copy_of_request(body);
+  request.target = upstream_target(exchange_, route_);
+  request.head.body = exchange_.request.body;
+  copy_fields(exchange_.request.headers, request.head.headers);
+  request.head.headers.add_view(kMirrorField, "1");
+  request.body = body;
+  copy_fields(passable_trailers(exchange_.request_trailers(), route_.named, route_.route->request_headers), request.trailers);
+  request.accepts_trailers = route_.accepts_trailers;
   request.opening = connection_opening(exchange_, cluster.settings().proxy_protocol);
   const bool by_hash = cluster.settings().balance == config::Balance::hash;
   if (by_hash) request.hash = hash_key(cluster.settings().hash_on, exchange_, route_);
   request.connect_timeout = config.timeouts.connect.value_or(MirroredRequest::kLongest);
   request.time = route_.response_head_timeout.value_or(MirroredRequest::kLongest);
-  request.limits = {config.limits.max_request_line, config.limits.max_request_head, config.limits.max_headers};
   if (!start_mirror(services_, exchange_.generation, *route_.services->mirror, std::move(request))) {
     route_.services->mirror->metrics.skipped_memory.add();
   }
-}
-
-std::string PendingMirror::copy_of_request(std::string_view body) const {
-  std::string bytes;
-  http1::append_request_head(bytes, exchange_.request.method, upstream_target(exchange_, route_), exchange_.request.headers);
-  bytes.resize(bytes.size() - 2);  // the empty line
-  bytes.append(kMirrorField).append(": 1\r\n\r\n");
-  if (exchange_.request.body.kind != http::BodyKind::chunked) return bytes.append(body);
-  if (!body.empty()) {
-    char room[http1::kChunkHeadRoom];
-    const std::size_t size = http1::write_chunk_head(room, body.size());
-    bytes.append(room + sizeof room - size, size).append(body).append(http1::kChunkEnd);
-  }
-  http1::append_last_chunk(bytes, passable_trailers(exchange_.request_trailers(), route_.named, route_.route->request_headers));
-  return bytes;
 }
 
 }  // namespace sluice::proxy

@@ -32,7 +32,6 @@ class PendingMirror {
 
  private:
   void start(std::string_view body);
-  std::string copy_of_request(std::string_view body) const;
 
   ClientExchange& exchange_;
   Services& services_;

@@ -1,8 +1,6 @@
 #include "gateway/proxy/mirror_exchange.h"
 
-#include "gateway/http1/body_decoder.h"
-#include "gateway/http1/response_parser.h"
-#include "tls/cancellation.h"
+#include "gateway/proxy/backend_connection.h"
 #include "tls/held_share.h"
 #include "tls/stream_error.h"
 
@@ -14,19 +12,43 @@ using upstream::FailureCode;
 
 namespace {
 
-// Informational responses before the answer; a backend that sends more is broken.
-constexpr unsigned kMaxInterim = 32;
-// Of an answer's body. A connection on which more would come is closed: a new one is cheaper.
+// Of an answer's body. Where more would come, the connection is closed, since a new one is cheaper, or its stream is reset.
 constexpr std::size_t kMostRead = 1024 * 1024;
 
+// Nothing is tried again, and nobody is told.
+Failure failed(FailureCode code) { return {code, upstream::Retryable::no, {}}; }
+
 Failure failure_of(ErrorCode error, FailureCode otherwise) {
-  if (error == StreamError::timed_out || error == StreamError::write_idle) otherwise = FailureCode::response_timeout;
-  if (error == StreamError::held_limit) otherwise = FailureCode::overloaded;
-  if (error == StreamError::draining) otherwise = FailureCode::client_left;  // cut by ourselves
-  return {otherwise, upstream::Retryable::no, {}};
+  if (error == StreamError::timed_out || error == StreamError::write_idle) {
+    return failed(otherwise == FailureCode::body_truncated ? FailureCode::body_timeout : FailureCode::response_timeout);
+  }
+  if (error == StreamError::held_limit) return failed(FailureCode::overloaded);
+  if (error == StreamError::draining) return failed(FailureCode::client_left);  // cut by ourselves
+  return failed(otherwise);
+}
+
+Failure failure_of(const HeadRead& head, bool silent) {
+  if (head.state == HeadRead::refused) return failed(FailureCode::stream_refused);
+  if (head.state == HeadRead::bad) return failed(FailureCode::bad_response);
+  return failure_of(head.error, silent ? FailureCode::reset : FailureCode::bad_response);
+}
+
+std::size_t size_of(const http::Headers& fields) {
+  std::size_t size = 0;
+  for (const http::Field& field : fields) size += sizeof field + field.name.size() + field.value.size();
+  return size;
 }
 
 }  // namespace
+
+std::size_t MirroredRequest::size() const noexcept { return target.size() + size_of(head.headers) + body.size() + size_of(trailers); }
+
+void MirroredRequest::drop_what_was_sent() noexcept {
+  std::string().swap(target);
+  head.headers = {};
+  std::string().swap(body);
+  trailers = {};
+}
 
 class MirrorExchange {
  public:
@@ -36,14 +58,13 @@ class MirrorExchange {
   MirrorExchange& operator=(const MirrorExchange&) = delete;
   ~MirrorExchange();
 
-  bool hold_bytes() noexcept { return share_.take(request_.bytes.size()); }
+  bool hold_request() noexcept { return share_.take(request_.size()); }
   Awaitable<> run();
   void cut(ErrorCode reason);
 
  private:
   friend class MirrorSet;
   Awaitable<Failure> exchange();
-  Awaitable<Failure> connect();
   Failure send();
   Awaitable<Failure> read_head();
   Awaitable<Failure> read_body();
@@ -53,9 +74,9 @@ class MirrorExchange {
   upstream::Cluster& cluster_;
   metrics::MirrorMetrics& metrics_;
   MirroredRequest request_;
-  tls::HeldShare share_;  // of request_.bytes
+  tls::HeldShare share_;  // of request_
   metrics::GaugeHold counted_;
-  upstream::Picked picked_;
+  BackendConnection backend_;
   tls::Cancellation cancellation_;
   tls::Deadline deadline_;  // of a connection that is there; connecting has its own
   SpareResponseHeads::Borrowed response_;
@@ -72,10 +93,12 @@ MirrorExchange::MirrorExchange(Services& services, std::shared_ptr<Generation> g
       request_(std::move(request)),
       share_(services.io),
       counted_(mirror.metrics.in_flight),
+      backend_(cluster_, generation_->config().limits),
       deadline_(
-          services.io.wheel, [](void* self) { static_cast<MirrorExchange*>(self)->picked_.connection.stream->abort(StreamError::timed_out); }, this),
+          services.io.wheel, [](void* self) { static_cast<MirrorExchange*>(self)->backend_.abort(StreamError::timed_out); }, this),
       response_(services.response_heads.borrow()),
       next_(services.mirrors.first_) {
+  request_.head.method = request_.method;  // which the wire asks for until the answer is there
   if (next_ != nullptr) next_->previous_ = this;
   services.mirrors.first_ = this;
 }
@@ -86,7 +109,7 @@ MirrorExchange::~MirrorExchange() {
 }
 
 void MirrorExchange::cut(ErrorCode reason) {
-  if (picked_.connection.stream) picked_.connection.stream->abort(reason);
+  backend_.abort(reason);
   cancellation_.cancel(reason);  // last: it may end the exchange
 }
 
@@ -100,36 +123,29 @@ Awaitable<> MirrorExchange::run() {
 }
 
 Awaitable<Failure> MirrorExchange::exchange() {
-  const upstream::Need need{.http1 = true, .opening = request_.opening};
-  upstream::Result<upstream::Picked> picked = cluster_.pick({.excluded = {}, .hash = request_.hash}, need);
+  upstream::Result<upstream::Picked> picked = cluster_.pick({.excluded = {}, .hash = request_.hash}, {.opening = request_.opening});
   if (!picked) co_return std::move(picked.failure());
-  picked_ = std::move(*picked);
-  Failure failure = co_await connect();
+  const std::size_t endpoint = picked->index;
+  backend_.take(std::move(*picked));
+  Failure failure = co_await backend_.open(request_.connect_timeout, cancellation_);
   if (failure.code == FailureCode::none) failure = send();
   if (failure.code == FailureCode::none) failure = co_await read_head();
   if (failure.code == FailureCode::none) {
-    cluster_.endpoint_answered(picked_.index, response_->status);
+    cluster_.endpoint_answered(endpoint, response_->status);
     failure = co_await read_body();
   } else if (failure.code != FailureCode::client_left) {
-    cluster_.attempt_failed(picked_.index, failure, picked_.connection.reused);
+    cluster_.attempt_failed(endpoint, failure, backend_.reused());
   }
   co_return failure;
 }
 
-Awaitable<Failure> MirrorExchange::connect() {
-  if (!picked_.connection.stream) {
-    Failure failure = co_await cluster_.connect(picked_, request_.connect_timeout, cancellation_);
-    if (failure.code != FailureCode::none && !cancellation_.reason()) co_return failure;
-  }
-  if (cancellation_.reason()) co_return failure_of(cancellation_.reason(), FailureCode::connect_timeout);
-  co_return Failure{};
-}
-
 Failure MirrorExchange::send() {
+  backend_.speak(request_.time, request_.accepts_trailers);
   deadline_.set_after(request_.time);
-  const ErrorCode error = picked_.connection.stream->write({request_.bytes});
-  cluster_.metrics().bytes_sent.add(request_.bytes.size());
-  std::string().swap(request_.bytes);  // the stream keeps, and counts, what has not left
+  const http::Headers* const trailers = request_.trailers.empty() ? nullptr : &request_.trailers;
+  const ErrorCode error = backend_.wire().send_head(request_.head, request_.target, request_.body, true, trailers);
+  cluster_.metrics().bytes_sent.add(request_.body.size());
+  request_.drop_what_was_sent();  // the connection keeps, and counts, what has not left
   share_.give_back();
   // A backend that has closed its side may have answered before: reading tells.
   if (error && error != std::errc::broken_pipe && error != std::errc::connection_reset) return failure_of(error, FailureCode::reset);
@@ -137,62 +153,43 @@ Failure MirrorExchange::send() {
 }
 
 Awaitable<Failure> MirrorExchange::read_head() {
-  http1::ResponseParser parser(request_.limits);
-  std::string partial;
   unsigned interim = 0;
   for (;;) {
-    char* scratch = services_.io.scratch();
-    const tls::ReadResult read = picked_.connection.stream->read_some(scratch, tls::kHeadRead);
-    if (read.error == StreamError::would_block) {
-      co_await picked_.connection.stream->wait_readable();
+    const HeadRead head = backend_.read_head(*response_);
+    if (head.state == HeadRead::incomplete) {
+      co_await backend_.wire().wait_readable();
       continue;
     }
-    if (read.error) co_return failure_of(read.error, partial.empty() ? FailureCode::reset : FailureCode::bad_response);
-    std::string_view bytes(scratch, read.size);
-    if (!partial.empty()) bytes = partial.append(bytes);
-    const http1::HeadResult head = parser.parse(bytes, request_.method, *response_);
-    if (head.state == http1::HeadResult::failed) co_return Failure{FailureCode::bad_response, upstream::Retryable::no, {}};
-    if (head.state == http1::HeadResult::incomplete) {
-      if (partial.empty()) partial.assign(bytes);
-      continue;
-    }
-    picked_.connection.stream->unread(bytes.substr(head.consumed));
-    if (response_->status == 101) co_return Failure{FailureCode::bad_upgrade, upstream::Retryable::no, {}};
+    if (head.state != HeadRead::complete) co_return failure_of(head, backend_.wire().silent());
+    if (response_->status == 101) co_return failed(FailureCode::bad_upgrade);
     if (response_->status >= 200) co_return Failure{};
-    if (++interim > kMaxInterim) co_return Failure{FailureCode::bad_response, upstream::Retryable::no, {}};
-    partial.clear();
-    parser.reset();
+    if (++interim > kMaxInterim) co_return failed(FailureCode::bad_response);
     response_->clear();
   }
 }
 
 Awaitable<Failure> MirrorExchange::read_body() {
-  http1::BodyDecoder decoder(response_->body, request_.limits.max_head);
+  BackendWire& wire = backend_.wire();
   std::size_t all = 0, turn = 0;
-  while (!decoder.done()) {
+  while (!wire.body_complete()) {
+    if (all > kMostRead) co_return Failure{};
     if (turn > tls::kBytesPerTurn) {
       turn = 0;
       co_await services_.io.loop.next_turn();
     }
-    const tls::ReadResult read = picked_.connection.stream->read_some(services_.io.scratch(), tls::kRelayBlock);
-    if (read.error == StreamError::would_block) {
-      co_await picked_.connection.stream->wait_readable();
+    const BodyRead piece = wire.read_body(services_.io.scratch(), tls::kRelayBlock);
+    if (piece.error == StreamError::would_block) {
+      co_await wire.wait_readable();
       continue;
     }
-    if (read.error == StreamError::eof && decoder.complete_at_end()) co_return Failure{};
-    if (read.error == StreamError::timed_out) co_return Failure{FailureCode::body_timeout, upstream::Retryable::no, {}};
-    if (read.error) co_return failure_of(read.error, FailureCode::body_truncated);
-    const http1::DecodeResult decoded = decoder.decode(services_.io.scratch(), read.size);
-    if (decoded.error != http::ParseError::none) co_return Failure{FailureCode::bad_body, upstream::Retryable::no, {}};
-    cluster_.metrics().bytes_received.add(decoded.payload);
-    if (decoded.consumed < read.size) co_return Failure{};  // more than its answer: the connection is of no more use
-    turn += read.size;
-    all += read.size;
-    if (all > kMostRead) co_return Failure{};
+    if (piece.error) co_return failure_of(piece.error, FailureCode::body_truncated);
+    if (!piece.fault.empty()) co_return failed(FailureCode::bad_body);
+    cluster_.metrics().bytes_received.add(piece.payload);
+    turn += piece.wire;
+    all += piece.wire;
   }
-  const bool keeps = response_->keep_alive && response_->body.kind != http::BodyKind::until_close && picked_.connection.stream->flushed();
   deadline_.clear();
-  if (keeps) cluster_.release(picked_.index, std::move(picked_.connection));
+  if (wire.flushed()) backend_.release(*response_);
   co_return Failure{};
 }
 
@@ -211,7 +208,7 @@ Awaitable<> run_alone(std::unique_ptr<MirrorExchange> exchange, metrics::MirrorM
 bool start_mirror(Services& services, std::shared_ptr<Generation> generation, const RouteServices::Mirror& mirror,
                   MirroredRequest request) {
   auto exchange = std::make_unique<MirrorExchange>(services, std::move(generation), mirror, std::move(request));
-  if (!exchange->hold_bytes()) return false;
+  if (!exchange->hold_request()) return false;
   services.io.loop.spawn(run_alone(std::move(exchange), mirror.metrics));
   return true;
 }

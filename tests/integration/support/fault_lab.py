@@ -14,7 +14,8 @@ MODES = ["plain", "tls", "tls_backend", "unix"]  # what is not plain TCP: the cl
 MOST_WAITS = 3000  # for events, while one scenario is played: what spins has ten times as many
 QUIET = 0.05
 MOST_WAITS_IDLE = 20
-GAUGES = ["sluice_connections_open", "sluice_held_bytes", "sluice_websocket_tunnels_open", "sluice_upstream_connections_open"]
+GAUGES = ["sluice_connections_open", "sluice_held_bytes", "sluice_websocket_tunnels_open", "sluice_upstream_connections_open",
+          "sluice_mirror_in_flight"]
 TIMEOUTS = {"response_head": "20s", "response_body_idle": "20s", "request_body_idle": "20s", "drain": "500ms"}
 
 
@@ -32,11 +33,12 @@ def descriptors_at_rest(gateway):
 
 
 class FaultLab:
-    def __init__(self, lab, ca, mode, upstream=None, protocol="http/1.1", script=None, alpn=()):
+    def __init__(self, lab, ca, mode, upstream=None, protocol="http/1.1", script=None, alpn=(), mirror=None):
         """`upstream`: more keys of the scenario's upstream. By default each request has a connection and one attempt. `protocol`: of
-        the scenario's clients; that everything goes on is asked by HTTP/1.1. `script`: another Backend; `alpn`: what it agrees on."""
+        the scenario's clients; that everything goes on is asked by HTTP/1.1. `script`: another Backend; `alpn`: what it agrees on.
+        `mirror`: an upstream that gets copies of the scenario's requests."""
         self.script = script or Backend()
-        self._protocol = protocol
+        self._protocol, self._mirror = protocol, mirror
         self._mode = mode
         certificate = ca.issue("localhost", "127.0.0.1")
         self._tls = trusting(ca.certificate) if mode == "tls" else None
@@ -63,6 +65,9 @@ class FaultLab:
         config = config_for(backend, workers=workers, timeouts=TIMEOUTS, upstream={**single, **secure, **(upstream or {})})
         config["upstreams"].append({**config["upstreams"][0], **single, "name": "check"})
         config["routes"].insert(0, {"name": "check", "match": {"path_prefix": "/check"}, "upstream": "check"})
+        if self._mirror:
+            config["upstreams"].append({**self._mirror, "name": "mirror"})
+            config["routes"][1]["mirror"] = {"upstream": "mirror"}
         if self._mode == "unix":
             config["listeners"][0]["address"] = f"unix:{self._socket}"
         config["listeners"][0]["protocols"] = list(dict.fromkeys([self._protocol, "http/1.1"]))
