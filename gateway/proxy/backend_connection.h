@@ -34,6 +34,11 @@ class BackendConnection {
   // As BackendWire's; nothing without a wire.
   void abort(ErrorCode error);
 
+  // The backend has refused the exchange (HeadRead::refused): for a moment no others are sent over a connection that is shared.
+  void spare() noexcept {
+    if (http2_) http2_->spare_link();
+  }
+
   // It was there before, and others share it.
   bool was_shared() const noexcept { return was_shared_; }
   // It was kept or shared, and may have been over when the request was sent: its end says nothing of the endpoint.

@@ -40,9 +40,7 @@ HeadRead Http2Wire::read_head(http::ResponseHead& response) {
   if (!error) return {};
   if (error == std::errc::bad_message) return {HeadRead::bad, {}, "not_http2"};
   if (!http2::is_reset(error)) return {HeadRead::lost, error};
-  if (error != http2::error_of(http2::Code::refused_stream)) return {HeadRead::reset, error};
-  seat_->refused(seat_.is_tunnels());
-  return {HeadRead::refused, error};
+  return {error == http2::error_of(http2::Code::refused_stream) ? HeadRead::refused : HeadRead::reset, error};
 }
 
 BodyRead Http2Wire::read_body(char* memory, std::size_t size) {

@@ -28,6 +28,11 @@ class Http2Wire final : public BackendWire {
   Awaitable<> wait_readable() override { return stream_->wait_readable(); }
   void abort(ErrorCode error) override;
 
+  // It was refused, so others are not to be sent this way for a moment.
+  void spare_link() noexcept {
+    if (stream_) seat_->refused(seat_.is_tunnels());
+  }
+
   // Of a request that a 101 has answered.
   http2::StreamPtr take_stream() noexcept { return std::move(stream_); }
   LinkSeat take_seat() noexcept { return std::move(seat_); }

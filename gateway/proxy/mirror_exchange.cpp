@@ -27,6 +27,7 @@ Failure failure_of(ErrorCode error, FailureCode otherwise) {
   return failed(otherwise);
 }
 
+// One that is refused does not make others spare the connection: no request is to go another way because it was copied.
 Failure failure_of(const HeadRead& head, bool silent) {
   if (head.state == HeadRead::refused) return failed(FailureCode::stream_refused);
   if (head.state == HeadRead::bad) return failed(FailureCode::bad_response);

@@ -119,6 +119,7 @@ Awaitable<Failure> UpstreamExchange::read_response_head() {
       continue;
     }
     if (head.state != HeadRead::complete) {
+      if (head.state == HeadRead::refused) backend_.spare();
       if (route_.websocket && head.error == http2::error_of(http2::Code::http_1_1_required)) co_return wants_http1();
       co_return failure_of(head);
     }
