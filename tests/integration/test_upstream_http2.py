@@ -1,5 +1,5 @@
 """HTTP/2 towards backends, frame by frame: what is asked and answered, connections that are shared, what is repeated. WebSockets on them
-are in test_fan_in.py."""
+are in test_fan_in*.py."""
 
 import json
 import threading
