@@ -5,6 +5,7 @@
 #include "metrics/upstream_metrics.h"
 #include "tls/client_context.h"
 #include "upstream/connection_pool.h"
+#include "upstream/connect_time.h"
 #include "upstream/connector.h"
 #include "upstream/endpoint_registry.h"
 #include "upstream/load_balancer.h"
@@ -39,6 +40,7 @@ struct Picked {
   bool tunnel = false;                            // as in Need
   bool waits = false;                             // for one to share, that is being opened: none has a place for this alone
   Place pending = {};          // until there is one
+  ConnectTime time = {};       // of a connection that is opened for it
   Place repeat = {};           // of a repeated attempt, until it has an answer
   // Whether the tunnels of the endpoint were told to leave meanwhile.
   bool endpoint_left() const noexcept { return endpoint->departures != departures; }
@@ -74,7 +76,8 @@ class Cluster {
   // From the HealthMonitor, by way of the worker. False: it is no endpoint of this.
   bool health_changed(const HealthChange& change);
 
-  // Opens the connection of `picked`, which has none yet, or waits for one to share. When that fails, its places are given back. The
+  // Opens the connection of `picked`, which has none yet, or waits for one to share. Each may take the time: whoever has waited in vain is
+  // not to open one that ends before others, who wait for it, can use it. When that fails, its places are given back. The
   // caller shares one that speaks HTTP/2; if it is for a WebSocket, `pending` is held on, until it is known whether that one takes it.
   Awaitable<Failure> connect(Picked& picked, config::OptionalDuration connect_timeout, tls::Cancellation& cancellation);
   void release(std::size_t endpoint, Connection connection) { pools_[endpoint]->put(std::move(connection)); }

@@ -1,8 +1,6 @@
 // The way from an endpoint that was picked to a connection: one for itself, or one to share (HTTP/2), which others may be opening.
 #include "tls/client_sessions.h"
-#include "tls/stream_error.h"
 #include "upstream/cluster.h"
-#include "upstream/connect_time.h"
 
 namespace sluice::upstream {
 
@@ -46,9 +44,8 @@ bool Cluster::take_connection_place(Picked& picked) {
 }
 
 Awaitable<Failure> Cluster::connect(Picked& picked, config::OptionalDuration connect_timeout, tls::Cancellation& cancellation) {
-  const ConnectTime time(connect_timeout);
   if (picked.waits) {
-    Failure failure = co_await wait_shared(picked, time.left(), cancellation);
+    Failure failure = co_await wait_shared(picked, connect_timeout, cancellation);
     if (picked.shared || failure.code != FailureCode::none) {
       picked.pending.give_back();
       co_return failure;
@@ -56,7 +53,8 @@ Awaitable<Failure> Cluster::connect(Picked& picked, config::OptionalDuration con
   }
   std::optional<ConnectionPool::Opening> opening;
   if (may_be_shared(picked)) opening.emplace(*pools_[picked.index]);
-  co_return co_await open(picked, time.left(), cancellation);
+  picked.time = ConnectTime(connect_timeout);
+  co_return co_await open(picked, connect_timeout, cancellation);
 }
 
 // Leaves one to share, or a place to open another. What is learned meanwhile may change what is wanted.
@@ -71,7 +69,6 @@ Awaitable<Failure> Cluster::wait_shared(Picked& picked, config::OptionalDuration
     if (!picked.http1) picked.shared = pool.find_shared(need);
   } while (!picked.shared && !bound.stopped() && may_be_shared(picked) && pool.is_worth_waiting(need));
   if (picked.shared) co_return Failure{};
-  if (bound.stopped() == tls::StreamError::timed_out && picked.tunnel) pool.retire_unsettled();
   if (bound.stopped()) co_return failure_of_connect(bound.stopped());
   if (take_connection_place(picked)) co_return Failure{};
   metrics_.count_full(static_cast<std::size_t>(Bound::connections));

@@ -1,4 +1,4 @@
-// How long it may take until a connection is there, with all that is waited for on the way. Begins when it is made.
+// How long it may take until a connection that is being opened is there and can be used. Begins when it is made.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +11,7 @@ namespace sluice::upstream {
 
 class ConnectTime {
  public:
+  ConnectTime() = default;  // as long as it takes
   explicit ConnectTime(config::OptionalDuration most) {
     if (most) end_ = Clock::now() + *most;
   }

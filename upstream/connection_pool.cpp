@@ -94,12 +94,6 @@ void ConnectionPool::settled(const SharedConnection& connection) noexcept {
   waiting_.wake_all();
 }
 
-void ConnectionPool::retire_unsettled() {
-  for (const std::shared_ptr<SharedConnection>& one : shared_) {
-    if (!one->takes_tunnels()) one->retire();  // it leaves the list later
-  }
-}
-
 // Whoever opens one has a seat on it as well.
 bool ConnectionPool::is_worth_waiting(const SharedNeed& need) const noexcept {
   if (!need.most_tunnels) return waiting_.size() < opening_ * (capacity_ - 1);

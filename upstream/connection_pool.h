@@ -60,8 +60,6 @@ class ConnectionPool {
   void share(std::shared_ptr<SharedConnection> connection);
   // One of them knows now what it takes.
   void settled(const SharedConnection& connection) noexcept;
-  // Those that have not said yet whether they take WebSockets get no more requests.
-  void retire_unsettled();
   void unshare(SharedConnection& connection) noexcept;
   // While it lives, a connection is being opened that will most likely be shared: who needs one may wait for it.
   class Opening {

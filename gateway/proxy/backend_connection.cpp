@@ -18,7 +18,7 @@ Awaitable<Failure> BackendConnection::open(config::OptionalDuration connect_time
 
 void BackendConnection::share() {
   picked_.shared = std::make_shared<Http2Link>(std::move(picked_.connection), picked_.endpoint->state, cluster_.settings(), limits_,
-                                               cluster_.metrics());
+                                               picked_.time.left(), cluster_.metrics());
   picked_.connection = {};
   cluster_.share(picked_.index, picked_.shared);
 }

@@ -23,7 +23,7 @@ Http2Link& link_of(void* link) { return *static_cast<Http2Link*>(link); }
 }  // namespace
 
 Http2Link::Http2Link(upstream::Connection connection, std::shared_ptr<upstream::EndpointState> state, const config::Upstream& settings,
-                     const config::Limits& limits, metrics::UpstreamMetrics& metrics)
+                     const config::Limits& limits, config::OptionalDuration settle_within, metrics::UpstreamMetrics& metrics)
     : metrics_(metrics),
       state_(std::move(state)),
       idle_timeout_(settings.pool.idle_timeout),
@@ -35,11 +35,13 @@ Http2Link::Http2Link(upstream::Connection connection, std::shared_ptr<upstream::
       idle_end_(connection_.io().wheel, [](void* self) { link_of(self).on_idle(); }, this),
       life_end_(connection_.io().wheel, [](void* self) { link_of(self).retire(); }, this),
       silence_end_(connection_.io().wheel, [](void* self) { link_of(self).on_silence(); }, this),
+      settle_end_(connection_.io().wheel, [](void* self) { link_of(self).on_unsettled(); }, this),
       next_turn_(connection_.io().loop, [](void* self) { link_of(self).leave_pool(); }, this),
       waiting_(connection_.io().loop) {
   connection_.start();
   look_at_streams();
   life_end_.set_after(settings.pool.max_lifetime);
+  settle_end_.set_after(settle_within);
 }
 
 http2::StreamPtr Http2Link::open(const http::RequestHead& request, std::string_view target, bool accepts_trailers, bool with_body) {
@@ -59,15 +61,16 @@ http2::StreamPtr Http2Link::open(const http2::OutgoingRequest& request, bool wit
   return stream;
 }
 
-Awaitable<ErrorCode> Http2Link::wait_settings(config::OptionalDuration timeout, tls::Cancellation& cancellation) {
-  tls::WaitQueue::Bound bound(connection_.io().wheel, timeout, cancellation);
+Awaitable<ErrorCode> Http2Link::wait_settings(tls::Cancellation& cancellation) {
+  tls::WaitQueue::Bound bound(connection_.io().wheel, std::nullopt, cancellation);
   ++settling_;
   look_at_streams();
-  while (!bound.stopped() && !over_ && !settled_) co_await waiting_.wait(bound);
+  while (!bound.stopped() && !over_ && !settled_ && !silent_) co_await waiting_.wait(bound);
   --settling_;
   look_at_streams();
   if (bound.stopped()) co_return bound.stopped();
-  co_return over_ ? std::make_error_code(std::errc::connection_reset) : ErrorCode();
+  if (over_) co_return std::make_error_code(std::errc::connection_reset);
+  co_return settled_ ? ErrorCode() : make_error_code(tls::StreamError::timed_out);
 }
 
 void Http2Link::refused(bool tunnel) noexcept {
@@ -100,6 +103,7 @@ void Http2Link::turn_ended() {
   look_at_streams();
   if (!settled_ && takes_tunnels()) {
     settled_ = true;
+    settle_end_.clear();
     waiting_.wake_all();
     settled();
   }
@@ -125,6 +129,13 @@ void Http2Link::look_at_streams() {
 
 void Http2Link::on_idle() { is_idle() ? retire() : idle_end_.set_after(idle_timeout_); }
 
+// Requests that are under way may have their answers yet.
+void Http2Link::on_unsettled() {
+  silent_ = true;
+  waiting_.wake_all();
+  retire();
+}
+
 void Http2Link::on_silence() {
   const Clock::time_point heard = connection_.heard();
   if (asked_at_ != Clock::time_point::max() && heard < asked_at_) return connection_.socket().abort(tls::StreamError::timed_out);
@@ -138,7 +149,7 @@ void Http2Link::on_silence() {
 
 void Http2Link::connection_ended(ErrorCode) {
   retired_ = over_ = true;
-  for (tls::Deadline* deadline : {&idle_end_, &life_end_, &silence_end_}) deadline->clear();
+  for (tls::Deadline* deadline : {&idle_end_, &life_end_, &silence_end_, &settle_end_}) deadline->clear();
   idle_.give_back();
   idle_gauge_ = {};
   next_turn_.request();

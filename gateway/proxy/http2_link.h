@@ -10,11 +10,12 @@ namespace sluice::proxy {
 
 class Http2Link final : public upstream::SharedConnection, private http2::CarrierOwner {
  public:
-  // A connection that is open. `state` is the endpoint's; `metrics` outlives this.
+  // A connection that is open. `state` is the endpoint's; `metrics` outlives this. `settle_within`: the backend's first SETTINGS come, or
+  // no more exchanges begin here.
   Http2Link(upstream::Connection connection, std::shared_ptr<upstream::EndpointState> state, const config::Upstream& settings,
-            const config::Limits& limits, metrics::UpstreamMetrics& metrics);
+            const config::Limits& limits, config::OptionalDuration settle_within, metrics::UpstreamMetrics& metrics);
 
-  bool has_room(bool tunnel) const noexcept override { return !retired_ && connection_.room() > 0 && !refuses(tunnel); }
+  bool has_room(bool tunnel) const noexcept override { return !retired_ && connection_.room() > settling_ && !refuses(tunnel); }
   std::size_t capacity() const noexcept override { return connection_.capacity(); }
   bool is_idle() const noexcept override { return connection_.streams() == 0 && settling_ == 0; }
   std::optional<bool> takes_tunnels() const noexcept override { return connection_.takes_extended_connect(); }
@@ -29,7 +30,7 @@ class Http2Link final : public upstream::SharedConnection, private http2::Carrie
   http2::StreamPtr open_tunnel(const http::RequestHead& handshake, std::string_view target);
   // Returns when takes_tunnels() says something; for who has opened this, others wait by the pool. An error: it will not, or not in time,
   // or the wait was called off. Whoever waits keeps this alive.
-  Awaitable<ErrorCode> wait_settings(config::OptionalDuration timeout, tls::Cancellation& cancellation);
+  Awaitable<ErrorCode> wait_settings(tls::Cancellation& cancellation);
   // The backend has refused a request, or a WebSocket: it gets none until it is done with something else, or a moment has passed. One that
   // has refused a WebSocket may take requests.
   void refused(bool tunnel) noexcept;
@@ -44,6 +45,7 @@ class Http2Link final : public upstream::SharedConnection, private http2::Carrie
   bool refuses(bool tunnel) const noexcept;
   void look_at_streams();
   void on_idle();
+  void on_unsettled();
   void on_silence();
 
   metrics::UpstreamMetrics& metrics_;
@@ -58,13 +60,14 @@ class Http2Link final : public upstream::SharedConnection, private http2::Carrie
   std::size_t tunnels_ = 0;          // of those who have a seat
   std::size_t settling_ = 0;         // who wait for the first SETTINGS
   bool settled_ = false;             // they have come
+  bool silent_ = false;              // they have not, in time
   bool retired_ = false;
   Clock::time_point no_requests_until_ = kLongAgo, no_tunnels_until_ = kLongAgo;
   bool over_ = false;
   Clock::time_point asked_at_ = Clock::time_point::max();  // for a sign of life; max: not yet
   upstream::Place idle_;             // while it is: among the endpoint's idle ones
   metrics::GaugeHold idle_gauge_;
-  tls::Deadline idle_end_, life_end_, silence_end_;
+  tls::Deadline idle_end_, life_end_, silence_end_, settle_end_;
   tls::NextTurn next_turn_;          // to leave the pool
   tls::WaitQueue waiting_;           // for those
 };

@@ -1,13 +1,11 @@
 // The way of a handshake to its connection: a WebSocket is a stream of an HTTP/2 connection that takes it (RFC 8441), else it has a
 // connection of HTTP/1.1. Which it is the backend's first SETTINGS tell.
 #include "gateway/proxy/upstream_exchange.h"
-#include "tls/stream_error.h"
 #include "upstream/connect_time.h"
 
 namespace sluice::proxy {
 namespace {
 
-using tls::StreamError;
 using upstream::Retryable;
 
 // By one handshake, which others were faster to fill.
@@ -23,8 +21,7 @@ Awaitable<Failure> UpstreamExchange::open_for_tunnel() {
     const bool decided = !picked.shared || backend_.was_shared();  // its own, or one that is known to take it
     if (failure.code != FailureCode::none || decided) co_return failure;
     const auto link = std::static_pointer_cast<Http2Link>(picked.shared);
-    const ErrorCode error = co_await link->wait_settings(time.left(), cancellation_);
-    if (error == StreamError::timed_out) link->retire();  // or others would wait for it
+    const ErrorCode error = co_await link->wait_settings(cancellation_);
     if (error) co_return upstream::failure_of_connect(error);
     const bool takes_tunnels = *link->takes_tunnels();
     if (takes_tunnels && link->has_room(true)) co_return Failure{};

@@ -114,24 +114,24 @@ def silent(connection):
     connection.read_until_closed(timeout=60)
 
 
-def assert_one_time(lab, gateway, go, expected):
+def assert_in_time(lab, gateway, go, expected, within):
     """When the first thing that handshakes wait for comes, with `go`, most of their time is over."""
     began = time.monotonic()
     clients = handshakes_at_once(lab, gateway, len(expected))
     go.wait(began + 1.5 - time.monotonic())  # nobody else gives that sign
     go.set()
     assert sorted(answers_of(clients)) == expected
-    assert time.monotonic() - began < seconds(3)
+    assert time.monotonic() - began < seconds(within)
 
 
 def test_tls_and_settings_have_one_time(lab, ca):
     go = threading.Event()
     backend = lab.backend(silent, tls=HeldTls(tls_context(ca, "h2"), go))
     upstream = tls_upstream(ca, **SHORT["upstream"])
-    assert_one_time(lab, lab.gateway(url_of(backend), **{**SHORT, "upstream": upstream}), go, [(504, "connect_timeout")])
+    assert_in_time(lab, lab.gateway(url_of(backend), **{**SHORT, "upstream": upstream}), go, [(504, "connect_timeout")], within=3)
 
 
-def test_connections_one_after_another_have_one_time(lab):
+def test_who_has_waited_has_as_much_time_to_open_another(lab):
     """The first one has room for one WebSocket alone."""
     def script(connection):
         if connection.index > 0:
@@ -142,7 +142,36 @@ def test_connections_one_after_another_have_one_time(lab):
     go = threading.Event()
     backend = lab.keep(TunnelBackend())
     backend.raw.script = script
-    assert_one_time(lab, lab.gateway(backend, **SHORT), go, [(101, None), (504, "connect_timeout")])
+    assert_in_time(lab, lab.gateway(backend, **SHORT), go, [(101, None), (504, "connect_timeout")], within=4.5)
+
+
+@pytest.mark.deadline(60)
+def test_a_stall_ends_with_its_cause(lab):
+    """One connection is silent; all that follow are well, and take a fifth of timeouts.connect. Handshakes come twenty a second: those that have
+    waited for the first one do not end the others, for which those wait that came later."""
+    def script(connection):
+        if connection.index == 0:
+            return connection.read_until_closed(timeout=60)
+        time.sleep(0.2)  # the subject, as are the pauses below
+        return TunnelServer(connection, backend).run()
+
+    backend = lab.keep(TunnelBackend())
+    backend.raw.script = script
+    gateway = lab.gateway(backend, **{**SHORT, "timeouts": {"connect": "1s"}})
+    clients = []
+    for _ in range(80):
+        clients += handshakes_at_once(lab, gateway, 1)
+        time.sleep(0.05)
+    assert answers_of(clients)[40:] == [(101, None)] * 40, f"{len(backend.links)} connections"
+
+
+def test_whoever_opens_a_connection_has_a_place_on_it(lab):
+    """Each handshake is a miss of the pool once, where the backend's SETTINGS have room for one on each."""
+    backend = lab.keep(TunnelBackend(echo_websocket, (MAX_STREAMS, 1)))
+    gateway = lab.gateway(backend, upstream={"protocol": "h2"}, **ONE)
+    clients = handshakes_at_once(lab, gateway, 60)
+    assert_accepted(clients)
+    assert [gateway.metric(f"sluice_upstream_pool_{kind}_total", upstream="app") for kind in ("hits", "misses")] == [0, 60]
 
 
 # ---- who waits ------------------------------------------------------------------------------------------------------

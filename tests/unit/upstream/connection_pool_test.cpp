@@ -401,17 +401,6 @@ TEST_F(ConnectionPoolTest, AnIdleSharedOneGivesItsPlace) {
   EXPECT_FALSE(pool.take_place());
 }
 
-TEST_F(ConnectionPoolTest, WhatHasNotSaidWhatItTakesIsLetGo) {
-  ConnectionPool pool = make_pool();
-  const auto silent = std::make_shared<FakeShared>(1), known = std::make_shared<FakeShared>(1);
-  known->takes = false;
-  pool.share(silent);
-  pool.share(known);
-  pool.retire_unsettled();
-  EXPECT_TRUE(silent->retired);
-  EXPECT_FALSE(known->retired);
-}
-
 TEST_F(ConnectionPoolTest, RequestsWaitForAsManyAsAreComing) {
   ConnectionPool pool = make_pool();
   EXPECT_FALSE(pool.is_worth_waiting({}));
