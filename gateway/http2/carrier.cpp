@@ -106,12 +106,6 @@ void Carrier::make() {
   flush_later();
 }
 
-void Carrier::on_flushed(void* carrier) {
-  Carrier& self = *static_cast<Carrier*>(carrier);
-  self.flush();
-  self.read_on();
-}
-
 void Carrier::on_turn(void* carrier) {
   Carrier& self = *static_cast<Carrier*>(carrier);
   self.turn_began();
@@ -134,7 +128,7 @@ void Carrier::flush() {
   }
   if (ended_) return;
   if (out_.empty() && out_.capacity() > kKeptOut) std::string().swap(out_);
-  if (!socket_->flushed()) return socket_->on_flushed(&Carrier::on_flushed, this);
+  if (!socket_->flushed()) return socket_->on_flushed(&Carrier::on_turn, this);
   if (session_.over()) end({});
 }
 

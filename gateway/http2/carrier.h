@@ -87,7 +87,6 @@ class Carrier : protected SessionEvents {
   static constexpr std::size_t kMostQueued = 500;    // frames for a peer that does not read; for a backend the library gives up at 1,000
 
   static void on_readable(void* carrier);
-  static void on_flushed(void* carrier);
   static void on_turn(void* carrier);
   void read();
   void read_on();

@@ -51,7 +51,10 @@ class ClientConnectionTest : public ::testing::Test, public CarrierOwner {
   }
   std::string read(Stream& stream) { return read_stream(stream, last_); }
 
-  void turn_ended() override { ++turns_; }
+  void turn_ended() override {
+    ++turns_;
+    streams_when_told_ = connection_->streams();
+  }
   void connection_ended(ErrorCode error) override {
     ++ends_;
     end_error_ = error;
@@ -65,6 +68,7 @@ class ClientConnectionTest : public ::testing::Test, public CarrierOwner {
   http::Headers fields_;
   ErrorCode last_, end_error_;
   int turns_ = 0, ends_ = 0;
+  std::size_t streams_when_told_ = 0;
 };
 
 TEST_F(ClientConnectionTest, AsksAndHears) {
@@ -196,6 +200,21 @@ TEST_F(ClientConnectionTest, LettingGoCancels) {
   EXPECT_EQ(count(1, h2::kRstStream), 1U);
   EXPECT_EQ(connection_->streams(), 0U);
   EXPECT_EQ(ends_, 0);
+}
+
+// Its owner keeps it for others from then on.
+TEST_F(ClientConnectionTest, TellsThatAStreamIsOverWhichASlowPeerKeptWaiting) {
+  open(4096);
+  StreamPtr stream = ask(true);
+  EXPECT_FALSE(stream->write({std::string(60'000, 'x')}));
+  harness_.settle();
+  ASSERT_FALSE(connection_->socket().flushed());
+  stream.reset();
+  harness_.settle();
+  ASSERT_EQ(streams_when_told_, 1U);
+  ASSERT_TRUE(harness_.run_until([&] { return count(1, h2::kRstStream) == 1; }));
+  EXPECT_EQ(connection_->streams(), 0U);
+  EXPECT_EQ(streams_when_told_, 0U);
 }
 
 TEST_F(ClientConnectionTest, TheFirstSettingsTellOfExtendedConnect) {
