@@ -311,6 +311,7 @@ ErrorCode Stream::send(std::initializer_list<std::string_view> parts, bool last,
     for (const http::Field& field : *trailers) kept_trailers_.add(field.name, field.value);
     last_trailers_ = &kept_trailers_;
   }
+  if (end_due_ && !end_sent_ && !write_error_ && kept_ == 0) await_writing();
   return error;
 }
 
@@ -328,6 +329,7 @@ Due Stream::due(std::size_t most) {
   if (!due.last) return due;
   due.trailers = last_trailers_;
   end_sent_ = true;
+  if (write_deadline_) write_deadline_->clear();
   if (ends_in_order() && orphan_ && !peer_ended_) await_end();
   return due;
 }
@@ -358,7 +360,7 @@ void Stream::take_kept(std::size_t size, std::string& out) {
     return wake_writer_later();
   }
   io_.stalled.splice(io_.stalled.end(), io_.stalled, stalled_place_);
-  if (write_deadline_ && write_idle_limit_) await_writing();
+  if (write_deadline_) await_writing();
 }
 
 ErrorCode Stream::keep_lent() {
@@ -384,10 +386,7 @@ ErrorCode Stream::keep_lent() {
     overflow_.append(part.substr(skipped));
   }
   kept_ += size;
-  if (first && write_idle_limit_) {
-    if (!write_deadline_) write_deadline_.emplace(io_.wheel, [](void* stream) { static_cast<Stream*>(stream)->on_write_idle(); }, this);
-    await_writing();
-  }
+  if (first) await_writing();
   return {};
 }
 
@@ -405,7 +404,10 @@ void Stream::set_write_idle(std::optional<std::chrono::milliseconds> limit, metr
   write_idle_count_ = count;
 }
 
+// Also of an end that nothing precedes: the library keeps it back as long as the window is closed.
 void Stream::await_writing() {
+  if (!write_idle_limit_) return;
+  if (!write_deadline_) write_deadline_.emplace(io_.wheel, [](void* stream) { static_cast<Stream*>(stream)->on_write_idle(); }, this);
   if (connection_ != nullptr) taken_before_ = connection_->taken();
   write_deadline_->set_after(*write_idle_limit_);
 }

@@ -7,11 +7,12 @@ import pytest
 
 from support.fan_in import ONE, TUNNELS, fan_in
 from support.fan_in import over  # noqa: F401 (a fixture)
-from support.http2_frames import CANCEL, ENABLE_CONNECT_PROTOCOL, GOAWAY, NO_ERROR, PROTOCOL_ERROR, RST_STREAM, goaway, headers, settings
+from support.http2_frames import (CANCEL, ENABLE_CONNECT_PROTOCOL, GOAWAY, INITIAL_WINDOW, NO_ERROR, PROTOCOL_ERROR, RST_STREAM, goaway,
+                                  headers, settings)
 from support.raw_backend import echo_websocket
 from support.tunnel_backend import TunnelBackend
 from support.waiting import seconds, wait_until
-from support.websocket import CLOSE, TEXT, assert_carries, close_payload, open_websocket
+from support.websocket import CLOSE, TEXT, assert_carries, close_payload, frame_bytes, open_websocket
 
 
 def test_an_end_in_order(over):
@@ -92,6 +93,25 @@ def test_a_tunnel_that_ends_with_its_answer(over):
     assert client.read_until_closed() == b""
     client.send_frame(TEXT, b"heard")
     assert heard.wait(seconds(5))
+
+
+def test_a_backend_that_takes_not_even_the_end(over):
+    """On a stream whose window is closed END_STREAM has to wait like all else: the stream is cancelled, and does not stay."""
+    def script(peer):
+        peer.accept_websocket(after=frame_bytes(CLOSE, close_payload(1000)))
+        peer.half_close()
+        peer.hang()
+        ends.append((peer.ended, peer.reset_code))
+
+    ends = []
+    _, gateway = fan_in(over, script, (INITIAL_WINDOW, 0), timeouts={"client_write_idle": "300ms"})
+    client = over.open(gateway)
+    assert client.read_frame().close_code == 1000
+    client.half_close()
+    client.read_until_closed()
+    gateway.wait_metric(TUNNELS, 0, upstream="app")
+    wait_until(lambda: ends == [("reset", CANCEL)], lambda: f"the end at the backend: {ends}")
+    gateway.wait_metric("sluice_upstream_connections_idle", 1, upstream="app")
 
 
 def test_trailers_end_a_tunnel(over):

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from support.http2_frames import INITIAL_WINDOW, PREFACE, FrameClient, frame, get, settings, u32, window_update
+from support.http2_frames import CANCEL, HEADERS, INITIAL_WINDOW, PREFACE, FrameClient, frame, get, settings, u32, window_update
 from support.http2_way import BODY, WINDOW, answer_by_path, digest, way  # noqa: F401 (a fixture)
 from support.http_message import read_chunk, read_trailers
 from support.stream import PeerClosed
@@ -64,6 +64,28 @@ def test_a_stream_without_a_window_holds_back_itself_alone(lab, way):
     client.open_windows(slow)
     assert client.answer(slow).body == BODY
     gateway.wait_metric("sluice_held_bytes", 0)
+
+
+def test_an_answer_whose_end_alone_finds_no_window(lab):
+    """It is reset like one of which the client takes no bytes, and its connection may go."""
+    def script(peer):
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        peer.wait(head_came)
+        peer.send(b"0\r\n\r\n")
+        peer.hang()
+
+    head_came = threading.Event()
+    gateway = lab.gateway(lab.backend(script), workers=1, timeouts={"client_write_idle": "300ms", "keepalive_idle": "300ms"},
+                          listeners=[{"name": "web", "address": "127.0.0.1:0", "protocols": ["h2", "http/1.1"]}])
+    client = FrameClient(gateway.port, begin=PREFACE + settings((INITIAL_WINDOW, 0)))
+    client.send(get())
+    client.wait_frame(HEADERS, 1)
+    head_came.set()
+    assert client.answer(timeout=5).reset == CANCEL
+    assert client.read_to_end(timeout=5).code == NO_ERROR
+    gateway.wait_metric("sluice_http2_streams_open", 0)
+    client.close()
 
 
 def test_a_slow_upload_holds_back_itself_alone(way):

@@ -328,6 +328,29 @@ TEST_F(ClientConnectionTest, TheEndOfTheConnectionIsTheEndOfAllStreams) {
   EXPECT_FALSE(connection_->open({"GET", "http", "/", fields_}, false));
 }
 
+TEST_F(ClientConnectionTest, TheEndOfABodyWaitsForTheWindowNoLongerThanTheBodyItself) {
+  open(0, h2::settings({{4, 0}}));
+  const StreamPtr stream = ask(true, "POST");
+  stream->set_write_idle(std::chrono::milliseconds(50), nullptr);
+  EXPECT_FALSE(stream->write_last({}, nullptr));
+  EXPECT_EQ(count(1, h2::kData), 0U);
+  EXPECT_TRUE(harness_.run_until([&] { return static_cast<bool>(stream->write_error()); }));
+  EXPECT_EQ(stream->write_error(), StreamError::write_idle);
+  EXPECT_EQ(count(1, h2::kRstStream), 1U);
+}
+
+TEST_F(ClientConnectionTest, AnEndThatLeavesInTimeIsNotWaitedFor) {
+  open(0, h2::settings({{4, 0}}));
+  const StreamPtr stream = ask(true, "POST");
+  stream->set_write_idle(std::chrono::milliseconds(50), nullptr);
+  EXPECT_FALSE(stream->write_last({}, nullptr));
+  say(h2::window(1, 1));
+  EXPECT_EQ(count(1, h2::kData), 1U);
+  const Clock::time_point later = Clock::now() + std::chrono::milliseconds(150);
+  EXPECT_TRUE(harness_.run_until([&] { return Clock::now() >= later; }));
+  EXPECT_FALSE(stream->write_error());
+}
+
 TEST_F(ClientConnectionTest, LeavesWhenTheLastStreamIsDone) {
   open();
   const StreamPtr stream = ask();
