@@ -102,11 +102,11 @@ class Carrier : protected SessionEvents {
   StreamId trailing_ = 0;  // whose they are
   std::size_t trailer_size_ = 0;
   std::size_t trailer_count_ = 0;
-  Stream* first_ = nullptr;
   std::uint64_t taken_ = 0;
   bool read_waits_ = false;         // for the socket to be flushed
 
  protected:
+  Stream* first_ = nullptr;         // the newest
   std::size_t stream_count_ = 0;
   std::string out_;
   bool ended_ = false;

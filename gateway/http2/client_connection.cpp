@@ -55,6 +55,18 @@ bool ClientConnection::field(StreamId id, StreamState& stream, std::string_view 
   return add_trailer(id, stream, name, value, {limits_.max_header_list, limits_.max_headers});
 }
 
+// Requests that wait here to be sent, and for which the peer has no room any more, find another connection.
+void ClientConnection::settings_came() {
+  settings_known_ = true;
+  Stream* next = nullptr;
+  for (Stream* newest = first_; newest != nullptr && session_.streams() > session_.capacity(); newest = next) {
+    next = newest->next_;
+    if (newest->closed_) continue;
+    if (!session_.take_back(newest->id_)) break;
+    closed(newest->id_, *newest, Code::refused_stream, false);
+  }
+}
+
 void ClientConnection::head_done(StreamId id, StreamState& stream, bool trailer, bool) {
   building_ = 0;
   if (trailer) return of(stream).trailers_came(trailer_size(id));

@@ -39,7 +39,7 @@ class ClientConnection final : public Carrier {
   bool field(StreamId id, StreamState& stream, std::string_view name, std::string_view value, bool trailer) override;
   void head_done(StreamId id, StreamState& stream, bool trailer, bool last) override;
   void closed(StreamId id, StreamState& stream, Code code, bool by_peer) override;
-  void settings_came() override { settings_known_ = true; }
+  void settings_came() override;
   void pong(std::uint64_t) override {}
   void fed() override { heard_ = Clock::now(); }
 

@@ -157,6 +157,8 @@ class Session {
   StreamId next_id() const noexcept;
   // A request of a client. With a body due() is asked for it. False: it was not taken, closed() will not come.
   bool open(const OutgoingRequest& request, StreamState& stream, bool with_body);
+  // A request of a client that has not begun to leave is forgotten: closed() will not come. False: it has, or is no more.
+  bool take_back(StreamId id);
   // due() has something to say again.
   void resume(StreamId id);
   // At once: what has been asked for and not been produced is taken back.

@@ -28,6 +28,14 @@ StreamId Session::next_id() const noexcept {
   return next < 1U << 31 ? static_cast<StreamId>(next) : 0;
 }
 
+// The library would keep it until the peer has room for it, and only then tell that it is closed.
+bool Session::take_back(StreamId id) {
+  if (!waits(id) || find(id) != nullptr || nghttp2_session_set_stream_user_data(session_.get(), id, nullptr) != 0) return false;
+  reset(id, Code::cancel);
+  --streams_;
+  return true;
+}
+
 bool Session::open(const OutgoingRequest& request, StreamState& stream, bool with_body) {
   if (room() == 0) return false;
   nghttp2_data_provider provider{};

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from support import freeze
 from support.fan_in import (ONE, HeldTls, answer_of, answers_of, assert_accepted, handshake, handshakes_at_once, requests_at, tls_upstream,
                             url_of)
 from support.fan_in import over  # noqa: F401 (a fixture)
@@ -14,7 +15,7 @@ from support.http2_frames import ENABLE_CONNECT_PROTOCOL, MAX_STREAMS, goaway, s
 from support.raw_backend import echo_websocket
 from support.tunnel_backend import TunnelBackend, TunnelServer
 from support.waiting import seconds, wait_until
-from support.websocket import assert_carries, upgrade_bytes
+from support.websocket import assert_carries, open_websocket, upgrade_bytes
 
 
 def test_handshakes_at_once_wait_for_one_connection(lab, ca):
@@ -256,3 +257,19 @@ def test_a_connection_that_is_lost_with_its_first_settings_is_just_that(lab):
     gateway = lab.gateway(backend, upstream={"protocol": "h2", "retries": {"attempts": 1}}, **ONE)
     response = handshake(lab, gateway)
     assert (response.status, response.header("sluice-error")) == (502, "reset")
+
+
+def test_handshakes_that_have_not_left_when_there_is_no_room_any_more(lab):
+    """A backend may take fewer at any time (RFC 9113 5.1.2). Who waits to be sent goes elsewhere, not behind those that stay for long."""
+    backend = lab.keep(TunnelBackend())
+    gateway = lab.gateway(backend, upstream={"protocol": "h2"}, timeouts={"response_head": "5s"}, **ONE)
+    stays, *clients = [lab.client(gateway) for _ in range(4)]
+    open_websocket(stays)
+    gateway.wait_metric("sluice_connections_open", 4)
+    with freeze.stopped(gateway):
+        for client in clients:
+            client.send(upgrade_bytes())
+        backend.servers[0].send(settings((MAX_STREAMS, 1)))
+    assert_accepted(clients)
+    assert_carries(stays)
+    assert len(backend.links) > 1

@@ -328,6 +328,26 @@ TEST_F(ClientConnectionTest, TheEndOfTheConnectionIsTheEndOfAllStreams) {
   EXPECT_FALSE(connection_->open({"GET", "http", "/", fields_}, false));
 }
 
+TEST_F(ClientConnectionTest, RequestsThatThePeerHasNoRoomForAnyMoreAreRefused) {
+  open();
+  const StreamPtr begun = ask();
+  peer_.send(h2::settings({{3, 2}}));
+  std::vector<StreamPtr> waiting;
+  for (int i = 0; i < 3; ++i) waiting.push_back(connection_->open({"GET", "http", "/", fields_}, false));
+  hear();
+  EXPECT_FALSE(begun->error());
+  EXPECT_FALSE(waiting[0]->error()) << "there is room for one";
+  EXPECT_EQ(count(3, h2::kHeaders), 1U);
+  for (int i : {1, 2}) EXPECT_EQ(waiting[i]->error(), error_of(Code::refused_stream)) << i;
+  EXPECT_EQ(connection_->streams(), 2U);
+  answer(1, h2::kWhole);
+  waiting.clear();
+  hear();
+  EXPECT_EQ(connection_->streams(), 0U);
+  EXPECT_EQ(count(5, h2::kHeaders) + count(7, h2::kHeaders), 0U);
+  EXPECT_TRUE(ask());
+}
+
 TEST_F(ClientConnectionTest, TheEndOfABodyWaitsForTheWindowNoLongerThanTheBodyItself) {
   open(0, h2::settings({{4, 0}}));
   const StreamPtr stream = ask(true, "POST");

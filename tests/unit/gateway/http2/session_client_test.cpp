@@ -111,6 +111,21 @@ TEST_F(SessionClientTest, ARequestThatIsTakenBackBeforeItLeft) {
   EXPECT_EQ(client.session.streams(), 0U);
 }
 
+TEST_F(SessionClientTest, ARequestThatThePeerHasNoRoomForIsTakenBackAtOnce) {
+  begin();
+  KeptStream& first = client.open({});
+  client.produced();
+  KeptStream& second = client.open({});
+  client.session.feed(h2::settings({{3, 1}}));
+  EXPECT_FALSE(client.session.take_back(first.id)) << "the peer may have it";
+  EXPECT_TRUE(client.session.take_back(second.id));
+  EXPECT_EQ(client.session.streams(), 1U);
+  client.session.feed(h2::headers(first.id, h2::block({{":status", "200"}})));
+  for (const h2::Frame& frame : h2::split(client.produced())) EXPECT_NE(frame.stream, second.id);
+  EXPECT_TRUE(first.closed && !second.closed);
+  EXPECT_EQ(client.session.streams(), 0U);
+}
+
 TEST_F(SessionClientTest, StreamsAboveThoseOfAGoawayAreRefused) {
   begin();
   KeptStream& first = client.open({});
