@@ -68,6 +68,8 @@ void Stream::await_end() {
 
 void Stream::data(std::string_view bytes) {
   if (orphan_ || error_) return;
+  if (left_of_refusal_ && bytes.size() > *left_of_refusal_) return reset(Code::protocol_error, std::make_error_code(std::errc::bad_message));
+  if (left_of_refusal_) *left_of_refusal_ -= bytes.size();
   // What comes while there is still something to read waits for a slow reader.
   if (!came_.empty()) {
     if (!io_.take_held(bytes.size(), this)) {
@@ -93,6 +95,7 @@ bool Stream::hold_head(std::size_t size) {
 }
 
 void Stream::peer_ended() {
+  if (left_of_refusal_.value_or(0) > 0) return reset(Code::protocol_error, std::make_error_code(std::errc::bad_message));
   peer_ended_ = true;
   wake_reader_later();
 }
@@ -105,7 +108,10 @@ void Stream::begin(const OutgoingRequest& request, bool with_body) noexcept {
 
 void Stream::head(Head head) {
   if (orphan_ || error_ || !hold_head(head.size)) return;
-  if (asks_for_tunnel_ && head.head.status / 100 == 2) tunnel_ = true;
+  if (asks_for_tunnel_) {
+    tunnel_ = head.head.status / 100 == 2;
+    if (!tunnel_ && head.head.body.kind == http::BodyKind::length) left_of_refusal_ = head.head.body.content_length;
+  }
   heads_.push_back(std::move(head));
   wake_reader_later();
 }

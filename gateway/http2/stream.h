@@ -146,6 +146,8 @@ class Stream final : public tls::Duplex, public StreamState {
   bool orphan_ = false;     // its user has let go: deleted with closed()
   bool asks_for_tunnel_ = false;  // it is a CONNECT of ours
   bool tunnel_ = false;     // opened: there are bytes both ways, and no trailers
+  // Of the length that an answer says to have which refuses a CONNECT: the library takes it for a tunnel's, which has none.
+  std::optional<std::uint64_t> left_of_refusal_;
   ErrorCode error_;         // of reading, or of everything after reset()
   tls::NextTurn next_turn_;
 

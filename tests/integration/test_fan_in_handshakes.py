@@ -1,12 +1,14 @@
 """Handshakes of WebSockets that share HTTP/2 connections to their backend: what becomes of them there, answers, refusals, statuses."""
 
+import contextlib
+
 import pytest
 
 from support.fan_in import OFFERED, TUNNELS, answer_of, assert_logged, fan_in, handshake
 from support.fan_in import over  # noqa: F401 (a fixture)
-from support.http2_frames import CANCEL, REFUSED_STREAM
+from support.http2_frames import CANCEL, PROTOCOL_ERROR, REFUSED_STREAM, data, headers
 from support.raw_backend import echo_websocket
-from support.stream import PeerClosed
+from support.stream import PeerClosed, PeerReset
 from support.tunnel_backend import TunnelBackend
 from support.waiting import seconds, wait_until
 from support.websocket import KEY, TEXT, accept_for, assert_carries, frame_bytes, open_websocket, upgrade_bytes
@@ -56,6 +58,26 @@ def test_a_refusal_reaches_the_client_with_its_body(over, status):
     gateway.wait_metric("sluice_websocket_upgrades_total", 1, route="all", result="refused_upstream")
     gateway.wait_metric(TUNNELS, 0, upstream="app")
     assert answer_of(over, gateway).status == status
+    assert len(backend.links) == 1
+
+
+@pytest.mark.parametrize("body", [b"too short", b"longer than that"])
+def test_a_refusal_that_does_not_keep_to_its_length(over, body):
+    """An extended CONNECT that is refused has an answer like any other request."""
+    def script(peer):
+        peer.read_request_head()
+        peer.server.send(headers(peer.stream, [(":status", "403"), ("content-length", "10")], end=False), data(peer.stream, body, True))
+        peer.hang()
+
+    backend, gateway = fan_in(over, script)
+    answer = None
+    with contextlib.suppress(PeerClosed, PeerReset):  # broken off
+        answer = answer_of(over, gateway)
+    assert answer is None or answer.status == 502 or answer.reset is not None
+    assert gateway.wait_log()["failure"] in ("bad_response", "body_truncated")
+    assert backend.connection().finished.wait(seconds(5)) and backend.connection().reset_code == PROTOCOL_ERROR
+    gateway.wait_metric(TUNNELS, 0, upstream="app")
+    assert over.lab.request(gateway, "GET", "/beside").body == b"/beside"
     assert len(backend.links) == 1
 
 

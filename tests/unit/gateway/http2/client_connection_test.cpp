@@ -371,6 +371,25 @@ TEST_F(ClientConnectionTest, AnEndThatLeavesInTimeIsNotWaitedFor) {
   EXPECT_FALSE(stream->write_error());
 }
 
+TEST_F(ClientConnectionTest, ARefusedConnectKeepsToItsLength) {
+  open(0, h2::settings({{8, 1}}));
+  const std::string head = h2::block({{":status", "403"}, {"content-length", "4"}});
+  const std::string rests[] = {"", "abc", "abcd", "abcde"};
+  std::uint32_t id = 1;
+  for (const std::string& rest : rests) {
+    const OutgoingRequest request{.method = "CONNECT", .scheme = "http", .target = "/", .headers = fields_, .protocol = "websocket"};
+    const StreamPtr stream = connection_->open(request, true);
+    hear();
+    say(h2::headers(id, head, h2::kEndHeaders) + h2::data(id, rest));
+    EXPECT_EQ(stream->take_head()->head.status, 403U);
+    const bool right = rest.size() == 4;
+    EXPECT_EQ(read(*stream), right ? rest : "");
+    EXPECT_EQ(last_, right ? make_error_code(StreamError::eof) : std::make_error_code(std::errc::bad_message)) << rest;
+    EXPECT_EQ(count(id, h2::kRstStream), right ? 0U : 1U) << rest;
+    id += 2;
+  }
+}
+
 TEST_F(ClientConnectionTest, LeavesWhenTheLastStreamIsDone) {
   open();
   const StreamPtr stream = ask();
