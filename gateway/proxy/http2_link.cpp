@@ -38,6 +38,7 @@ Http2Link::Http2Link(upstream::Connection connection, std::shared_ptr<upstream::
       settle_end_(connection_.io().wheel, [](void* self) { link_of(self).on_unsettled(); }, this),
       next_turn_(connection_.io().loop, [](void* self) { link_of(self).leave_pool(); }, this),
       waiting_(connection_.io().loop) {
+  connection_.socket().set_write_idle(kMostSilence + kSignOfLife);  // what a backend says is no sign that it reads
   connection_.start();
   look_at_streams();
   life_end_.set_after(settings.pool.max_lifetime);

@@ -6,13 +6,14 @@ import pytest
 
 from support.binary import is_sanitized
 from support.http2_backend import answer_all, speaking
-from support.http2_frames import (END_HEADERS, MAX_STREAMS, PING, PUSH_PROMISE, WINDOW_UPDATE, block, continuation, data, frame, goaway,
-                                  headers, ping, request_fields, reset, settings, u32, window_update)
+from support.http2_frames import (ACK, END_HEADERS, INITIAL_WINDOW, MAX_STREAMS, PING, PUSH_PROMISE, WINDOW, WINDOW_UPDATE, block,
+                                  continuation, data, frame, goaway, headers, ping, request_fields, reset, settings, u32, window_update)
 from support.stream import PeerClosed, PeerReset
 
 MIB = 1 << 20
 TABLE_SIZE = 1  # a setting
 PRIORITY_UPDATE = 0x10
+MAX_WINDOW = 2**31 - 1
 ROUTES = [{"name": "own", "match": {"path": "/own"}, "respond": {"status": 200}},
           {"name": "all", "upstream": "app", "timeouts": {"response_head": "1s"}}]
 
@@ -114,3 +115,29 @@ def test_a_backend_that_allows_no_stream_keeps_no_connection(lab):
     assert [lab.request(gateway).status for _ in range(5)] == [200] * 5
     gateway.wait_metric("sluice_upstream_connections_open", 0, upstream="app")
     gateway.wait_metric("sluice_upstream_connections_idle", 0, upstream="app")
+
+
+@pytest.mark.slow
+@pytest.mark.deadline(90)
+def test_a_backend_that_speaks_and_does_not_read(lab):
+    """What it says is no sign that it takes anything: after 40 s without a byte its connection is given up."""
+    def script(server):
+        if server.connection.index > 0:
+            return answer_all(server)
+        server.send(settings((INITIAL_WINDOW, MAX_WINDOW)), window_update(0, MAX_WINDOW - WINDOW))
+        server.head()
+        while not over.wait(2):
+            server.send(ping(flags=ACK))
+        return None
+
+    over = threading.Event()
+    backend = lab.backend(speaking(script), record=False)
+    gateway = lab.gateway(backend, workers=1, upstream={"protocol": "h2"}, route={"timeouts": {"response_head": "2m"}})
+    client = lab.client(gateway)
+    size = 64 * MIB
+    client.send(b"POST / HTTP/1.1\r\nHost: test.example\r\nContent-Length: %d\r\n\r\n" % size)
+    assert client.send_until_blocked(b"x" * MIB, size) < size
+    assert client.response("POST", timeout=60).status == 504
+    over.set()
+    assert lab.request(gateway).status == 200
+    assert len(backend.connections) == 2
