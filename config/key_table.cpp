@@ -42,8 +42,28 @@ std::string map_expected(const std::vector<KeyInfo>& rows) {
   return names.empty() || names.size() > kFew ? kMapExpected : std::string(kMapExpected) + ": " + one_of(names);
 }
 
+// The keys of this name in the maps below `rows`, by their paths.
+void find_below(const std::string& name, const std::vector<KeyInfo>& rows, const std::string& path, std::vector<std::string>& found) {
+  for (const KeyInfo& row : rows) {
+    if (row.kind != Kind::map || !row.supported) continue;
+    const std::string below = path + row.name + ".";
+    if (find_row(name, row.children) != nullptr) found.push_back(below + name);
+    find_below(name, row.children, below, found);
+  }
+}
+
+// What was probably meant: a key that others call so, one that stands deeper, or one that is spelt alike; else empty.
+std::string meant(const std::string& name, const std::vector<KeyInfo>& rows) {
+  for (const KeyInfo& row : rows) {
+    if (std::find(row.also_called.begin(), row.also_called.end(), name) != row.also_called.end()) return row.name;
+  }
+  std::vector<std::string> below;
+  find_below(name, rows, "", below);
+  return below.size() == 1 ? below.front() : nearest(name, names_of(rows));
+}
+
 void report_unknown(const Value::Entry& entry, const std::vector<KeyInfo>& rows) {
-  const std::string near = nearest(entry.key, names_of(rows));
+  const std::string near = meant(entry.key, rows);
   entry.value.problem("unknown key; " + (near.empty() ? "expected " + one_of(offered(rows)) : "did you mean " + near + "?"));
 }
 

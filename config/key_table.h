@@ -31,6 +31,8 @@ struct KeyInfo {
   std::uint64_t maximum = 0;
   std::vector<std::string> words = {};        // of Kind::word, or of the elements of a list
   std::vector<std::string> later_words = {};  // words that do not work yet
+  std::vector<std::string> also_called = {};  // names that people who know other servers may try, lower case
+  bool distinct = false;                      // of a list: nothing stands there twice
   std::vector<KeyInfo> children = {};         // the keys of a map, or of the maps in a list
   bool element_may_be_text = false;           // of a list of maps: a text stands for the map
   // Rules over the children, for descriptions of the file: the loader checks them in validate.cpp, where messages know more.
@@ -114,6 +116,19 @@ Key<T> later(std::string name, std::vector<KeyInfo> children = {}) {
 template <class T>
 Key<T> required(Key<T> key) {
   key.info.required = true;
+  return key;
+}
+
+// For texts of row.expected that say more than what may stand there.
+template <class T>
+Key<T> expecting(Key<T> key, std::string expected) {
+  key.info.expected = std::move(expected);
+  return key;
+}
+
+template <class T>
+Key<T> also_called(Key<T> key, std::vector<std::string> names) {
+  key.info.also_called = std::move(names);
   return key;
 }
 

@@ -38,8 +38,10 @@ const Table<ListenerTls>& tls_table() {
 }
 
 Key<Listener> protocols_key() {
-  KeyInfo info = list_info("protocols", "h2 or http/1.1", 1);
+  KeyInfo info = list_info("protocols", "h2 or http/1.1 (h2 without tls is h2c)", 1);
   info.words = {"h2", "http/1.1"};
+  info.also_called = {"http2", "h2", "h2c", "alpn", "protocol"};
+  info.distinct = true;
   return {std::move(info), [](const Value& value, const KeyInfo& row, Listener& listener) {
             listener.protocols.clear();
             for (const Value& element : read_list(value, row)) {

@@ -120,14 +120,25 @@ const Table<Pool>& pool_table() {
   return table;
 }
 
+Key<Upstream> protocol_key() {
+  Key<Upstream> key =
+      word("protocol", &Upstream::protocol,
+           {{"auto", UpstreamProtocol::negotiated}, {"http/1.1", UpstreamProtocol::http_1_1}, {"h2", UpstreamProtocol::h2}});
+  return also_called(expecting(std::move(key), "auto, http/1.1 or h2 (h2 to http:// endpoints is h2c)"), {"http2", "h2", "h2c", "alpn"});
+}
+
+Key<Upstream> tunnels_per_connection_key() {
+  Key<Upstream> key = integer("tunnels_per_connection", &Upstream::tunnels_per_connection, {1, kMostTunnels});
+  return expecting(std::move(key), key.info.expected + "; protocol: http/1.1 turns sharing off");
+}
+
 }  // namespace
 
 const Table<Upstream>& upstream_table() {
   static const Table<Upstream> table{
       name_key<Upstream>(),
       endpoints_key(),
-      word("protocol", &Upstream::protocol,
-           {{"auto", UpstreamProtocol::negotiated}, {"http/1.1", UpstreamProtocol::http_1_1}, {"h2", UpstreamProtocol::h2}}),
+      protocol_key(),
       word("balance", &Upstream::balance,
            {{"round_robin", Balance::round_robin},
             {"least_connections", Balance::least_connections},
@@ -144,7 +155,7 @@ const Table<Upstream>& upstream_table() {
       duration("slow_start", &Upstream::slow_start, 1),
       map_or_off("rebalance", &Upstream::rebalance, rebalance_table()),
       map("circuit_breaker", &Upstream::circuit_breaker, circuit_breaker_table()),
-      integer("tunnels_per_connection", &Upstream::tunnels_per_connection, {1, kMostTunnels}),
+      tunnels_per_connection_key(),
       word("proxy_protocol", &Upstream::proxy_protocol,
            {{"off", SendProxyProtocol::off}, {"v1", SendProxyProtocol::v1}, {"v2", SendProxyProtocol::v2}}),
   };

@@ -124,6 +124,7 @@ Json element_json(const KeyInfo& row, const std::string& path, const References&
 Json list_json(const KeyInfo& row, const std::string& path, const References& references) {
   Json json{{"type", "array"}, {"items", element_json(row, path, references)}};
   if (row.minimum > 0) json["minItems"] = row.minimum;
+  if (row.distinct) json["uniqueItems"] = true;
   return json;
 }
 
@@ -173,6 +174,7 @@ std::string schema_text() {
   Json json{
       {"$schema", "http://json-schema.org/draft-07/schema#"},
       {"title", "Sluice configuration"},
+      {"description", "What descriptions say to see is in docs/configuration.md, and beside it."},
       {"definitions",
        {{"environment",
          {{"type", "string"},

@@ -155,6 +155,17 @@ void validate_rebalance(const Upstream& upstream, const std::string& path, Repor
   }
 }
 
+// What shares is what goes over HTTP/2.
+void warn_when_nothing_shares(const Upstream& upstream, const std::string& path, Report& report) {
+  if (!report.mentions(path + ".tunnels_per_connection") || report.is_wrong(path + ".protocol")) return;
+  if (upstream.protocol == UpstreamProtocol::http_1_1) {
+    report.warning(path + ".tunnels_per_connection", "has no effect with protocol: http/1.1");
+  } else if (upstream.protocol == UpstreamProtocol::negotiated && !upstream.uses_https()) {
+    report.warning(path + ".tunnels_per_connection",
+                   "has no effect, http:// endpoints get WebSockets over HTTP/1.1 without protocol: h2");
+  }
+}
+
 void validate_upstreams(const Config& config, Report& report) {
   validate_names(config.upstreams, "upstreams", report);
   for (std::size_t i = 0; i < config.upstreams.size(); ++i) {
@@ -168,6 +179,7 @@ void validate_upstreams(const Config& config, Report& report) {
     if (upstream.health_check && upstream.health_check->kind == CheckKind::grpc) {
       validate_grpc_check(upstream, path + ".health_check", report);
     }
+    warn_when_nothing_shares(upstream, path, report);
     if (upstream.rebalance) validate_rebalance(upstream, path + ".rebalance", report);
     if (upstream.sticky && upstream.sticky->ttl < std::chrono::seconds(1) && !report.is_wrong(path + ".sticky.ttl")) {
       report.problem(path + ".sticky.ttl", "is under a second; expected at least 1s");

@@ -53,17 +53,22 @@ void validate_mode(const WebSocketRules& rules, const std::string& path, Report&
   }
 }
 
-// Most often an oversight: what is bounded by default is less than a gateway for WebSockets may want.
+// Most often an oversight: what is bounded by default is less than a gateway for WebSockets may want. It is connections that are
+// bounded; with `auto` the file does not tell what an https endpoint will take.
 void warn_when_endpoints_take_fewer(const Config& config, const Route& route, const std::string& path, Report& report) {
   std::uint64_t taken = 0;
+  bool may_share = false;
   for (const Upstream& upstream : config.upstreams) {
     if (!route.leads_to(upstream.name)) continue;
     if (!upstream.circuit_breaker.max_connections) return;
-    taken += *upstream.circuit_breaker.max_connections * upstream.endpoints.size();
+    const std::uint64_t on_each = upstream.protocol == UpstreamProtocol::h2 ? upstream.tunnels_per_connection : 1;
+    taken += *upstream.circuit_breaker.max_connections * upstream.endpoints.size() * on_each;
+    may_share |= upstream.protocol == UpstreamProtocol::negotiated && upstream.uses_https();
   }
   if (taken == 0 || !route.websocket.max_tunnels || *route.websocket.max_tunnels <= taken) return;
   report.warning(path, "is over what the endpoints take, which is " + std::to_string(taken) +
-                           "; circuit_breaker.max_connections of the upstream bounds them");
+                           "; circuit_breaker.max_connections of the upstream bounds them" +
+                           (may_share ? ", unless they share HTTP/2 connections" : ""));
 }
 
 void warn_when_one_client_may_take_all(const WebSocketRules& rules, const std::string& path, Report& report) {

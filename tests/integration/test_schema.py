@@ -113,6 +113,22 @@ def test_it_has_the_keys_that_the_loader_takes(schema):
     assert len(paths) > 100
 
 
+def descriptions_of(schema):
+    if isinstance(schema, dict):
+        yield from [schema["description"]] if isinstance(schema.get("description"), str) else []
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            yield from descriptions_of(part)
+
+
+def test_descriptions_stand_alone(schema):
+    """In an editor there is nothing above or below."""
+    said = list(descriptions_of(schema))
+    assert len(said) > 100
+    assert [text for text in said if re.search(r"\bbelow\b|\b[Ss]ee above|\bthe next two\b", text)] == []
+
+
 DURATIONS = ["500ms", "5s", "1m30s", "1h2m3s4ms", "90s", "off", "", "5", "s", "1s1m", "1s1s", "1.5s", "5 s", "-1s", "0x1s", "5S"]
 SIZES = ["100", "64KiB", "10MB", "500B", "off", "", "KiB", "1kib", "1.5KiB", "1 KiB", "-1", "1KiX", "1K"]
 
@@ -166,6 +182,7 @@ def test_the_environment_may_stand_anywhere(validator, path):
     ("timeouts.connect", False), ("log.level", "loud"), ("listeners.0.redirect_to_https", "yes"), ("workers", "many"),
     ("workers", 0), ("routes.0.websocket.max_tunnels", "none"), ("listeners.1.tls.min_version", 1.1), ("routes.0.name", None),
     ("listeners", []), ("upstreams.0.retries.on.0", "never"), ("upstreams.0.endpoints.0", {"weight": 1}), ("routes", {}),
+    ("listeners.1.protocols", ["h2", "h2"]), ("listeners.1.protocols", ["h2c"]),
 ])
 def test_wrong_values_are_seen(validator, path, value):
     steps = tuple(int(step) if step.isdigit() else step for step in path.split("."))
