@@ -4,7 +4,7 @@
 - Every ```yaml block that begins with `# sluice.yaml` is accepted by `sluice check` without a warning; one that says `the same
   as PATH` is what that file holds, and the gateway starts with it. The files of deploy/examples are accepted too.
 - docs/configuration.md has a row for every key that the loader takes, with the right default, and none that it refuses; its
-  examples use every one of them.
+  examples use every one of them. It also has every field of the access log, and no other.
 - Relative links and their anchors lead somewhere; files, functions and metrics that are named exist.
 
 Prints `FILE: what is wrong`, one line each. SLUICE_BIN names the gateway; without it, the newest build is taken.
@@ -28,6 +28,7 @@ from pathlib import Path
 SKIPPED_FOLDERS = {"build", "node_modules", "__pycache__"}
 PRODUCT_FOLDERS = ("config", "metrics", "tls", "upstream", "gateway")
 REFERENCE = "docs/configuration.md"
+ACCESS_LOG = "metrics/access_record.cpp"
 GOLDEN = "tests/golden/config"
 TIME_LIMIT = 60  # seconds, for any one run of the gateway
 
@@ -40,6 +41,8 @@ CODE = re.compile(r"`([^`\n]+)`")
 IN_REPOSITORY = re.compile(r"(?:config|metrics|tls|upstream|gateway|tests|deploy|docs|\.ci)/\S*")
 FUNCTION = re.compile(r"(?:\w+::)*(~?\w+)\(\)")
 METRIC = re.compile(r"sluice_[a-z0-9_]+|\.\.\.(_[a-z0-9_]+)")
+LOG_FIELD = re.compile(r'(?:\.\w+\(|add_direction\(fields, )"(\w+)"')
+LOG_ROWS = re.compile(r"^\| Field \| Meaning \|\n\|---\|---\|\n((?:\|.*\n)+)", re.M)
 ROW = re.compile(r"^\| `([a-z_0-9.]+)` \| (.*?) \| ", re.M)
 KEY_LINE = re.compile(r"^( *(?:- )*)([a-z_0-9]+):(?: +(.*))?$")
 REFUSED = re.compile(r"^all_keys\.yaml:(\d+): .*not supported yet", re.M)
@@ -125,6 +128,7 @@ class Checker:
             self.check_links(path, text)
             self.check_names(path, text)
         self.check_reference()
+        self.check_log_fields()
         with tempfile.TemporaryDirectory() as folder:
             self.scratch = Path(folder)
             self.check_blocks()
@@ -193,6 +197,18 @@ class Checker:
             name = key.rpartition(".")[2]
             if not re.search(rf"\b{name}:", examples):
                 self.report(REFERENCE, f"has no example with {key}")
+
+    def check_log_fields(self):
+        table = LOG_ROWS.search(self.documents.get(REFERENCE, ""))
+        if not (self.root / ACCESS_LOG).exists() or not table:
+            return self.report(REFERENCE, "has no table of the access log's fields, or there is no " + ACCESS_LOG)
+        cells = (line.split("|")[1] for line in table[1].splitlines())
+        said = {name for cell in cells for code in CODE.findall(cell) for name in code.split(".")}
+        written = set(LOG_FIELD.findall(read(self.root / ACCESS_LOG)))
+        for name in sorted(written - said):
+            self.report(REFERENCE, f"has no row for the access log's {name}")
+        for name in sorted(said - written):
+            self.report(REFERENCE, f"has a row for {name}, which the access log does not have")
 
     def blocks(self, path):
         return [body for language, body in FENCE.findall(self.documents[path]) if language == "yaml" and body.startswith(MARK)]
@@ -322,8 +338,10 @@ def newest_binary(root):
 # ---- self-test -----------------------------------------------------------------------------------------------------
 
 GOOD_TREE = {
-    "docs/configuration.md": "# Keys\n| `limits.size` | `1KiB` | how big |\n```yaml\n# sluice.yaml\nlimits: { size: 2KiB }\n```\n",
+    "docs/configuration.md": "# Keys\n| `limits.size` | `1KiB` | how big |\n```yaml\n# sluice.yaml\nlimits: { size: 2KiB }\n```\n"
+                             "| Field | Meaning |\n|---|---|\n| `time` | when |\n| `stages.total` | how long |\n",
     "README.md": "# Name\n[keys](docs/configuration.md#keys) `metrics/some.cpp` `count()` `sluice_things_total`\n",
+    ACCESS_LOG: 'object.name("time"); object.name("stages"); stages.stage("total", total);\n',
     "metrics/some.cpp": 'void count() { add("sluice_things_total"); }\n',
     "deploy/examples/one.yaml": "limits: { size: 2KiB }\n",
     f"{GOLDEN}/bad/all_keys.yaml": "limits:\n  size: 1KiB\n  later:\n    deep: 1\n",
@@ -346,8 +364,10 @@ SELF_TEST = (
     ("README.md", "\n```yaml\nwrong: 1\n```\n", None),
     ("README.md", "\n```yaml\n# sluice.yaml, the same as deploy/examples/one.yaml\nlimits: {}\n```\n", "and is not"),
     ("deploy/examples/one.yaml", "wrong: 1\n", "it is wrong"),
-    ("docs/configuration.md", "| `limits.later` | `1` | when |\n", "which the loader does not take"),
-    ("docs/configuration.md", "| `limits.size` | `2KiB` | how big |\n", "the default of limits.size is 2KiB"),
+    ("docs/configuration.md", "\n| `limits.later` | `1` | when |\n", "which the loader does not take"),
+    ("docs/configuration.md", "\n| `limits.size` | `2KiB` | how big |\n", "the default of limits.size is 2KiB"),
+    ("docs/configuration.md", "| `none` | what |\n", "which the access log does not have"),
+    (ACCESS_LOG, 'object.text("method", method);\n', "no row for the access log's method"),
     (f"{GOLDEN}/bad/all_keys.yaml", "  size2: 1\n", "has no row for limits.size2"),
 )
 
