@@ -8,7 +8,7 @@ from support.guide import PAGES, Guide, lines
 from support.real_backends import NODE_MODULES, need
 
 # A page and which of its ways to start the application, counted from 0.
-WAYS = [("fastapi", 0), ("node-ws", 0), ("socketio", 0), ("django-channels", 0), ("django-channels", 1), ("rails", 0)]
+WAYS = [("fastapi", 0), ("node-ws", 0), ("node-http2", 0), ("socketio", 0), ("django-channels", 0), ("django-channels", 1), ("rails", 0)]
 
 
 def test_every_way_is_tested():
