@@ -96,6 +96,7 @@ void ConnectionPool::settled(const SharedConnection& connection) noexcept {
 
 // Whoever opens one has a seat on it as well.
 bool ConnectionPool::is_worth_waiting(const SharedNeed& need) const noexcept {
+  if (closed_) return false;  // whoever opens one keeps it to himself
   if (!need.most_tunnels) return waiting_.size() < opening_ * (capacity_ - 1);
   const auto unsettled = std::count_if(shared_.begin(), shared_.end(), [](const std::shared_ptr<SharedConnection>& one) {
     return !one->takes_tunnels().has_value();
@@ -122,6 +123,7 @@ Place ConnectionPool::take_place() {
     const std::shared_ptr<SharedConnection> one = *found;
     one->pool_ = nullptr;
     shared_.erase(found);
+    waiting_.wake_all();
     return one->take_place();
   }
   Place place = std::move(idle_.back().connection.place);
@@ -141,6 +143,7 @@ void ConnectionPool::close() {
     one->pool_ = nullptr;
     one->retire();
   }
+  waiting_.wake_all();
 }
 
 }  // namespace sluice::upstream

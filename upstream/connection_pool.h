@@ -64,18 +64,16 @@ class ConnectionPool {
   // While it lives, a connection is being opened that will most likely be shared: who needs one may wait for it.
   class Opening {
    public:
-    Opening() = default;
-    explicit Opening(ConnectionPool& pool) noexcept : pool_(&pool) { ++pool.opening_; }
-    Opening(Opening&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
-    Opening& operator=(Opening&&) = delete;
+    explicit Opening(ConnectionPool& pool) noexcept : pool_(pool) { ++pool_.opening_; }
+    Opening(const Opening&) = delete;
+    Opening& operator=(const Opening&) = delete;
     ~Opening() {
-      if (pool_ == nullptr) return;
-      --pool_->opening_;
-      pool_->waiting_.wake_all();
+      --pool_.opening_;
+      pool_.waiting_.wake_all();
     }
 
    private:
-    ConnectionPool* pool_ = nullptr;
+    ConnectionPool& pool_;
   };
   // Whether there is likely to be room on those that are being opened, beside the others that wait for it. Where nobody knows whether
   // WebSockets are taken, all of them wait until one is told.
@@ -84,7 +82,7 @@ class ConnectionPool {
   Awaitable<> wait(tls::WaitQueue::Bound& bound) { return waiting_.wait(bound); }
   // Closes the oldest one, if any, and hands over its place; none: nothing is idle.
   Place take_place();
-  // Closes what is idle; nothing is kept any more.
+  // Closes what is idle; nothing is kept any more, or waited for.
   void close();
 
  private:

@@ -69,6 +69,7 @@ Awaitable<ErrorCode> Http2Link::wait_settings(tls::Cancellation& cancellation) {
   while (!bound.stopped() && !over_ && !settled_ && !silent_) co_await waiting_.wait(bound);
   --settling_;
   look_at_streams();
+  if (retired_ && !over_) connection_.go_away();
   if (bound.stopped()) co_return bound.stopped();
   if (over_) co_return std::make_error_code(std::errc::connection_reset);
   co_return settled_ ? ErrorCode() : make_error_code(tls::StreamError::timed_out);
@@ -86,10 +87,11 @@ bool Http2Link::refuses(bool tunnel) const noexcept {
   return until != kLongAgo && Clock::now() < until;
 }
 
-// Its streams may go on for long: the pool need not know of them.
+// Its streams may go on for long: the pool need not know of them. A connection without any would end with its GOAWAY, under whoever waits
+// for the first SETTINGS; what those say is good for another connection.
 void Http2Link::retire() {
   if (std::exchange(retired_, true) || over_) return;
-  connection_.go_away();
+  if (settling_ == 0) connection_.go_away();
   next_turn_.request();
 }
 

@@ -414,6 +414,8 @@ TEST_F(ConnectionPoolTest, RequestsWaitForAsManyAsAreComing) {
   pool.share(larger);
   larger->settle(false);
   EXPECT_TRUE(pool.is_worth_waiting({}));
+  pool.close();
+  EXPECT_FALSE(pool.is_worth_waiting({})) << "whoever opens it keeps it to himself";
 }
 
 TEST_F(ConnectionPoolTest, TunnelsWaitUntilOneIsTold) {
@@ -476,7 +478,12 @@ TEST_F(ConnectionPoolTest, WhoWaitsIsWokenByWhateverMayHelp) {
   opening.reset();
   harness_.settle();
   EXPECT_EQ(first.woken, 2u);
-  for (const auto& help : {std::function<void()>([&] { link->settle(true); }), std::function<void()>([&] { link->leave(); })}) {
+  const auto idle = std::make_shared<FakeShared>(1);
+  idle->idle = true;
+  pool.share(idle);
+  harness_.settle();
+  const std::function<void()> helps[] = {[&] { link->settle(true); }, [&] { link->leave(); }, [&] { pool.take_place(); }, [&] { pool.close(); }};
+  for (const auto& help : helps) {
     Wait again;
     begin(one, 50ms, again);
     harness_.settle();
