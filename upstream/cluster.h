@@ -88,6 +88,10 @@ class Cluster {
   bool speaks_h2(std::size_t endpoint) const noexcept { return endpoints_[endpoint].speaks_h2; }
   // It has said, on a connection that may be there yet, that it takes no WebSockets over HTTP/2: for a minute they go over HTTP/1.1.
   void takes_no_tunnels(std::size_t endpoint) noexcept { endpoints_[endpoint].no_tunnels_until = Clock::now() + kTunnelsAskedAgain; }
+  // The same, where no connection that the pool has says that it does: the one that said so need not be there.
+  void heard_no_tunnels(std::size_t endpoint) noexcept {
+    if (pools_[endpoint]->takes_tunnels() != true) takes_no_tunnels(endpoint);
+  }
 
   // Another worker needs room at the endpoint.
   void give_room(const EndpointState* state);

@@ -25,9 +25,10 @@ Awaitable<Failure> UpstreamExchange::open_for_tunnel() {
     if (error) co_return upstream::failure_of_connect(error);
     const bool takes_tunnels = *link->takes_tunnels();
     if (takes_tunnels && link->has_room(true)) co_return Failure{};
-    if (takes_tunnels && (link->capacity() == 0 || opened == kMostOpened)) {
+    if (opened == kMostOpened || (takes_tunnels && link->capacity() == 0)) {
       co_return Failure{FailureCode::stream_refused, Retryable::untouched, "the endpoint allows no streams"};
     }
+    if (!takes_tunnels) cluster_.heard_no_tunnels(endpoint());
     failure = cluster_.pick_again(picked, {.fresh = true, .tunnel = true, .opening = link->opening()});
     if (failure.code != FailureCode::none) co_return failure;
   }

@@ -6,7 +6,8 @@ import threading
 import pytest
 
 from support.config_text import config_for
-from support.fan_in import ONE, handshakes_at_once
+from support.fan_in import ONE, HeldTls, h2_or_echo, handshakes_at_once, protocols_of, tls_upstream, url_of
+from support.http2_backend import tls_context
 from support.raw_backend import echo_websocket
 from support.tunnel_backend import TunnelBackend, TunnelServer
 from support.waiting import seconds
@@ -39,3 +40,16 @@ def test_nobody_waits_for_what_is_gone(lab, what):
     opener.expect_silence()
     go.set()
     assert opener.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+
+
+def test_where_it_is_not_taken_they_have_http1_as_well(lab, ca):
+    """Though their connection is not among those that tell others."""
+    go = threading.Event()
+    backend = lab.backend(h2_or_echo, tls=HeldTls(tls_context(ca, "h2", "http/1.1"), go))
+    gateway = lab.gateway(url_of(backend), upstream=tls_upstream(ca), **LONG)
+    client, = handshakes_at_once(lab, gateway, 1)
+    backend.connection(0)
+    gateway.reload(config_for(lab.backend(echo_websocket), **LONG))
+    go.set()
+    assert client.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 101 ")
+    assert protocols_of(backend) == ["h2", "http/1.1"]
