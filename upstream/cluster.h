@@ -92,6 +92,9 @@ class Cluster {
   void heard_no_tunnels(std::size_t endpoint) noexcept {
     if (pools_[endpoint]->takes_tunnels() != true) takes_no_tunnels(endpoint);
   }
+  // Nor can they go over HTTP/1.1.
+  bool has_no_way_for_tunnels(std::size_t endpoint) noexcept;
+  static Failure no_way_for_tunnels();
 
   // Another worker needs room at the endpoint.
   void give_room(const EndpointState* state);
@@ -122,7 +125,6 @@ class Cluster {
   std::optional<Bound> reserve(Picked& picked, const Need& need);
   bool take_connection_place(Picked& picked);
   bool refuses_tunnels(std::size_t endpoint) noexcept;
-  bool has_no_way_for_tunnels(std::size_t endpoint) noexcept;
   bool may_be_shared(const Picked& picked) const noexcept;
   Awaitable<Failure> wait_shared(Picked& picked, config::OptionalDuration most, tls::Cancellation& cancellation);
   SharedNeed shared_need(const Picked& picked, std::string_view opening) const noexcept;
@@ -130,7 +132,6 @@ class Cluster {
   tls::OfferedProtocols offered(const Picked& picked) const noexcept;
   Failure agree(Picked& picked) const;
   Failure full(Bound bound) const;
-  static Failure no_way_for_tunnels();
   static std::string_view text_of(unsigned status) noexcept;
   void endpoint_failed(std::size_t endpoint, std::string_view reason);
 

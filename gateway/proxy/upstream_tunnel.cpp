@@ -1,7 +1,6 @@
 // The way of a handshake to its connection: a WebSocket is a stream of an HTTP/2 connection that takes it (RFC 8441), else it has a
 // connection of HTTP/1.1. Which it is the backend's first SETTINGS tell.
 #include "gateway/proxy/upstream_exchange.h"
-#include "upstream/connect_time.h"
 
 namespace sluice::proxy {
 namespace {
@@ -48,6 +47,7 @@ Failure UpstreamExchange::explain(Failure failure) const {
 // RFC 9113 7: what the endpoint wants over HTTP/1.1 it has not done over HTTP/2.
 Failure UpstreamExchange::wants_http1() {
   cluster_.takes_no_tunnels(endpoint());
+  if (cluster_.has_no_way_for_tunnels(endpoint())) return upstream::Cluster::no_way_for_tunnels();
   return {FailureCode::stream_refused, Retryable::always, "the endpoint wants the WebSocket over HTTP/1.1"};
 }
 
