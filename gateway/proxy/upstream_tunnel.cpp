@@ -14,9 +14,9 @@ constexpr unsigned kMostOpened = 3;
 
 Awaitable<Failure> UpstreamExchange::open_for_tunnel() {
   upstream::Picked& picked = backend_.picked();
-  const upstream::ConnectTime time(client_.generation->config().timeouts.connect);
+  config::OptionalDuration time = client_.generation->config().timeouts.connect;
   for (unsigned opened = 1;; ++opened) {
-    Failure failure = co_await backend_.open(time.left(), cancellation_);
+    Failure failure = co_await backend_.open(time, cancellation_);
     const bool decided = !picked.shared || backend_.was_shared();  // its own, or one that is known to take it
     if (failure.code != FailureCode::none || decided) co_return failure;
     const auto link = std::static_pointer_cast<Http2Link>(picked.shared);
@@ -30,6 +30,7 @@ Awaitable<Failure> UpstreamExchange::open_for_tunnel() {
     if (!takes_tunnels) cluster_.heard_no_tunnels(endpoint());
     failure = cluster_.pick_again(picked, {.fresh = true, .tunnel = true, .opening = link->opening()});
     if (failure.code != FailureCode::none) co_return failure;
+    time = picked.time.left();  // without that for which it has waited before
   }
 }
 

@@ -7,8 +7,8 @@ import time
 import pytest
 
 from support import freeze
-from support.fan_in import (ONE, HeldTls, answer_of, answers_of, assert_accepted, handshake, handshakes_at_once, requests_at, tls_upstream,
-                            url_of)
+from support.fan_in import (ONE, HeldTls, answer_of, answers_of, assert_accepted, h2_or_echo, handshake, handshakes_at_once, requests_at,
+                            tls_upstream, url_of)
 from support.fan_in import over  # noqa: F401 (a fixture)
 from support.http2_backend import tls_context
 from support.http2_frames import ENABLE_CONNECT_PROTOCOL, MAX_STREAMS, goaway, settings
@@ -144,6 +144,24 @@ def test_who_has_waited_has_as_much_time_to_open_another(lab):
     backend = lab.keep(TunnelBackend())
     backend.raw.script = script
     assert_in_time(lab, lab.gateway(backend, **SHORT), go, [(101, None), (504, "connect_timeout")], within=4.5)
+
+
+def test_who_has_waited_has_as_much_time_to_find_out(lab, ca):
+    """That it is to be HTTP/1.1. The first connection fails when most of the time is over."""
+    class Slow(HeldTls):
+        def wrap_socket(self, sock, **options):
+            index = next(self._count)
+            if index == 0:
+                assert go.wait(seconds(20))
+                raise OSError("broken")
+            time.sleep(0.4)  # the subject
+            return self.context.wrap_socket(sock, **options)
+
+    go = threading.Event()
+    backend = lab.backend(h2_or_echo, tls=Slow(tls_context(ca, "h2", "http/1.1")))
+    upstream = tls_upstream(ca, retries={"attempts": 1})
+    gateway = lab.gateway(url_of(backend), **{**SHORT, "upstream": upstream})
+    assert_in_time(lab, gateway, go, [(101, None), (502, "tls_failed")], within=4)
 
 
 @pytest.mark.deadline(60)
