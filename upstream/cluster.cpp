@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-
 namespace sluice::upstream {
 
 Cluster::Cluster(tls::WorkerIo& io, const config::Upstream& settings, EndpointRegistry& registry,

@@ -6,11 +6,8 @@
 #include "tls/stream_error.h"
 
 namespace sluice::proxy {
-namespace {
 
 using tls::StreamError;
-
-}  // namespace
 
 UpstreamExchange::UpstreamExchange(ClientExchange& client, Services& services, RouteContext& route, HeldBody& held)
     : client_(client),
