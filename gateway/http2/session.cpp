@@ -203,13 +203,6 @@ void Session::reset(StreamId id, Code code) {
   heed(nghttp2_submit_rst_stream(session_.get(), NGHTTP2_FLAG_NONE, id, static_cast<std::uint32_t>(code)));
 }
 
-void Session::reset_when_answered(StreamId id) {
-  StreamState* const state = find(id);
-  if (state == nullptr) return;
-  if (nghttp2_session_get_stream_local_close(session_.get(), id) == 1) return reset(id, Code::no_error);
-  state->reset_when_answered_ = true;
-}
-
 void Session::consumed(StreamId id, std::size_t size) {
   if (find(id) != nullptr) heed(nghttp2_session_consume_stream(session_.get(), id, size));
 }

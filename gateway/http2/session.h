@@ -38,7 +38,6 @@ class StreamState {
  private:
   friend class Session;
   friend struct SessionCallbacks;
-  bool reset_when_answered_ = false;
   // Of a response (client): the head that is coming is one before the final one; the final one has come.
   bool interim_ = false;
   bool answered_ = false;
@@ -163,9 +162,6 @@ class Session {
   void resume(StreamId id);
   // At once: what has been asked for and not been produced is taken back.
   void reset(StreamId id, Code code);
-  // Nothing more is wanted of the peer: the stream is reset with NO_ERROR behind the end of the response (RFC
-  // 9113 8.1), unless the peer has ended it by then.
-  void reset_when_answered(StreamId id);
   // So much of a stream's data has been used: its window opens by it.
   void consumed(StreamId id, std::size_t size);
   // By the peer, for DATA of this stream; whether the connection's is open as well is not looked at.

@@ -233,7 +233,7 @@ int SessionCallbacks::on_stream_close(nghttp2_session* library, StreamId id, std
   });
 }
 
-int SessionCallbacks::on_frame_send(nghttp2_session* library, const nghttp2_frame* frame, void* user_data) {
+int SessionCallbacks::on_frame_send(nghttp2_session*, const nghttp2_frame* frame, void* user_data) {
   Session& session = session_of(user_data);
   const StreamId id = frame->hd.stream_id;
   if (frame->hd.type == NGHTTP2_GOAWAY) {
@@ -257,11 +257,7 @@ int SessionCallbacks::on_frame_send(nghttp2_session* library, const nghttp2_fram
     default:
       return 0;
   }
-  if (!ends_stream(*frame)) return 0;
-  session.guard_.finished(id);
-  const StreamState* const state = session.find(id);
-  if (state == nullptr || !state->reset_when_answered_) return 0;
-  if (nghttp2_session_get_stream_remote_close(library, id) == 0) session.reset(id, Code::no_error);
+  if (ends_stream(*frame)) session.guard_.finished(id);
   return 0;
 }
 

@@ -161,8 +161,7 @@ class Owner final : public SessionEvents {
       case 3:
         return session_.reset(stream.id, Code::cancel);
       case 4:
-        session_.respond(stream.id, 413, headers, false);
-        return session_.reset_when_answered(stream.id);
+        return session_.respond(stream.id, 413, headers, false);
       case 5:
         headers.add("X-Long", std::string(3000, 'a'));  // longer than may be sent
         return session_.respond(stream.id, 200, headers, false);

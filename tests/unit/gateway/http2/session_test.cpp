@@ -254,9 +254,9 @@ TEST_F(SessionTest, IsSilentAboutStreamsThatAreGone) {
 TEST_F(SessionTest, EndsAStreamBeforeItsRequestHasCome) {
   const auto id = client.ask(request("POST"), true);
   talk();
-  server.session.reset_when_answered(id);
   answer_with(id, "too large");
   const std::string answered = server.produced();
+  server.session.reset(id, Code::no_error);
   client.send(id, "late");
   client.end(id, {{"x-sum", "1"}});
   server.session.feed(client.out());  // it was under way
@@ -266,26 +266,6 @@ TEST_F(SessionTest, EndsAStreamBeforeItsRequestHasCome) {
   EXPECT_FALSE(server.session.over());
   EXPECT_EQ(came(id).body, "");
   EXPECT_TRUE(came(id).closed && !came(id).by_peer);
-}
-
-TEST_F(SessionTest, EndsAStreamWhoseAnswerIsOutAlready) {
-  const auto id = client.ask(request("POST"), true);
-  talk();
-  server.session.respond(id, 413, {}, false);
-  talk();
-  EXPECT_FALSE(client.answer(id).closed);
-  server.session.reset_when_answered(id);
-  talk();
-  EXPECT_EQ(client.answer(id).closed, 0u);
-}
-
-TEST_F(SessionTest, ResetsNoStreamThatHasEnded) {
-  const auto id = client.ask(request());
-  talk();
-  server.session.reset_when_answered(id);
-  answer_with(id, "answer");
-  for (const auto& frame : server.frames()) EXPECT_NE(frame.type, test::h2::kRstStream);
-  EXPECT_TRUE(came(id).closed);
 }
 
 TEST_F(SessionTest, AResetTakesAWaitingAnswerBack) {
