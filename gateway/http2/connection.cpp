@@ -55,7 +55,7 @@ void Connection::fail(Code code) {
 StreamState* Connection::began(StreamId id) {
   building_.reset();  // one that was given up
   if (stream_count_ >= most_streams_) {
-    metrics_.count(metrics::Http2Violation::too_many_exchanges);
+    owner_.request_violated(metrics::Http2Violation::too_many_exchanges);
     return nullptr;
   }
   building_ = StreamPtr(new Stream(*this, id));
@@ -69,7 +69,7 @@ StreamState* Connection::began(StreamId id) {
 bool Connection::field(StreamId id, StreamState& stream, std::string_view name, std::string_view value, bool trailer) {
   const bool taken = trailer ? add_trailer(id, stream, name, value, {limits_.max_header_list, limits_.max_headers})
                              : builder_.add(name, value);
-  if (!taken) metrics_.count(metrics::Http2Violation::header_list);
+  if (!taken) owner_.request_violated(metrics::Http2Violation::header_list);
   return taken;
 }
 

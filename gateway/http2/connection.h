@@ -21,6 +21,8 @@ struct Arrival {
 class ConnectionOwner : public CarrierOwner {
  public:
   virtual void request_came(Arrival arrival) = 0;
+  // The client went over a bound with one request, which is reset; the connection goes on. From within the session.
+  virtual void request_violated(metrics::Http2Violation violation) = 0;
 
  protected:
   ~ConnectionOwner() = default;

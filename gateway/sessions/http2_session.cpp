@@ -99,12 +99,21 @@ void Http2Session::connection_ended(ErrorCode error) {
   ended_ = true;
   error_ = error;
   if (connection_.violation() != metrics::Http2Violation::none) {
-    services_.http2_metrics.count(connection_.violation());
+    note(connection_.violation(), "a connection");
     count_leave(services_.http2_metrics.goaway_violation);
   }
   deadline_.clear();
   leaving_.clear();
   if (over()) next_turn_.request();
+}
+
+// The line names the client: it is all that is known of one whose requests never came to be.
+void Http2Session::note(metrics::Http2Violation violation, std::string_view ended) {
+  services_.http2_metrics.count(violation);
+  const std::string_view reason = name_of(violation);
+  if (!services_.log_limit.admit(reason)) return;
+  metrics::log().warn("listener {}: {} of {} was ended: it broke a rule or a bound of HTTP/2 ({})", info_.listener->name, ended,
+                      info_.peer_address, reason);
 }
 
 void Http2Session::count_leave(metrics::Counter& reason) {

@@ -22,6 +22,7 @@ class Http2Session final : private http2::ConnectionOwner {
   enum class Awaits : std::uint8_t { nothing, first_request, rest_of_head, next_request };
 
   void request_came(http2::Arrival arrival) override;
+  void request_violated(metrics::Http2Violation violation) override { note(violation, "a request"); }
   void turn_ended() override;
   void connection_ended(ErrorCode error) override;
 
@@ -29,6 +30,7 @@ class Http2Session final : private http2::ConnectionOwner {
   static Awaitable<> answer(Http2Session& session, http2::Arrival arrival);
   static Awaitable<bool> ends_empty(Http2Session& session, Http2Exchange& exchange);
   static void refuse(Http2Session& session, Http2Exchange& exchange, const proxy::Reply& reply);
+  void note(metrics::Http2Violation violation, std::string_view ended);
   void count_leave(metrics::Counter& reason);
   bool over() const noexcept { return ended_ && requests_ == 0; }
   Awaits awaits() const noexcept;

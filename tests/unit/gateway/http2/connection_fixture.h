@@ -100,6 +100,7 @@ class ConnectionTest : public ::testing::Test, public ConnectionOwner {
   std::string read(Stream& stream) { return read_stream(stream, last_); }
 
   void request_came(Arrival arrival) override { arrivals_.push_back(std::move(arrival)); }
+  void request_violated(metrics::Http2Violation violation) override { violations_.push_back(violation); }
   void turn_ended() override { ++turns_; }
   void connection_ended(ErrorCode error) override {
     ++ends_;
@@ -112,6 +113,7 @@ class ConnectionTest : public ::testing::Test, public ConnectionOwner {
   test::Peer peer_;
   std::unique_ptr<Connection> connection_;
   std::vector<Arrival> arrivals_;
+  std::vector<metrics::Http2Violation> violations_;  // of single requests
   std::vector<Frame> frames_;
   std::string heard_;
   http::Headers fields_;
