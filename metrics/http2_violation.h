@@ -15,6 +15,7 @@ enum class Http2Violation : std::uint8_t {
   window_updates,
   continuations,
   // Of the protocol: GOAWAY with its error code.
+  max_concurrent_streams,
   preface,
   protocol,
   flow_control,

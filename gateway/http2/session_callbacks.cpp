@@ -65,6 +65,15 @@ bool is_fault_of_peer(Code code) noexcept {
          code == Code::frame_size_error || code == Code::refused_stream;
 }
 
+// Whether the client has begun more requests than it may have at once, which it knew. The library calls it an error of the protocol like
+// others: but of heads that begin a request (of which there is no stream then) it finds no other in a number that a client may use, unless
+// the request is to depend on itself.
+bool is_over_the_bound(nghttp2_session* library, const nghttp2_frame& frame, int error) noexcept {
+  if (frame.hd.type != NGHTTP2_HEADERS || frame.headers.cat != NGHTTP2_HCAT_REQUEST || error != NGHTTP2_ERR_PROTO) return false;
+  const StreamId id = frame.hd.stream_id;
+  return id % 2 == 1 && frame.headers.pri_spec.stream_id != id && nghttp2_session_get_stream_remote_close(library, id) < 0;
+}
+
 // The stream of the head that is being read is given up with this code; the rest of the head is decoded and
 // dropped.
 int give_up(nghttp2_session* library, StreamId id, Code code) noexcept {
@@ -103,7 +112,8 @@ int SessionCallbacks::on_begin_frame(nghttp2_session* library, const nghttp2_fra
 
 // Releases without the mend of CVE-2026-27135 go on to read behind a PRIORITY_UPDATE that has ended the connection, and abort the process
 // over the next frame of a wrong size. So nothing behind it is read: end() says the rest.
-int SessionCallbacks::on_invalid_frame(nghttp2_session*, const nghttp2_frame* frame, int, void* user_data) {
+int SessionCallbacks::on_invalid_frame(nghttp2_session* library, const nghttp2_frame* frame, int error, void* user_data) {
+  if (is_over_the_bound(library, *frame, error)) session_of(user_data).violation_ = metrics::Http2Violation::max_concurrent_streams;
   if (frame->hd.type != NGHTTP2_PRIORITY_UPDATE) return 0;
   session_of(user_data).violation_ = metrics::Http2Violation::protocol;
   return NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -267,7 +277,7 @@ void SessionCallbacks::goaway_sent(Session& session, Code code) {
     return;
   }
   session.fault_ = code;
-  if (!session.failed_) session.violation_ = violation_of(code);
+  if (!session.failed_ && session.violation_ == metrics::Http2Violation::none) session.violation_ = violation_of(code);
 }
 
 int SessionCallbacks::on_frame_not_send(nghttp2_session* library, const nghttp2_frame* frame, int error,

@@ -109,7 +109,7 @@ def test_more_streams_than_announced(lab, connect):
     client.wait_frame(h2.SETTINGS)
     client.send_frames(frame(h2.SETTINGS, h2.ACK), *(get(number) for number in (1, 3, 5)))
     assert client.read_to_end().code == h2.PROTOCOL_ERROR
-    gateway.wait_metric("sluice_http2_violations_total", 1, reason="protocol")
+    gateway.wait_metric("sluice_http2_violations_total", 1, reason="max_concurrent_streams")
 
 
 def test_a_reload_is_for_connections_that_begin_after_it(lab, connect):

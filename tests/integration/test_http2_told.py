@@ -27,13 +27,14 @@ WRONG = {
     "idle_frames": h2.ping() * 2000,
     "window_updates": get(1) + h2.window_update(1, 1) * 2000,
     "protocol": h2.priority(0),
+    "max_concurrent_streams": h2.frame(h2.SETTINGS, h2.ACK) + b"".join(get(number) for number in (1, 3, 5)),
     "compression": headers(1, b"\x80"),
 }
 
 
 @pytest.mark.parametrize("reason", WRONG)
 def test_a_client_that_breaks_a_rule_is_named(lab, reason):
-    gateway = gateway_for_clients(lab)
+    gateway = gateway_for_clients(lab, max_concurrent_streams=2)
     client = FrameClient(gateway.port)
     lab.clients.append(client)
     client.wait_frame(h2.SETTINGS)

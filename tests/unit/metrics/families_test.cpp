@@ -163,8 +163,8 @@ TEST(Http2Metrics, CountsEachViolationByItsName) {
   http2.reset_by_gateway.add(6);
   const std::string text = registry.scrape();
   double expected = 1;
-  for (const char* reason : {"max_resets", "idle_frames", "window_updates", "continuations", "preface", "protocol", "flow_control",
-                             "frame_size", "compression", "closed_stream", "header_list", "too_many_exchanges"}) {
+  for (const char* reason : {"max_resets", "idle_frames", "window_updates", "continuations", "max_concurrent_streams", "preface", "protocol",
+                             "flow_control", "frame_size", "compression", "closed_stream", "header_list", "too_many_exchanges"}) {
     EXPECT_EQ(value_of(text, std::string("sluice_http2_violations_total{reason=\"") + reason + "\"}"), expected++);
   }
   EXPECT_EQ(expected, static_cast<double>(Http2Violation::count_));

@@ -117,5 +117,23 @@ TEST(SessionRules, NothingIsReadBehindOneResetTooMany) {
   EXPECT_TRUE(server.session.over());
 }
 
+// The library has one error for this and for faults of other kinds, which go on being those.
+TEST(SessionRules, MoreRequestsThanThereMayBeAreNamedSo) {
+  using metrics::Http2Violation;
+  const auto violation_of = [](const std::string& frames) {
+    ServerEnd server({.max_streams = 2});
+    server.produced();
+    server.session.feed(std::string(kPreface) + settings() + frame(kSettings, kAck, 0, ""));
+    server.session.feed(get(1) + get(3) + frames);
+    const std::vector<Frame> sent = split(server.produced());
+    EXPECT_EQ(name_of(static_cast<Code>(sent.back().number_at(4, 4))), "PROTOCOL_ERROR");
+    return server.session.violation();
+  };
+  EXPECT_EQ(violation_of(get(5)), Http2Violation::max_concurrent_streams);
+  EXPECT_EQ(violation_of(get(6)), Http2Violation::protocol) << "a number that is not for clients";
+  EXPECT_EQ(violation_of(headers(0, block(request()))), Http2Violation::protocol);
+  EXPECT_EQ(violation_of(priority(0, 1)), Http2Violation::protocol);
+}
+
 }  // namespace
 }  // namespace sluice::http2
