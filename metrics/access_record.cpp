@@ -191,7 +191,7 @@ void append_apache_time(std::string& out, std::chrono::system_clock::time_point 
 
 void append_request_line(std::string& out, const AccessRecord& record) {
   out += '"';
-  if (record.method.empty()) {
+  if (record.method.empty() && record.version.empty()) {
     out += '-';  // it could not be read
   } else {
     append_word(out, record.method);

@@ -43,7 +43,8 @@ metrics::AccessRecord describe(const ClientExchange& exchange, const std::vector
   line.scheme = exchange.connection.scheme();
   line.host = request.authority;
   line.target = request.target;
-  if (!request.method.empty()) line.version = version_text(request.version);
+  // On HTTP/2 it is known before there is a request.
+  if (!request.method.empty() || request.version == http::Version::http_2) line.version = version_text(request.version);
   line.status = record.status;
   line.bytes_received = record.bytes_received;
   line.bytes_sent = record.bytes_sent;

@@ -25,6 +25,14 @@ http2::RequestLimits request_limits(const config::Limits& limits) {
   return {limits.max_request_line, limits.http2.max_header_list, limits.max_headers};
 }
 
+// Of a request with a fault nothing is believed. What is known of method, target and host is for the log; and an answer to HEAD has no body.
+void distrust(http::RequestHead& request) {
+  request.headers.remove_if([](const http::Field&) { return true; });
+  request.protocol = request.path = request.query = {};
+  request.body = {};
+  request.expect_continue = false;
+}
+
 }  // namespace
 
 Http2Session::Http2Session(proxy::Services& services, SessionSet& sessions, const proxy::ConnectionInfo& connection, tls::StreamPtr stream)
@@ -157,8 +165,7 @@ Awaitable<> Http2Session::answer(Http2Session& session, http2::Arrival arrival) 
   exchange.record.time = std::chrono::system_clock::now();
   if (fault != http::ParseError::none) {
     services.io.metrics.count_parse_error(static_cast<std::size_t>(fault));
-    exchange.request.clear();  // nothing in it is believed
-    exchange.request.version = http::Version::http_2;
+    distrust(exchange.request);
     co_return refuse(session, exchange, proxy::reply_for(fault));
   }
   tls::HeldShare head_share(services.io);

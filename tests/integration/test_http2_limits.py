@@ -90,6 +90,20 @@ def test_a_head_far_over_it_is_reset(gateway_with, connect):
     assert gateway.metric("sluice_http2_violations_total", reason="header_list") == 1
 
 
+def test_heads_over_a_bound_are_in_the_access_log(lab, connect):
+    gateway = lab.gateway(lab.backend(), workers=1, listeners=[LISTENER], limits={"max_request_line": "8KiB"})
+    client = connect(gateway)
+    many = [(f"x-{number}", "") for number in range(101)]
+    client.send_frames(large_get(1, 70_000), headers(3, request_fields("HEAD", "/many?token=s3cret", *many)),
+                       headers(5, request_fields("GET", "/" + "a" * 9000)))
+    assert [client.answer(number).status for number in (1, 3, 5)] == [431, 431, 414]
+    assert client.answer(3).body == b"", "of a HEAD"
+    for failure, *known in (("head_too_large", "GET", "/"), ("too_many_headers", "HEAD", "/many?token=***"),
+                            ("request_line_too_long", "GET", None)):
+        line = gateway.wait_log(failure=failure)
+        assert [line.get(name) for name in ("method", "target", "host", "version")] == [*known, "test.example", "HTTP/2.0"]
+
+
 def test_requests_are_counted_by_protocol(lab, gateway_with, connect):
     gateway = gateway_with(max_header_list="1KiB")
     client = connect(gateway)

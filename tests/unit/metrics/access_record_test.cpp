@@ -133,6 +133,8 @@ TEST(AccessRecordCombined, PutsADashForWhatIsNotThere) {
   AccessRecord record;
   record.status = 400;
   EXPECT_EQ(combined_of(record), "- - - [01/Jan/1970:00:00:00 +0000] \"-\" 400 0 \"-\" \"-\"");
+  record.version = "HTTP/2.0";  // of which it is known before the request is
+  EXPECT_EQ(combined_of(record), "- - - [01/Jan/1970:00:00:00 +0000] \"- - HTTP/2.0\" 400 0 \"-\" \"-\"");
 }
 
 TEST(AccessRecordCombined, AppendsFieldsForTunnels) {
