@@ -106,6 +106,7 @@ void add_upstream_fields(JsonObject& object, const AccessRecord& record) {
   object.text("route", record.route);
   object.text("upstream", record.upstream);
   object.text("endpoint", record.endpoint);
+  object.text("upstream_version", record.upstream_version);
   if (record.attempts > 0) {
     object.number("attempts", record.attempts);
     object.number("retries", record.attempts - 1);
@@ -225,6 +226,7 @@ void append_tunnel(std::string& out, const AccessRecord& record) {
   append_field(out, "route", record.route);
   append_field(out, "upstream", record.upstream);
   append_field(out, "endpoint", record.endpoint);
+  append_field(out, "upstream_version", record.upstream_version);
   if (record.event != AccessEvent::tunnel_close) return;
   const TunnelRecord& tunnel = record.tunnel;
   append_field(out, "duration_ms", count_of(tunnel.duration));

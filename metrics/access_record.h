@@ -50,6 +50,7 @@ struct AccessRecord {
   std::string_view referer, user_agent, request_id;
   std::string_view socket;  // a tunnel's id
   std::string_view route, upstream, endpoint;
+  std::string_view upstream_version;  // as `version`, of what is spoken with the endpoint
   unsigned attempts = 0;     // retries are those after the first
   std::string_view failure;  // the reason's name
   std::string_view observed; // a limit of WebSockets that is not in force and would have been met

@@ -57,6 +57,7 @@ metrics::AccessRecord describe(const ClientExchange& exchange, const std::vector
     if (!record.upstream.empty()) line.upstream = record.upstream;
   }
   line.endpoint = record.endpoint;
+  if (record.upstream_version) line.upstream_version = version_text(*record.upstream_version);
   line.attempts = record.attempts;
   line.failure = record.failure;
   line.observed = record.observed;

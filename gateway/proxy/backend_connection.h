@@ -29,6 +29,7 @@ class BackendConnection {
   void speak(config::OptionalDuration write_idle, bool accepts_trailers);
   BackendWire& wire() noexcept { return *wire_; }
   const BackendWire& wire() const noexcept { return *wire_; }
+  http::Version version() const noexcept { return http2_ ? http::Version::http_2 : http::Version::http_1_1; }  // that is spoken
   // As BackendWire's, and notes what it says of the connection.
   HeadRead read_head(http::ResponseHead& response);
   // As BackendWire's; nothing without a wire.

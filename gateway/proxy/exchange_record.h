@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/http/message.h"
 #include "tls/io_types.h"
 
 namespace sluice::proxy {
@@ -33,6 +34,7 @@ struct ExchangeRecord {
   std::size_t route = static_cast<std::size_t>(-1);
   std::string_view upstream;        // that it went to: its name in the configuration
   std::string_view endpoint;        // the last one tried: its URL in the configuration
+  std::optional<http::Version> upstream_version;  // that is spoken with it; nothing: there was no connection
   unsigned attempts = 0;
   std::string_view failure;         // a static name; empty: none
   std::string_view observed;        // a limit that would have kept a WebSocket out: a static name, of the first one; empty: none

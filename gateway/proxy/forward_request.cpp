@@ -25,6 +25,7 @@ upstream::Result<upstream::Picked> pick_endpoint(ClientExchange& exchange, Route
   if (!picked) return picked;
   route.endpoint = picked->index;
   exchange.record.endpoint = picked->endpoint->settings.url;
+  exchange.record.upstream_version.reset();
   if (++exchange.record.attempts > 1) route.cluster->metrics().retries.add();
   return picked;
 }

@@ -46,6 +46,7 @@ TunnelLog::TunnelLog(const ClientExchange& exchange, std::string_view subprotoco
   identity_ = identity_of(record, subprotocol);
   scheme_ = record.scheme;
   version_ = record.version;
+  upstream_version_ = record.upstream_version;
   observed_ = record.observed;
   bytes_received_ = record.bytes_received;
   bytes_sent_ = record.bytes_sent;
@@ -70,6 +71,7 @@ void TunnelLog::tunnel_ended(const websocket::TunnelSummary& summary) {
   record.time = std::chrono::system_clock::now();
   record.scheme = scheme_;
   record.version = version_;
+  record.upstream_version = upstream_version_;
   record.observed = observed_;
   record.bytes_received = bytes_received_;
   record.bytes_sent = bytes_sent_;

@@ -100,7 +100,9 @@ Awaitable<Failure> UpstreamExchange::connect(upstream::Picked&& picked) {
     failure = co_await backend_.open(client_.generation->config().timeouts.connect, cancellation_);
   }
   backend_.picked().pending.give_back();
-  if (failure.code == FailureCode::none) backend_.speak(route_.response_head_timeout, route_.accepts_trailers);
+  if (failure.code != FailureCode::none) co_return failure;
+  backend_.speak(route_.response_head_timeout, route_.accepts_trailers);
+  client_.record.upstream_version = backend_.version();
   co_return failure;
 }
 

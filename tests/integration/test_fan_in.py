@@ -41,6 +41,8 @@ def test_many_websockets_share_few_connections(over):
     gateway.wait_metric(STREAMS, 0, upstream="app")
     gateway.wait_metric("sluice_upstream_connections_idle", 3, upstream="app")
     assert all(link.ended is None for link in backend.links)
+    for event in "tunnel_open", "tunnel_close":
+        gateway.wait_log(25, event=event, upstream_version="HTTP/2.0")
 
 
 def test_the_fullest_connection_with_room_is_taken(over):

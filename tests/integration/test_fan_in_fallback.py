@@ -33,6 +33,9 @@ def test_http1_is_spoken_where_it_is_not_taken(lab, ca, over, protocol):
     gateway.wait_metric(TUNNELS, 0, upstream="app")
     clients[0].send_frame(CLOSE, close_payload(1000))
     assert clients[0].read_frame().close_code == 1000
+    spoken = {"request": "HTTP/2.0", "tunnel_open": "HTTP/1.1", "tunnel_close": "HTTP/1.1"}
+    gateway.wait_log(event="tunnel_close")
+    assert {line["event"]: line["upstream_version"] for line in gateway.access_log()} == spoken
 
 
 def test_a_request_tells_as_well(lab, ca, over):

@@ -27,7 +27,7 @@ def test_a_line_per_request(lab):
         "event": "request", "client_ip": "127.0.0.1", "listener": "web", "method": "POST", "scheme": "http",
         "host": "test.example", "target": "/page?q=1", "version": "HTTP/1.1", "status": 200, "bytes_received": 10,
         "bytes_sent": 2, "referer": "http://before.example/", "user_agent": "tester/1", "route": "all",
-        "upstream": "app", "endpoint": backend.url, "attempts": 1, "retries": 0,
+        "upstream": "app", "endpoint": backend.url, "upstream_version": "HTTP/1.1", "attempts": 1, "retries": 0,
         "request_id": backend.requests[0].header("X-Request-Id"),
     }
     assert {name: line.get(name) for name in expected} == expected
@@ -53,6 +53,7 @@ def test_failures_and_retries_are_logged(lab):
     lab.request(gateway, "GET", "/failing")
     line = gateway.wait_log()
     assert (line["status"], line["failure"], line["attempts"], line["retries"]) == (502, "connect_refused", 2, 1)
+    assert "upstream_version" not in line, "nothing was spoken"
     wait_until(lambda: "connect_refused" in gateway.stderr() and line["request_id"] in gateway.stderr(),
                "the process log to say more")
 

@@ -56,6 +56,15 @@ def test_a_request_becomes_one_of_http2(lab):
     assert all(name == name.lower() for name in asked.names())
 
 
+def test_what_is_spoken_is_told(lab):
+    """By the access log and by Via, which are about different sides in a request and in a response."""
+    backend, gateway = gateway_to(lab, answer_all)
+    assert lab.request(gateway).header("via") == "2.0 sluice"
+    assert backend.wait_for_request().header("via") == "1.1 sluice"
+    line = gateway.wait_log()
+    assert (line["version"], line["upstream_version"]) == ("HTTP/1.1", "HTTP/2.0")
+
+
 def test_a_client_that_accepts_trailers_says_so_to_the_backend(lab):
     backend, gateway = gateway_to(lab, answer_all)
     lab.request(gateway, headers=[("TE", "trailers, deflate"), ("Connection", "TE")])

@@ -52,6 +52,7 @@ AccessRecord example() {
   record.route = "chat";
   record.upstream = "app";
   record.endpoint = "127.0.0.1:8000";
+  record.upstream_version = "HTTP/2.0";
   record.attempts = 2;
   record.failure = "connect_refused";
   record.stages.read_head = 120us;
@@ -81,7 +82,7 @@ TEST(AccessRecordJson, HasEveryField) {
     "host": "chat.example.com", "target": "/rooms?id=1&token=***", "version": "HTTP/1.1", "status": 502,
     "bytes_received": 3, "bytes_sent": 1234, "referer": "https://example.com/?password=***",
     "user_agent": "curl/7.88", "request_id": "0f", "route": "chat", "upstream": "app",
-    "endpoint": "127.0.0.1:8000", "attempts": 2, "retries": 1, "failure": "connect_refused",
+    "endpoint": "127.0.0.1:8000", "upstream_version": "HTTP/2.0", "attempts": 2, "retries": 1, "failure": "connect_refused",
     "stages_us": {"read_head": 120, "total": 2500}})");
   EXPECT_EQ(nlohmann::json::parse(json_of(example())), expected);
 }
@@ -141,12 +142,12 @@ TEST(AccessRecordCombined, AppendsFieldsForTunnels) {
   EXPECT_THAT(
       combined_of(closed_tunnel()),
       HasSubstr("\"curl/7.88\" event=tunnel_close request_id=0f socket=5c route=chat upstream=app "
-                "endpoint=127.0.0.1:8000 duration_ms=61500 frames_to_client=10 messages_to_client=9 "
+                "endpoint=127.0.0.1:8000 upstream_version=HTTP/2.0 duration_ms=61500 frames_to_client=10 messages_to_client=9 "
                 "bytes_to_client=800 frames_to_upstream=20 messages_to_upstream=19 bytes_to_upstream=1600 "
                 "close_code=1001 close_initiator=gateway close_reason=idle\\x20timeout"));
   AccessRecord opened = closed_tunnel();
   opened.event = AccessEvent::tunnel_open;
-  EXPECT_TRUE(combined_of(opened).ends_with(" endpoint=127.0.0.1:8000"));
+  EXPECT_TRUE(combined_of(opened).ends_with(" endpoint=127.0.0.1:8000 upstream_version=HTTP/2.0"));
 }
 
 // Every text field in turn holds every byte there is, and the worst that a client could think of.
@@ -211,6 +212,7 @@ INSTANTIATE_TEST_SUITE_P(
         TextField{"user_agent", &AccessRecord::user_agent},
         TextField{"request_id", &AccessRecord::request_id}, TextField{"socket", &AccessRecord::socket},
         TextField{"route", &AccessRecord::route}, TextField{"upstream", &AccessRecord::upstream}, TextField{"endpoint", &AccessRecord::endpoint},
+        TextField{"upstream_version", &AccessRecord::upstream_version},
         TextField{"failure", &AccessRecord::failure}));
 
 class EveryText : public ::testing::TestWithParam<TextField> {};
