@@ -3,6 +3,7 @@
 #include "gateway/grpc_probe.h"
 #include "gateway/http1/response_parser.h"
 #include "gateway/http1/serializer.h"
+#include "gateway/http2/first_bytes.h"
 #include "gateway/http2/one_request.h"
 #include "tls/stream_error.h"
 
@@ -47,7 +48,9 @@ Awaitable<std::string> ask_in_http1(tls::Stream& stream, const config::HealthChe
   unsigned interim = 0;
   for (;;) {
     const http1::HeadResult head = parser.parse(bytes, "GET", response);
-    if (head.state == http1::HeadResult::failed) co_return "no valid answer: " + std::string(http::name_of(head.error));
+    if (head.state == http1::HeadResult::failed) {
+      co_return http2::begin_http2(bytes) ? "it answered in HTTP/2; set protocol: h2" : "no valid answer: " + std::string(http::name_of(head.error));
+    }
     if (head.state == http1::HeadResult::complete) {
       if (response.status >= 200) co_return problem_of(response.status, check);
       if (++interim > kMaxInterim) co_return std::string("too many 1xx");

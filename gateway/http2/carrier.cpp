@@ -81,7 +81,7 @@ void Carrier::read() {
     if (got.error) return end(got.error);
     left -= std::min(left, got.size);
     session_.feed({io().scratch(), got.size});
-    fed();
+    fed({io().scratch(), got.size});
     flush_later();
   }
 }

@@ -45,7 +45,7 @@ class Carrier : protected SessionEvents {
   virtual ~Carrier() = default;
 
   // What came has been handed to the session.
-  virtual void fed() = 0;
+  virtual void fed(std::string_view bytes) = 0;
   // Before what is due in this turn is sent.
   virtual void turn_began() {}
   // Nothing more comes: what was waiting for more goes.

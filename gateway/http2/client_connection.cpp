@@ -1,5 +1,6 @@
 #include "gateway/http2/client_connection.h"
 
+#include "gateway/http2/first_bytes.h"
 #include "tls/stream_error.h"
 
 namespace sluice::http2 {
@@ -76,6 +77,11 @@ void ClientConnection::head_done(StreamId id, StreamState& stream, bool trailer,
   head.size = builder_.size();
   head.fault = builder_.finish(head.head, of_request.head_request_);
   of_request.head(std::move(head));
+}
+
+void ClientConnection::fed(std::string_view bytes) {
+  heard_ = Clock::now();
+  if (!settings_known_ && begin_http1(bytes)) answered_in_http1_ = true;
 }
 
 // What this side resets it has found to be wrong: a user that lets go does not hear of it.

@@ -24,6 +24,8 @@ class ClientConnection final : public Carrier {
   std::optional<bool> takes_extended_connect() const noexcept {
     return settings_known_ ? std::optional(session_.takes_extended_connect()) : std::nullopt;
   }
+  // It has spoken HTTP/1.x where its SETTINGS should have come.
+  bool answered_in_http1() const noexcept { return answered_in_http1_; }
   // It will have no room any more, whatever happens.
   bool is_leaving() const noexcept { return ended_ || session_.is_leaving(); }
   // No new requests; those under way go on, then the connection ends.
@@ -41,7 +43,7 @@ class ClientConnection final : public Carrier {
   void closed(StreamId id, StreamState& stream, Code code, bool by_peer) override;
   void settings_came() override;
   void pong(std::uint64_t) override {}
-  void fed() override { heard_ = Clock::now(); }
+  void fed(std::string_view bytes) override;
 
   const ResponseLimits limits_;
   ResponseBuilder builder_;
@@ -49,6 +51,7 @@ class ClientConnection final : public Carrier {
   Clock::time_point heard_{};
   bool leaves_ = false;
   bool settings_known_ = false;
+  bool answered_in_http1_ = false;
 };
 
 }  // namespace sluice::http2

@@ -99,7 +99,7 @@ void Connection::closed(StreamId, StreamState& stream, Code code, bool by_peer) 
 // ---- the turns -------------------------------------------------------------------------------------------------------
 
 // What is there of a head that comes in pieces is kept for its client, like anything that a slow one lets others keep.
-void Connection::fed() {
+void Connection::fed(std::string_view) {
   if (const std::uint64_t head = session_.head_under_way(); std::exchange(head_, head) != head && head != 0) head_began_ = Clock::now();
   const std::size_t kept = building_ && !building_->error_ ? builder_.kept() : 0;
   if (kept < head_held_) {

@@ -53,7 +53,7 @@ class Connection final : public Carrier {
   void head_done(StreamId id, StreamState& stream, bool trailer, bool last) override;
   void closed(StreamId id, StreamState& stream, Code code, bool by_peer) override;
   void pong(std::uint64_t payload) override;
-  void fed() override;
+  void fed(std::string_view bytes) override;
   void turn_began() override;
   void let_go() noexcept override;
   void forget_streams() noexcept;  // of the metrics

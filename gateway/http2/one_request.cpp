@@ -28,7 +28,7 @@ Awaitable<std::string> OneRequest::ask(const OutgoingRequest& request, std::stri
     if (read.error == tls::StreamError::would_block) {
       co_await stream_.wait_readable();
     } else if (read.error) {
-      co_return "closed without an answer (" + read.error.message() + ")";
+      co_return "closed without an answer (" + read.error.message() + (speaks_h2_ ? ")" : "); does it speak HTTP/2?");
     } else {
       came += read.size;
       session_.feed({stream_.io().scratch(), read.size});

@@ -27,7 +27,7 @@ struct HeadRead {
   };
   State state = incomplete;
   ErrorCode error{};
-  std::string_view fault{};  // for the log
+  std::string_view fault{};  // for the log; with `lost`: what is likely to be wrong, or nothing
 };
 
 // A piece of a response's body.

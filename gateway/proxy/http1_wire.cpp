@@ -1,6 +1,7 @@
 #include "gateway/proxy/http1_wire.h"
 
 #include "gateway/http1/serializer.h"
+#include "gateway/http2/first_bytes.h"
 #include "tls/stream_error.h"
 
 namespace sluice::proxy {
@@ -46,6 +47,11 @@ ErrorCode Http1Wire::send(std::string_view head, std::string_view payload, bool 
   return stream_.write({head, chunk_head, payload, chunk_end, last_chunk});
 }
 
+std::string_view Http1Wire::fault_of(http::ParseError error, std::string_view bytes) const noexcept {
+  if (heads_ > 0 || !http2::begin_http2(bytes)) return http::name_of(error);
+  return stream_.is_tls() ? "it answered in HTTP/2, which was not agreed on" : "it answered in HTTP/2; set protocol: h2";
+}
+
 HeadRead Http1Wire::read_head(http::ResponseHead& response) {
   char* const scratch = stream_.io().scratch();
   for (;;) {
@@ -55,7 +61,7 @@ HeadRead Http1Wire::read_head(http::ResponseHead& response) {
     std::string_view bytes(scratch, read.size);
     if (!partial_.empty()) bytes = partial_.append(bytes);
     const http1::HeadResult head = parser_.parse(bytes, method_, response);
-    if (head.state == http1::HeadResult::failed) return {HeadRead::bad, {}, http::name_of(head.error)};
+    if (head.state == http1::HeadResult::failed) return {HeadRead::bad, {}, fault_of(head.error, bytes)};
     if (head.state == http1::HeadResult::incomplete) {
       if (partial_.empty()) partial_.assign(bytes);
       continue;

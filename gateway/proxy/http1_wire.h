@@ -34,6 +34,8 @@ class Http1Wire final : public BackendWire {
   bool ended_cleanly() const noexcept { return body_ && body_->done() && !excess_; }
 
  private:
+  // What is wrong with the head that `bytes` begin, for the log.
+  std::string_view fault_of(http::ParseError error, std::string_view bytes) const noexcept;
   ErrorCode send(std::string_view head, std::string_view payload, bool last, const http::Headers* trailers);
 
   tls::Stream& stream_;

@@ -75,6 +75,12 @@ Awaitable<ErrorCode> Http2Link::wait_settings(tls::Cancellation& cancellation) {
   co_return settled_ ? ErrorCode() : make_error_code(tls::StreamError::timed_out);
 }
 
+std::string_view Http2Link::doubt() const noexcept {
+  if (secure_ || takes_tunnels() || !connection_.is_leaving()) return {};  // an https endpoint has agreed on it
+  if (connection_.answered_in_http1()) return "it answered in HTTP/1.1 when HTTP/2 was begun; does it speak HTTP/2, as protocol: h2 says?";
+  return "it ended the connection before its SETTINGS; does it speak HTTP/2, as protocol: h2 says?";
+}
+
 void Http2Link::refused(bool tunnel) noexcept {
   if (connection_.streams() == 0) return;
   const Clock::time_point until = Clock::now() + kRefusalHolds;

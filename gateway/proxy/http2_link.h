@@ -31,6 +31,8 @@ class Http2Link final : public upstream::SharedConnection, private http2::Carrie
   // Returns when takes_tunnels() says something; for who has opened this, others wait by the pool. An error: it will not, or not in time,
   // or the wait was called off. Whoever waits keeps this alive.
   Awaitable<ErrorCode> wait_settings(tls::Cancellation& cancellation);
+  // Of one that has ended: that its backend may not speak HTTP/2, as far as nothing but the configuration has said that it does.
+  std::string_view doubt() const noexcept;
   // The backend has refused a request, or a WebSocket: it gets none until it is done with something else, or a moment has passed. One that
   // has refused a WebSocket may take requests.
   void refused(bool tunnel) noexcept;

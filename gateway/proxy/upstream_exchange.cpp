@@ -73,7 +73,9 @@ Failure UpstreamExchange::failure_of(const HeadRead& head) const {
     return {FailureCode::stream_refused, upstream::Retryable::untouched, head.error.message()};
   }
   if (head.state == HeadRead::bad) return {FailureCode::bad_response, upstream::Retryable::no, std::string(head.fault)};
-  return failure_of(head.error, backend_.wire().silent() ? FailureCode::reset : FailureCode::bad_response);
+  Failure failure = failure_of(head.error, backend_.wire().silent() ? FailureCode::reset : FailureCode::bad_response);
+  if (failure.code == FailureCode::reset && !head.fault.empty()) failure.detail = head.fault;
+  return failure;
 }
 
 Awaitable<Failure> UpstreamExchange::begin(upstream::Picked&& picked, bool keep_body) {

@@ -7,6 +7,12 @@ namespace {
 
 using upstream::Retryable;
 
+Failure not_settled(ErrorCode error, const Http2Link& link) {
+  Failure failure = upstream::failure_of_connect(error);
+  if (failure.code == FailureCode::reset && !link.doubt().empty()) failure.detail = link.doubt();
+  return failure;
+}
+
 // By one handshake, which others were faster to fill.
 constexpr unsigned kMostOpened = 3;
 
@@ -21,7 +27,7 @@ Awaitable<Failure> UpstreamExchange::open_for_tunnel() {
     if (failure.code != FailureCode::none || decided) co_return failure;
     const auto link = std::static_pointer_cast<Http2Link>(picked.shared);
     const ErrorCode error = co_await link->wait_settings(cancellation_);
-    if (error) co_return upstream::failure_of_connect(error);
+    if (error) co_return not_settled(error, *link);
     const bool takes_tunnels = *link->takes_tunnels();
     if (takes_tunnels && link->has_room(true)) co_return Failure{};
     if (opened == kMostOpened || (takes_tunnels && link->capacity() == 0)) {
