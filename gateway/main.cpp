@@ -189,6 +189,7 @@ void add_explain_options(CLI::App& command, commands::ExplainOptions& options) {
       ->allow_extra_args(false);
   command.add_option("--listener", options.listener, "The listener by name, whatever the URL's port");
   command.add_option("--client", options.client, "The IP address that connects")->capture_default_str();
+  command.add_option("--protocol", options.protocol, "What the client speaks, h2 or http/1.1 (default: http/1.1 where the listener does)");
   command.add_flag("--json", options.json, "For programs");
   command.footer("Nothing is sent. Exit code 0 whatever the answer would be, also when that is a 404.");
 }

@@ -83,6 +83,14 @@ ListenerChoice choose_listener(const config::Config& config, const TrialRequest&
                    "; --listener NAME takes one whatever its port");
 }
 
+bool choose_http2(const config::Listener& listener, const std::string& wanted) {
+  if (wanted.empty()) return !config::speaks(listener, "http/1.1");
+  if (config::speaks(listener, wanted)) return wanted == "h2";
+  std::string spoken;
+  for (const std::string& protocol : listener.protocols) spoken += (spoken.empty() ? "" : ", ") + protocol;
+  throw InputError("listener " + listener_text(listener) + " does not speak \"" + wanted + "\"; its protocols are [" + spoken + "]");
+}
+
 std::string listener_text(const config::Listener& listener) {
   return listener.name + " (" + listener.address.text() + ", " + (listener.tls ? "TLS" : "plain") + ")";
 }

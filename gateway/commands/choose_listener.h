@@ -19,6 +19,10 @@ struct ListenerChoice {
 ListenerChoice choose_listener(const config::Config& config, const TrialRequest& request,
                                const std::string& name);
 
+// Whether its client speaks HTTP/2. `wanted`: a word of listeners.protocols; empty: HTTP/1.1 where the listener speaks that. Throws
+// InputError when the listener does not speak what is wanted.
+bool choose_http2(const config::Listener& listener, const std::string& wanted);
+
 // `web (0.0.0.0:8080, plain)`
 std::string listener_text(const config::Listener& listener);
 

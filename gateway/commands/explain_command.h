@@ -14,6 +14,7 @@ struct ExplainOptions {
   std::vector<std::string> headers;  // `Name: value`
   std::string listener;              // empty: by the URL
   std::string client = "127.0.0.1";  // the address that connects
+  std::string protocol;              // h2 or http/1.1, that the client speaks; empty: by the listener
   bool json = false;
 };
 

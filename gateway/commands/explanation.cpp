@@ -6,6 +6,7 @@
 #include "config/address.h"
 #include "config/value_text.h"
 #include "gateway/commands/trial_exchange.h"
+#include "gateway/commands/trial_http2.h"
 #include "gateway/commands/websocket_limits.h"
 #include "gateway/http/cookies.h"
 #include "gateway/http1/request_parser.h"
@@ -62,16 +63,17 @@ proxy::ConnectionInfo connection_of(const TrialRequest& request, const config::L
   return info;
 }
 
-http::ParseError parse(const config::Limits& limits, const std::string& bytes, http::RequestHead& head) {
-  const http1::HeadLimits bounds{limits.max_request_line, limits.max_request_head, limits.max_headers};
-  http1::RequestParser parser(bounds);
-  return parser.parse(bytes, head).error;
-}
-
-Pairs pairs_of(const http::Headers& headers) {
-  Pairs pairs;
-  for (const http::Field& field : headers) pairs.emplace_back(field.name, field.value);
-  return pairs;
+// A head of HTTP/2 has bounds of its own, which read_as_http2() knows.
+http::ParseError parse(const config::Limits& limits, const TrialRequest& request, bool http2, http::RequestHead& head) {
+  const std::string& bytes = request.head;
+  if (!http2) {
+    const http1::HeadLimits bounds{limits.max_request_line, limits.max_request_head, limits.max_headers};
+    return http1::RequestParser(bounds).parse(bytes, head).error;
+  }
+  http::RequestHead written;
+  const http1::HeadLimits all{bytes.size(), bytes.size(), bytes.size()};
+  const http::ParseError error = http1::RequestParser(all).parse(bytes, written).error;
+  return error == http::ParseError::none ? read_as_http2(written, request.secure, limits, head) : error;
 }
 
 LocalAnswer answer_of(const TrialExchange& exchange, std::string_view sentence) {
@@ -124,19 +126,24 @@ Pairs in_force(const config::Config& config, const RouteContext& route) {
 
 std::string weight_text(unsigned weight) { return weight == 1 ? "" : " (weight " + std::to_string(weight) + ")"; }
 
-Destination destination(const config::Config& config, const std::string& name) {
-  const auto upstream = std::find_if(config.upstreams.begin(), config.upstreams.end(),
-                                     [&](const config::Upstream& one) { return one.name == name; });
+const config::Upstream& upstream_of(const config::Config& config, const std::string& name) {
+  return *std::find_if(config.upstreams.begin(), config.upstreams.end(),
+                       [&](const config::Upstream& one) { return one.name == name; });
+}
+
+Destination destination(const config::Config& config, const std::string& name, bool websocket) {
+  const config::Upstream& upstream = upstream_of(config, name);
   Destination destination;
-  destination.upstream = upstream->name;
-  for (const config::Endpoint& endpoint : upstream->endpoints) {
+  destination.upstream = upstream.name;
+  for (const config::Endpoint& endpoint : upstream.endpoints) {
     destination.endpoints.push_back(endpoint.url + weight_text(endpoint.weight));
   }
-  for (const config::Discovery& asked : upstream->discoveries) {
+  for (const config::Discovery& asked : upstream.discoveries) {
     destination.endpoints.push_back("what " + asked.text() + " leads to" + weight_text(asked.weight));
   }
-  destination.balance = balance_text(*upstream);
-  destination.attempts = upstream->retries.attempts;
+  destination.balance = balance_text(upstream);
+  destination.attempts = upstream.retries.attempts;
+  destination.protocols = backend_protocols(upstream, websocket);
   return destination;
 }
 
@@ -148,13 +155,13 @@ std::string share_text(unsigned weight, std::uint64_t total) {
   return text;
 }
 
-std::vector<Destination> destinations(const config::Config& config, const config::Route& route) {
-  if (route.upstream) return {destination(config, *route.upstream)};
+std::vector<Destination> destinations(const config::Config& config, const config::Route& route, bool websocket) {
+  if (route.upstream) return {destination(config, *route.upstream, websocket)};
   std::vector<Destination> sides;
   std::uint64_t total = 0;
   for (const config::SplitSide& side : route.split->to) total += side.weight;
   for (const config::SplitSide& side : route.split->to) {
-    sides.push_back(destination(config, side.upstream));
+    sides.push_back(destination(config, side.upstream, websocket));
     sides.back().share = share_text(side.weight, total);
   }
   return sides;
@@ -168,10 +175,10 @@ void prepare_handshake(http::Headers& request, const config::WebSocketRules& rul
 
 Forwarded forward(const config::Config& config, TrialExchange& exchange, const RouteContext& route) {
   Forwarded forwarded;
-  forwarded.to = destinations(config, *route.route);
+  forwarded.to = destinations(config, *route.route, route.websocket);
   forwarded.sticky = route.route->split && route.route->split->sticky;
   if (route.route->mirror && !route.websocket) {
-    forwarded.mirror = destination(config, route.route->mirror->upstream);
+    forwarded.mirror = destination(config, route.route->mirror->upstream, false);
     forwarded.mirror->share = std::to_string(route.route->mirror->share) + "%";
     forwarded.mirror->attempts = 1;
   }
@@ -180,11 +187,16 @@ Forwarded forward(const config::Config& config, TrialExchange& exchange, const R
       http::remove_cookie(exchange.request.headers, upstream.sticky->cookie);
     }
   }
+  const bool accepts_trailers = exchange.request.headers.has_token("TE", "trailers");
   prepare_request_headers(exchange, route);
   if (route.websocket) prepare_handshake(exchange.request.headers, route.route->websocket);
-  forwarded.request_line =
-      std::string(exchange.request.method) + " " + upstream_target(exchange, route) + " HTTP/1.1";
-  forwarded.fields = pairs_of(exchange.request.headers);
+  const std::string target = upstream_target(exchange, route);
+  for (const Destination& to : forwarded.to) {
+    if (to.protocols.http1 && !forwarded.http1) forwarded.http1 = http1_head(exchange.request, target);
+    if (!to.protocols.http2 || forwarded.http2) continue;
+    const bool secure = upstream_of(config, to.upstream).uses_https();
+    forwarded.http2 = http2_head(exchange.request, target, {secure, route.websocket, accepts_trailers});
+  }
   return forwarded;
 }
 
@@ -246,17 +258,17 @@ void explain_decision(const proxy::Snapshot& snapshot, TrialExchange& exchange, 
 }  // namespace
 
 Explanation explain(const proxy::Snapshot& snapshot, const TrialRequest& request,
-                    const config::Listener& listener, const std::string& client) {
+                    const config::Listener& listener, const TrialClient& client) {
   Explanation explanation;
   explanation.listener = listener_text(listener);
-  const proxy::ConnectionInfo connection = connection_of(request, listener, client);
+  const proxy::ConnectionInfo connection = connection_of(request, listener, client.address);
   explanation.client = {connection.peer_address, connection.peer_trusted, connection.peer_address,
-                        std::string(connection.scheme())};
+                        std::string(connection.scheme()), client.http2, listener.protocols.size() > 1};
   if (listener.tls && listener.tls->client_auth.mode == config::ClientAuthMode::require) {
     explanation.notes.push_back("clients must show a certificate there (client_auth)");
   }
   http::RequestHead head;
-  const http::ParseError error = parse(snapshot.config.limits, request.head, head);
+  const http::ParseError error = parse(snapshot.config.limits, request, client.http2, head);
   TrialExchange exchange(connection, head);
   if (error == http::ParseError::none) {
     explain_decision(snapshot, exchange, explanation);

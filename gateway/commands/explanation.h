@@ -5,23 +5,30 @@
 
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "gateway/commands/backend_protocols.h"
 #include "gateway/commands/choose_listener.h"
+#include "gateway/commands/outgoing_head.h"
 #include "gateway/commands/trial_request.h"
 #include "gateway/proxy/snapshot.h"
 #include "gateway/routing/verdicts.h"
 
 namespace sluice::commands {
 
-using Pairs = std::vector<std::pair<std::string, std::string>>;
+// Whoever sends the request.
+struct TrialClient {
+  std::string address;  // that connects; on a unix socket there is none
+  bool http2 = false;   // it speaks HTTP/2
+};
 
 struct ClientView {
   std::string address;   // that connects
   bool trusted = false;  // it is among the listener's trusted_proxies
   std::string believed;  // who the client is taken for
   std::string scheme;    // what it is taken to speak
+  bool http2 = false;
+  bool may_choose = false;  // the listener speaks both versions of HTTP
 };
 
 struct LocalAnswer {
@@ -39,6 +46,7 @@ struct Destination {
   std::vector<std::string> endpoints;  // with weights, where they have any
   std::string balance;
   unsigned attempts = 1;
+  BackendProtocols protocols;
 };
 
 // For the backend.
@@ -46,8 +54,7 @@ struct Forwarded {
   std::vector<Destination> to;  // one, or the sides of a split
   bool sticky = false;          // a client stays with its side
   std::optional<Destination> mirror;  // gets copies; with a share
-  std::string request_line;
-  Pairs fields;
+  std::optional<OutgoingHead> http1, http2;  // as it is in either version; one that no backend speaks is absent
 };
 
 struct RouteLine {
@@ -72,10 +79,9 @@ struct Explanation {
   std::vector<RouteLine> routes;  // empty: the routes are not asked
 };
 
-// `client`: the address that connects; on a unix socket there is none. Throws InputError when it is no
-// address.
+// Throws InputError when the client's address is none, or the request has what its protocol has not.
 Explanation explain(const proxy::Snapshot& snapshot, const TrialRequest& request,
-                    const config::Listener& listener, const std::string& client);
+                    const config::Listener& listener, const TrialClient& client);
 
 // For people, and for programs.
 std::string to_text(const Explanation& explanation);

@@ -23,6 +23,7 @@ Json answer_json(const LocalAnswer& answer) {
 
 Json destination_json(const Destination& to) {
   Json json{{"upstream", to.upstream}, {"endpoints", to.endpoints}, {"balance", to.balance}, {"attempts", to.attempts}};
+  json["protocols"] = protocol_words(to.protocols);
   if (!to.share.empty()) json["share"] = to.share;
   return json;
 }
@@ -38,8 +39,12 @@ Json forwarded_json(const Forwarded& forwarded) {
     json["sticky"] = forwarded.sticky;
   }
   if (forwarded.mirror) json["mirror"] = destination_json(*forwarded.mirror);
-  json["request_line"] = forwarded.request_line;
-  json["headers"] = fields_json(forwarded.fields);
+  const OutgoingHead& head = forwarded.http1 ? *forwarded.http1 : *forwarded.http2;
+  json["request_line"] = head.request_line;
+  json["headers"] = fields_json(head.fields);
+  if (forwarded.http1 && forwarded.http2) {
+    json["over_http2"] = {{"request_line", forwarded.http2->request_line}, {"headers", fields_json(forwarded.http2->fields)}};
+  }
   return json;
 }
 
@@ -75,7 +80,8 @@ std::string to_json(const Explanation& explanation) {
              {{"address", client.address},
               {"trusted", client.trusted},
               {"believed", client.believed},
-              {"scheme", client.scheme}}},
+              {"scheme", client.scheme},
+              {"protocol", client.http2 ? "h2" : "http/1.1"}}},
             {"websocket", explanation.websocket}};
   json["path"] = explanation.path.empty() ? Json() : Json(explanation.path);
   json["route"] = explanation.route.empty() ? Json() : Json(explanation.route);

@@ -49,6 +49,7 @@ class TrialExchange final : public proxy::ClientExchange {
   void watch_client(tls::Stream::Callback, void*) override {}
   void stop_watching() override {}
   ErrorCode open_tunnel(http::Headers&) override { return {}; }
+  bool tunnel_by_status() const noexcept override { return request.version == http::Version::http_2; }
   tls::DuplexPtr take_stream() override { return nullptr; }
 
  private:

@@ -1,33 +1,13 @@
 """`sluice explain`: what it tells is what the gateway does, and it tells why."""
 
-import json
-
 import pytest
 
 from support.config_text import config_for, to_yaml
+from support.explained import explain, explained_fields, flags, without
 from support.gateway import run_sluice
 from support.websocket import KEY
 
 HANDSHAKE = [("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"), ("Sec-WebSocket-Key", KEY)]
-
-
-def explain(config_file, method, url, *arguments):
-    result = run_sluice("explain", "--config", config_file, "--json", method, url, *arguments)
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout)
-
-
-def flags(headers):
-    return [word for name, value in headers for word in ("-H", f"{name}: {value}")]
-
-
-def without(fields, *names):
-    return [(name, value) for name, value in fields if name not in names]
-
-
-def explained_fields(part, *names):
-    return without([(field["name"], field["value"]) for field in part["headers"]], *names)
-
 
 TELLS = {"request_headers": {"set": {"X-Route": "${route}"}}}  # to the backend which route it was
 ROUTES = [
@@ -268,7 +248,7 @@ def test_a_unix_listener_is_taken_by_name(tmp_path):
     file = tmp_path / "sluice.yaml"
     file.write_text(to_yaml(config) + "\n")
     told = explain(file, "GET", "http://a.example/", "--listener", "local")
-    assert told["client"] == {"address": "unix", "trusted": True, "believed": "unix", "scheme": "http"}
+    assert told["client"] == {"address": "unix", "trusted": True, "believed": "unix", "scheme": "http", "protocol": "http/1.1"}
     assert explain(file, "GET", "http://a.example/")["listener"].startswith("web "), "a URL leads to a port first"
 
 
