@@ -37,7 +37,7 @@ admin::Status known_status(LiveConfig& live, upstream::EndpointRegistry& endpoin
   status.generation = live.generation();
   status.config_loaded = live.loaded_at();
   for (const OpenListener& one : live.listeners().all()) {
-    status.listeners.push_back({one.config.name, one.address.text(), one.config.tls.has_value()});
+    status.listeners.push_back({one.config.name, one.address.text(), one.config.tls.has_value(), one.config.protocols});
   }
   for (const config::Upstream& upstream : live.upstreams()) {
     admin::Status::Upstream& told = status.upstreams.emplace_back();

@@ -2,7 +2,15 @@
 
 #include <algorithm>
 
+#include "config/protocol_names.h"
+
 namespace sluice {
+
+std::string spoken(const config::Listener& listener) {
+  const std::string names = config::protocol_names(listener.protocols);
+  if (listener.tls) return "https and wss, " + names;
+  return config::speaks(listener, "h2") ? "http and ws, " + names : "http and ws";
+}
 
 std::string destinations(const config::Config& config, const std::vector<config::Upstream>& upstreams,
                          const config::Listener& listener) {

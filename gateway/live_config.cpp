@@ -5,6 +5,7 @@
 
 #include "config/files.h"
 #include "config/load.h"
+#include "gateway/destinations.h"
 #include "gateway/reload_rules.h"
 #include "gateway/service_manager.h"
 #include "metrics/log.h"
@@ -183,7 +184,8 @@ void LiveConfig::put_in_force(Loaded& loaded, std::vector<NewConfig> parts, std:
     for (NewConfig& part : parts) part.addresses = addresses;  // nothing can go wrong from here on
     for (std::size_t i = 0; i < loaded.listeners.listeners.size(); ++i) {
       const OpenListener& listener = loaded.listeners.listeners[i];
-      if (!loaded.listeners.kept[i]) metrics::log().info("listening on {} (listener {})", listener.address.text(), listener.config.name);
+      if (loaded.listeners.kept[i]) continue;
+      metrics::log().info("listening on {} (listener {}, {})", listener.address.text(), listener.config.name, spoken(listener.config));
     }
     listeners_.use(std::move(loaded.listeners.listeners), loaded.snapshot->config.timeouts, warnings_);
     snapshot_ = std::move(loaded.snapshot);

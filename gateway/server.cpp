@@ -158,7 +158,7 @@ void Server::start() {
   if (admin_sockets) start_admin(*admin_sockets);
   for (const OpenListener& listener : live_->listeners().all()) {
     metrics::log().info("listening on {} (listener {}, {}) -> {}", listener.address.text(), listener.config.name,
-                        listener.config.tls ? "https and wss" : "http and ws", destinations(config(), live_->upstreams(), listener.config));
+                        spoken(listener.config), destinations(config(), live_->upstreams(), listener.config));
   }
   if (const std::string warning = needless_root(config(), ::geteuid()); !warning.empty()) metrics::log().warn("{}", warning);
   live_->in_force();

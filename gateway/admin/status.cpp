@@ -18,7 +18,7 @@ std::string time_text(std::time_t time) {
 Json listeners_of(const Status& status) {
   Json listeners = Json::array();
   for (const Status::Listener& one : status.listeners) {
-    listeners.push_back({{"name", one.name}, {"address", one.address}, {"tls", one.tls}});
+    listeners.push_back({{"name", one.name}, {"address", one.address}, {"tls", one.tls}, {"protocols", one.protocols}});
   }
   return listeners;
 }

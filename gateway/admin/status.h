@@ -14,6 +14,7 @@ struct Status {
   struct Listener {
     std::string name, address;
     bool tls = false;
+    std::vector<std::string> protocols;  // words of listeners.protocols
   };
   struct Endpoint {
     std::string url;

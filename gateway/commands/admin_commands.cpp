@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "config/counted.h"
+#include "config/protocol_names.h"
 #include "gateway/commands/admin_client.h"
 #include "gateway/commands/trial_request.h"
 
@@ -54,6 +55,12 @@ void add_tunnels(std::string& text, const Json& tunnels) {
   }
 }
 
+// An older gateway does not tell.
+std::string spoken_text(const Json& listener) {
+  const std::string names = config::protocol_names(listener.value("protocols", std::vector<std::string>()));
+  return names.empty() ? "" : "  " + names;
+}
+
 // The bounds of circuit_breaker that an endpoint has reached; an older gateway does not tell.
 std::string full_text(const Json& endpoint) {
   std::string text;
@@ -69,7 +76,7 @@ std::string as_text(const Json& status) {
                      ", loaded " + config.at("loaded").get<std::string>() + "\n\nlisteners\n";
   for (const Json& one : status.at("listeners")) {
     text += "  " + padded(one.at("name").get<std::string>(), 20) + one.at("address").get<std::string>() +
-            (one.at("tls").get<bool>() ? "  TLS" : "") + "\n";
+            (one.at("tls").get<bool>() ? "  TLS" : "") + spoken_text(one) + "\n";
   }
   for (const Json& upstream : status.at("upstreams")) {
     text += "\nupstream " + upstream.at("name").get<std::string>() + "\n";

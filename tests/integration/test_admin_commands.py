@@ -98,7 +98,7 @@ def test_status_shows_what_there_is(lab):
         open_websocket(lab.client(gateway))
     status = json.loads(run_sluice("status", "--admin", admin(gateway), "--json").stdout)
     assert (status["state"], status["pid"], status["config"]["generation"]) == ("serving", gateway.pid, 1)
-    assert status["listeners"] == [{"name": "web", "address": f"127.0.0.1:{gateway.port}", "tls": False}]
+    assert status["listeners"] == [{"name": "web", "address": f"127.0.0.1:{gateway.port}", "tls": False, "protocols": ["http/1.1"]}]
     assert status["upstreams"] == [{"name": "app", "endpoints": [{"url": backend.url, "state": "in", "in_flight": 3, "idle": 0, "connections": 3}]}]
     assert status["tunnels"] == [{"route": "all", "upstream": "app", "endpoint": backend.url, "open": 3}]
     assert [sum(one[what] for one in status["workers"]) for what in ["connections", "tunnels"]] == [3, 3]
@@ -123,6 +123,27 @@ def test_status_shows_http2(lab):
     one, = json.loads(run_sluice("status", "--admin", admin(gateway), "--json").stdout)["workers"]
     assert one == {"connections": 2, "http2_connections": 1, "http2_streams": 3, "tunnels": 0, "answered": True}
     assert "2 connections (1 HTTP/2 with 3 streams), 0 WebSockets" in run_sluice("status", "--admin", admin(gateway)).stdout
+
+
+def test_status_tells_what_listeners_speak(lab):
+    """As it is now, also after a reload."""
+    listeners = [{"name": "plain", "address": "127.0.0.1:0"}, {"name": "alone", "address": "127.0.0.1:0", "protocols": ["h2"]},
+                 {"name": "secure", "address": "127.0.0.1:0", "tls": {"self_signed": True}}]
+    config = config_for(lab.backend(), listeners=listeners)
+    gateway = lab.gateway_from(config)
+
+    def told():
+        return {one["name"]: one["protocols"] for one in json.loads(gateway.admin("/status").body)["listeners"]}
+
+    assert told() == {"plain": ["http/1.1"], "alone": ["h2"], "secure": ["h2", "http/1.1"]}
+    text = run_sluice("status", "--admin", admin(gateway)).stdout
+    for line in [f"127.0.0.1:{gateway.ports['plain']}  HTTP/1.1\n", f"127.0.0.1:{gateway.ports['alone']}  HTTP/2\n",
+                 f"127.0.0.1:{gateway.ports['secure']}  TLS  HTTP/2 and HTTP/1.1\n"]:
+        assert line in text, text
+    config["listeners"][2]["protocols"] = ["http/1.1"]
+    gateway.rewrite(config)
+    assert gateway.admin("/reload", [OWN], method="POST").status == 200
+    assert told() == {"plain": ["http/1.1"], "alone": ["h2"], "secure": ["http/1.1"]}
 
 
 def test_status_tells_why_an_endpoint_is_out(lab):

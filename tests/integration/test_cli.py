@@ -228,6 +228,18 @@ def test_start_up_lines_say_where_each_listener_leads(lab):
     assert len(set(gateway.ports.values())) == 2 and 0 not in gateway.ports.values()
 
 
+def test_start_up_lines_say_what_is_spoken(lab):
+    """Behind the words that were always there."""
+    tls = {"tls": {"self_signed": True}}
+    gateway = lab.gateway(lab.backend(), listeners=[
+        {"name": name, "address": "127.0.0.1:0", **more} for name, more in [
+            ("plain", {}), ("both", {"protocols": ["h2", "http/1.1"]}), ("alone", {"protocols": ["h2"]}),
+            ("secure", tls), ("old", {**tls, "protocols": ["http/1.1"]})]])
+    for words in ["plain, http and ws", "both, http and ws, HTTP/2 and HTTP/1.1", "alone, http and ws, HTTP/2",
+                  "secure, https and wss, HTTP/2 and HTTP/1.1", "old, https and wss, HTTP/1.1"]:
+        assert f" (listener {words}) -> all (" in gateway.stderr()
+
+
 def test_proxy_needs_no_file(lab):
     backend = lab.backend()
     gateway = lab.start(arguments=["proxy", "--to", backend.url, "--http", "127.0.0.1:0", "--https", "127.0.0.1:0",
