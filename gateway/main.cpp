@@ -153,7 +153,8 @@ void add_sockets_options(CLI::App& command, commands::SocketsOptions& options) {
   command.add_option("--over", options.over, "Spread over so much time, e.g. 20s (default: at once)")->needs(close);
   command.add_flag("--all", options.all, "All of them")->needs(close);
   command.footer(
-      "OUT is towards the client, IN is what it sends: messages a second lately, then bytes.\n"
+      "OUT is towards the client, IN is what it sends: messages a second lately, then bytes. HTTP is what the client speaks, then\n"
+      "what its backend does: 1.1>2 shares a connection of HTTP/2 to it with others.\n"
       "Where the gateway has an admin.token, set SLUICE_ADMIN_TOKEN to it. Exit codes: 1 the gateway takes no such filter or knows\n"
       "no such ID, 3 cannot reach the gateway.");
 }

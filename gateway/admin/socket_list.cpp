@@ -19,8 +19,9 @@ struct Field {
 constexpr Field kFields[] = {
     {Text::route, "route"}, {Text::upstream, "upstream"}, {Text::endpoint, "endpoint"}, {Text::listener, "listener"},
     {Text::client_ip, "client_ip"}, {Text::tls_version, "tls_version"}, {Text::sni, "sni"},
-    {Text::client_subject, "tls_client_subject"}, {Text::host, "host"}, {Text::target, "target"},
+    {Text::client_subject, "tls_client_subject"}, {Text::host, "host"}, {Text::target, "target"}, {Text::version, "version"},
     {Text::subprotocol, "subprotocol"}, {Text::user_agent, "user_agent"}, {Text::request_id, "request_id"},
+    {Text::upstream_version, "upstream_version"},
 };
 
 Json direction_of(const SocketFacts::Direction& direction) {

@@ -56,6 +56,13 @@ std::string rate_of(const Json& direction) {
   return text;
 }
 
+// `HTTP/2.0` as `2`; an older gateway does not tell.
+std::string version_of(const Json& socket, const char* name) {
+  std::string version = socket.value(name, "-");
+  if (version.starts_with("HTTP/")) version.erase(0, 5);
+  return config::visible(version == "2.0" ? "2" : version);
+}
+
 using Row = std::vector<std::string>;
 
 Row row_of(const Json& socket) {
@@ -71,6 +78,7 @@ Row row_of(const Json& socket) {
           size_of(to_client),
           size_of(to_upstream),
           socket.at("closing").get<bool>() ? "closing" : "open",
+          version_of(socket, "version") + ">" + version_of(socket, "upstream_version"),
           config::visible(socket.value("endpoint", "-")),
           config::visible(socket.value("target", "-"))};
 }
@@ -103,7 +111,7 @@ std::string silent_text(const Json& list) {
 }
 
 std::string as_text(const Json& list, std::size_t width) {
-  std::vector<Row> rows = {{"ID", "ROUTE", "CLIENT", "AGE", "IDLE", "OUT", "IN", "OUT", "IN", "STATE", "ENDPOINT", "TARGET"}};
+  std::vector<Row> rows = {{"ID", "ROUTE", "CLIENT", "AGE", "IDLE", "OUT", "IN", "OUT", "IN", "STATE", "HTTP", "ENDPOINT", "TARGET"}};
   for (const Json& socket : list.at("sockets")) rows.push_back(row_of(socket));
   const std::uint64_t matched = list.at("matched").get<std::uint64_t>();
   const std::uint64_t shown = list.at("shown").get<std::uint64_t>();

@@ -20,9 +20,10 @@ constexpr Field kFields[] = {
     {Text::tls_version, &metrics::AccessRecord::tls_version}, {Text::sni, &metrics::AccessRecord::sni},
     {Text::client_subject, &metrics::AccessRecord::client_subject}, {Text::method, &metrics::AccessRecord::method},
     {Text::host, &metrics::AccessRecord::host}, {Text::target, &metrics::AccessRecord::target},
+    {Text::version, &metrics::AccessRecord::version},
     {Text::user_agent, &metrics::AccessRecord::user_agent}, {Text::request_id, &metrics::AccessRecord::request_id},
     {Text::route, &metrics::AccessRecord::route}, {Text::upstream, &metrics::AccessRecord::upstream},
-    {Text::endpoint, &metrics::AccessRecord::endpoint},
+    {Text::endpoint, &metrics::AccessRecord::endpoint}, {Text::upstream_version, &metrics::AccessRecord::upstream_version},
 };
 
 // No more of each than the closing line shows, for a tunnel lives for days and its client chose how long they are. Secrets of the
@@ -45,8 +46,6 @@ TunnelLog::TunnelLog(const ClientExchange& exchange, std::string_view subprotoco
   metrics::AccessRecord record = describe(exchange, exchange.generation->config().routes);
   identity_ = identity_of(record, subprotocol);
   scheme_ = record.scheme;
-  version_ = record.version;
-  upstream_version_ = record.upstream_version;
   observed_ = record.observed;
   bytes_received_ = record.bytes_received;
   bytes_sent_ = record.bytes_sent;
@@ -70,8 +69,6 @@ void TunnelLog::tunnel_ended(const websocket::TunnelSummary& summary) {
   record.event = metrics::AccessEvent::tunnel_close;
   record.time = std::chrono::system_clock::now();
   record.scheme = scheme_;
-  record.version = version_;
-  record.upstream_version = upstream_version_;
   record.observed = observed_;
   record.bytes_received = bytes_received_;
   record.bytes_sent = bytes_sent_;

@@ -30,7 +30,7 @@ class TunnelLog final : public websocket::TunnelObserver {
  private:
   std::shared_ptr<const websocket::SocketIdentity> identity_;
   // Of the request, for the line at the end.
-  std::string_view scheme_, version_, upstream_version_, observed_;  // static
+  std::string_view scheme_, observed_;  // static
   std::uint64_t bytes_received_ = 0;
   std::uint64_t bytes_sent_ = 0;
   unsigned status_ = 0;

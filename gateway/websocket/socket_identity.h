@@ -15,9 +15,10 @@ namespace sluice::websocket {
 class SocketIdentity {
  public:
   enum class Text : std::uint8_t {
-    client_ip, listener, tls_version, sni, client_subject, method, host, target, subprotocol, user_agent, request_id, route, upstream, endpoint
+    client_ip, listener, tls_version, sni, client_subject, method, host, target, version, subprotocol, user_agent, request_id, route,
+    upstream, endpoint, upstream_version
   };
-  static constexpr std::size_t kTexts = static_cast<std::size_t>(Text::endpoint) + 1;
+  static constexpr std::size_t kTexts = static_cast<std::size_t>(Text::upstream_version) + 1;
   // By Text; empty: there is none. Whoever gives them has cut what a client may choose: together at most 64 KiB.
   using Texts = std::array<std::string_view, kTexts>;
 

@@ -15,7 +15,7 @@ from support.raw_backend import echo_websocket
 from support.raw_client import RawClient
 from support.waiting import wait_until
 from support.websocket import CLOSE, TEXT, assert_carries, frame_bytes, open_websocket, upgrade_bytes
-from support.websocket_way import H2
+from support.websocket_way import H2, Over
 
 OWN = ("X-Sluice-Admin", "1")
 TOKEN = "open-sesame"
@@ -101,6 +101,24 @@ def test_those_of_http2_are_seen_and_closed_as_any(lab):
     for client in (clients[0], clients[2]):
         assert_carries(client)
     assert len(ids(gateway)) == 2
+
+
+@pytest.mark.parametrize("upstream", ["http/1.1", "h2"])
+@pytest.mark.parametrize("client", ["http/1.1", "h2"])
+def test_what_is_spoken_on_either_side_is_told(lab, client, upstream):
+    over = Over(lab, client, upstream)
+    gateway = over.gateway(over.backend(echo_websocket))
+    websocket = over.open(gateway)
+    assert_carries(websocket)
+    one, = listed(gateway)["sockets"]
+    versions = {"http/1.1": "HTTP/1.1", "h2": "HTTP/2.0"}
+    assert (one["version"], one["upstream_version"]) == (versions[client], versions[upstream])
+    head, line = run_sluice("sockets", "--admin", admin(gateway)).stdout.splitlines()
+    short = {"http/1.1": "1.1", "h2": "2"}
+    assert dict(zip(head.split()[-4:], line.split()[-4:]))["HTTP"] == f"{short[client]}>{short[upstream]}"
+    websocket.close()
+    closing = gateway.wait_log(event="tunnel_close")
+    assert (closing["version"], closing["upstream_version"]) == (one["version"], one["upstream_version"])
 
 
 def test_all_workers_tell_of_theirs_the_oldest_first(lab):

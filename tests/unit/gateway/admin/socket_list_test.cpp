@@ -18,6 +18,8 @@ websocket::SocketFacts example() {
   set(Text::client_ip, "192.0.2.1");
   set(Text::user_agent, "broken \xFF");
   set(Text::target, "/room");
+  set(Text::version, "HTTP/2.0");
+  set(Text::upstream_version, "HTTP/1.1");
   websocket::SocketFacts facts;
   facts.identity = std::make_shared<websocket::SocketIdentity>(*websocket::SocketId::parse("0123456789abcdef0123456789abcdef"),
                                                                std::chrono::system_clock::time_point(1'700'000'000'250ms), texts);
@@ -38,7 +40,8 @@ std::string text_of(SocketList list) {
 
 TEST(SocketList, AsJson) {
   EXPECT_EQ(Json::parse(text_of({3, 0, {example()}, {}})), Json::parse(R"({"matched": 3, "shown": 1, "sockets": [{
-    "id": "0123456789abcdef0123456789abcdef", "route": "chat", "client_ip": "192.0.2.1", "target": "/room", "user_agent": "broken \uFFFD",
+    "id": "0123456789abcdef0123456789abcdef", "route": "chat", "client_ip": "192.0.2.1", "target": "/room", "version": "HTTP/2.0",
+    "user_agent": "broken \uFFFD", "upstream_version": "HTTP/1.1",
     "opened": "2023-11-14T22:13:20.250Z", "age_ms": 90000, "idle_ms": 1500, "closing": false,
     "to_client": {"messages": 7, "bytes": 800, "messages_per_second": 1.3},
     "to_upstream": {"messages": 1, "bytes": 20, "messages_per_second": 0.0}}]})"));
