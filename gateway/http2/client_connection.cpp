@@ -26,11 +26,10 @@ ClientConnection::~ClientConnection() {
 StreamPtr ClientConnection::open(const OutgoingRequest& request, bool with_body) {
   if (room() == 0) return nullptr;
   StreamPtr stream(new Stream(*this, session_.next_id(), Role::client));
+  stream->closed_ = true;  // as long as the session does not know it, which may be for good
   stream->begin(request, with_body);
-  if (!session_.open(request, *stream, with_body)) {
-    stream->closed_ = true;  // the session does not know it
-    return nullptr;
-  }
+  if (!session_.open(request, *stream, with_body)) return nullptr;
+  stream->closed_ = false;
   flush_later();
   return stream;
 }

@@ -135,7 +135,9 @@ class Stream final : public tls::Duplex, public StreamState {
 
   ErrorCode send(std::initializer_list<std::string_view> parts, bool last, const http::Headers* trailers);
   std::size_t lent() const noexcept;
-  ErrorCode keep_lent();
+  void keep_lent();
+  void keep_trailers(const http::Headers& trailers);
+  void forget_lent() noexcept;
   void take_kept(std::size_t size, std::string& out);
   void give_back_held() noexcept;
 

@@ -13,8 +13,8 @@ using tls::StreamError;
 
 void Stream::respond(unsigned status, const http::Headers& headers, bool with_body) {
   if (connection_ == nullptr || closed_) return;
-  if (!with_body) end_due_ = end_sent_ = true;
   connection_->session_.respond(id_, status, headers, with_body);
+  if (!with_body) end_due_ = end_sent_ = true;  // not before: without memory for it, nothing was sent
   connection_->flush_later();
 }
 
@@ -37,17 +37,30 @@ ErrorCode Stream::send(std::initializer_list<std::string_view> parts, bool last,
   end_due_ = last;
   last_trailers_ = trailers;
   lent_ = {parts.begin(), parts.size()};
-  connection_->session_.resume(id_);
-  connection_->make();
-  const ErrorCode error = keep_lent();
+  try {
+    connection_->session_.resume(id_);
+    connection_->make();
+    keep_lent();
+    if (trailers != nullptr && !end_sent_) keep_trailers(*trailers);
+  } catch (...) {  // memory ran out: what is the caller's is not looked at any more, nor is what has left taken for the whole message
+    forget_lent();
+    last_trailers_ = nullptr;
+    reset(Code::internal_error, std::make_error_code(std::errc::not_enough_memory));
+    throw;
+  }
+  forget_lent();
+  if (end_due_ && !end_sent_ && !write_error_ && kept_ == 0) await_writing();
+  return write_error_;
+}
+
+void Stream::forget_lent() noexcept {
   lent_ = {};
   lent_used_ = 0;
-  if (trailers != nullptr && !end_sent_) {
-    for (const http::Field& field : *trailers) kept_trailers_.add(field.name, field.value);
-    last_trailers_ = &kept_trailers_;
-  }
-  if (end_due_ && !end_sent_ && !write_error_ && kept_ == 0) await_writing();
-  return error;
+}
+
+void Stream::keep_trailers(const http::Headers& trailers) {
+  for (const http::Field& field : trailers) kept_trailers_.add(field.name, field.value);
+  last_trailers_ = &kept_trailers_;
 }
 
 std::size_t Stream::lent() const noexcept {
@@ -98,9 +111,9 @@ void Stream::take_kept(std::size_t size, std::string& out) {
   if (write_deadline_) await_writing();
 }
 
-ErrorCode Stream::keep_lent() {
+void Stream::keep_lent() {
   const std::size_t size = lent();
-  if (size == 0 || write_error_) return write_error_;
+  if (size == 0 || write_error_) return;
   const bool first = kept_ == 0;
   if (const std::size_t sent = overflow_.size() - kept_; sent >= kept_ && sent > 0) {  // moving the rest costs no more than sending it did
     overflow_.erase(0, sent);
@@ -111,8 +124,7 @@ ErrorCode Stream::keep_lent() {
   if (!io_.take_held(size, this)) {
     if (first) io_.stalled.erase(stalled_place_);
     io_.metrics.held_rejected.add();
-    reset(Code::enhance_your_calm, StreamError::held_limit);
-    return write_error_;
+    return reset(Code::enhance_your_calm, StreamError::held_limit);
   }
   std::size_t skip = lent_used_;
   for (std::string_view part : lent_) {
@@ -122,7 +134,6 @@ ErrorCode Stream::keep_lent() {
   }
   kept_ += size;
   if (first) await_writing();
-  return {};
 }
 
 void Stream::give_back_held() noexcept {

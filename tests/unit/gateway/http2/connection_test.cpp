@@ -158,6 +158,20 @@ TEST_F(ConnectionTest, WhatTheWindowDoesNotLetGoIsKept) {
   EXPECT_TRUE(harness_.io.stalled.empty());
 }
 
+TEST_F(ConnectionTest, NothingIsTakenOfWhatWasLentWhenMemoryHasRunOut) {
+  open();
+  Stream& stream = ask(1);
+  stream.respond(200, fields_, true);
+  const std::string there(Session::kStreamWindow + 1, 'x');
+  const std::string_view more(there.data(), std::numeric_limits<std::size_t>::max());  // than can be kept
+  EXPECT_THROW(stream.write_last({more}, nullptr), std::length_error);
+  let_go(1);
+  say(h2::window(0, 100'000) + h2::window(1, 100'000));
+  EXPECT_EQ(reset_in_time(1), Code::internal_error);
+  EXPECT_EQ(body(1).size(), Session::kStreamWindow);
+  EXPECT_FALSE(ended(1));
+}
+
 // Its user has let go: what was written to its end leaves all the same.
 TEST_F(ConnectionTest, AnEndThatIsKeptOutlivesItsUser) {
   open();
