@@ -22,7 +22,7 @@ Awaitable<> WaitQueue::wait(Bound& bound) {
   if (bound.stopped_) co_return;
   waiting_.push_back(&bound);
   co_await bound.waiter_.wait();
-  waiting_.remove(&bound);
+  if (bound.stopped_) waiting_.remove(&bound);  // else on_turn() has taken it off, and looking would cost each of many all the others
 }
 
 void WaitQueue::wake_all() noexcept {
