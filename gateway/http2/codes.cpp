@@ -23,7 +23,7 @@ const CodeCategory kCategory;
 
 }  // namespace
 
-// NO_ERROR would be none.
+// NO_ERROR is 0, and a std::error_code of 0 is no error.
 std::error_code error_of(Code code) noexcept {
   return {static_cast<int>(code == Code::no_error ? Code::cancel : code), kCategory};
 }

@@ -42,7 +42,6 @@ class Connection final : public Carrier {
 
   bool reads_head() const noexcept { return head_ != 0; }               // or trailers
   Clock::time_point head_began() const noexcept { return head_began_; }  // of that one, or the last
-  Code fault() const noexcept { return session_.fault(); }
   metrics::Http2Violation violation() const noexcept { return session_.violation(); }
 
  private:

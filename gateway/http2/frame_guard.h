@@ -18,8 +18,8 @@
 #include <string_view>
 
 #include "gateway/http2/codes.h"
-#include "gateway/http2/recent_streams.h"
 #include "gateway/http2/glitches.h"
+#include "gateway/http2/recent_streams.h"
 
 namespace sluice::http2 {
 

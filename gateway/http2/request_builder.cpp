@@ -13,7 +13,7 @@ namespace {
 using http::equals_ignore_case;
 using http::ParseError;
 
-constexpr std::size_t kHopeless = 4;        // times the limit
+constexpr std::size_t kHopeless = 4;  // times the limit
 constexpr std::size_t kLineRest =
     std::string_view("  HTTP/1.1").size();  // what HTTP/1.1 has beside method and target
 constexpr std::size_t kKeptCookies = 4096;

@@ -9,7 +9,7 @@ namespace {
 
 using http::ParseError;
 
-constexpr std::size_t kHopeless = 4;        // times the limit
+constexpr std::size_t kHopeless = 4;  // times the limit
 
 }  // namespace
 

@@ -15,7 +15,6 @@ const std::vector<nghttp2_nv>& response_fields(unsigned status, const http::Head
 // The same without ":status".
 const std::vector<nghttp2_nv>& trailer_fields(const http::Headers& headers);
 
-
 // For those, and for requests.
 bool is_of_one_connection(std::string_view name) noexcept;
 nghttp2_nv field_of(std::string_view name, std::string_view value) noexcept;

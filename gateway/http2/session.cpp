@@ -1,6 +1,5 @@
 #include "gateway/http2/session.h"
 
-#include <algorithm>
 #include <cassert>
 #include <iterator>
 #include <new>
@@ -15,10 +14,10 @@ namespace {
 // Out of reach of clients: FrameGuard counts CONTINUATION frames (1.52 counts one again for each piece in which its header comes), resets,
 // and what makes the library answer. Towards backends the library's own bounds hold.
 constexpr std::uint64_t kNoLimit = 1ULL << 30;
-constexpr std::size_t kFrame = 16 * 1024;
 constexpr std::uint16_t kSpareContinuations = 4;
 constexpr std::size_t kMaxSettings = 32;  // in one frame
 constexpr std::size_t kContinuations = 64;  // of one head of a backend's
+constexpr std::int32_t kConnectionWindow = 1024 * 1024;
 
 OptionHandle options_for(const SessionRules& rules, Role role) {
   OptionHandle option = make_option();
@@ -50,7 +49,7 @@ Code code_of(int library_error) noexcept {
 
 // A head of the size that we have announced fits, and one that is refused for it.
 GuardRules guard_rules(const SessionRules& rules) noexcept {
-  return {static_cast<std::uint16_t>(kSpareContinuations + rules.max_header_list / kFrame), rules.max_resets,
+  return {static_cast<std::uint16_t>(kSpareContinuations + rules.max_header_list / Session::kFrameSize), rules.max_resets,
           rules.max_streams};
 }
 
@@ -80,8 +79,7 @@ void Session::Delete::operator()(nghttp2_session* session) const noexcept { nght
 Session::Session(const SessionRules& rules, SessionEvents& events, Role role)
     : events_(events), role_(role), guard_(guard_rules(rules)) {
   role == Role::server ? begin_server(rules) : begin_client(rules);
-  check(nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0,
-                                              static_cast<std::int32_t>(rules.connection_window)));
+  check(nghttp2_session_set_local_window_size(session_.get(), NGHTTP2_FLAG_NONE, 0, kConnectionWindow));
 }
 
 void Session::begin_server(const SessionRules& rules) {

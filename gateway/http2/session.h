@@ -4,8 +4,8 @@
 //
 // The owner reads from its socket and calls feed(), writes what produce() appends, and after each of them
 // asks over(). Within both, SessionEvents is told what happened. From within an event the session may be
-// asked to respond(), inform(), open(), resume(), reset(), consumed() or go_away(), but neither feed() nor produce()
-// may be called, and the session not be destroyed: so an owner notes the event down and wakes whom it
+// asked to respond(), inform(), open(), take_back(), resume(), reset(), consumed() or go_away(), but neither feed() nor
+// produce() may be called, and the session not be destroyed: so an owner notes the event down and wakes whom it
 // concerns when it is outside again. Nothing that is asked for leaves by itself: produce() has to be called.
 //
 // Windows: the connection's is given back as data comes, a stream's only by consumed(). A reader that is slow
@@ -104,7 +104,6 @@ class SessionEvents {
 struct SessionRules {
   std::uint32_t max_streams = 128;            // of the peer at once, announced (server)
   std::uint32_t max_header_list = 64 * 1024;  // announced; whoever takes the fields counts
-  std::uint32_t connection_window = 1024 * 1024;
   config::OptionalRate max_resets = config::Rate{100, std::chrono::seconds(1)};  // Glitches
   std::size_t max_sent_head = 64 * 1024;  // of ours, compressed; a larger one resets its stream
 };

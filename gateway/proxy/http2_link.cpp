@@ -76,7 +76,7 @@ Awaitable<ErrorCode> Http2Link::wait_settings(tls::Cancellation& cancellation) {
 }
 
 std::string_view Http2Link::doubt() const noexcept {
-  if (secure_ || takes_tunnels() || !connection_.is_leaving()) return {};  // an https endpoint has agreed on it
+  if (secure_ || takes_tunnels().has_value() || !connection_.is_leaving()) return {};  // an https endpoint has agreed on it
   if (connection_.answered_in_http1()) return "it answered in HTTP/1.1 when HTTP/2 was begun; does it speak HTTP/2, as protocol: h2 says?";
   return "it ended the connection before its SETTINGS; does it speak HTTP/2, as protocol: h2 says?";
 }
@@ -110,7 +110,7 @@ upstream::Place Http2Link::take_place() {
 // A backend that allows no stream, and has none, is of no use: every request would leave another connection to it behind.
 void Http2Link::turn_ended() {
   look_at_streams();
-  if (!settled_ && takes_tunnels()) {
+  if (!settled_ && takes_tunnels().has_value()) {  // yes or no
     settled_ = true;
     settle_end_.clear();
     waiting_.wake_all();
