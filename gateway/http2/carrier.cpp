@@ -57,9 +57,14 @@ void Carrier::take(StreamId, StreamState& stream, std::size_t size, std::string&
 }
 
 bool Carrier::add_trailer(StreamId id, StreamState& stream, std::string_view name, std::string_view value, const TrailerLimits& limits) {
-  if (std::exchange(trailing_, id) != id) trailer_size_ = trailer_count_ = 0;
+  if (std::exchange(trailing_, id) != id) trailer_size_ = trailer_count_ = trailer_held_ = 0;
   trailer_size_ += RequestBuilder::size_of(name, value);
   if (trailer_size_ > limits.bytes || ++trailer_count_ > limits.fields) return false;
+  if (of(stream).error_) return true;
+  if (trailer_size_ > kFreeHead) {  // at once: the rest may be long in coming
+    if (!of(stream).hold_head(trailer_size_ - trailer_held_)) return true;
+    trailer_held_ = trailer_size_;
+  }
   if (http::allowed_in_trailers(name)) of(stream).trailers_.add(name, value);
   return true;
 }

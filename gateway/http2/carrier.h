@@ -63,8 +63,6 @@ class Carrier : protected SessionEvents {
   };
   // One that may be passed on is kept. False: there are too many of them. A stream has trailers once.
   bool add_trailer(StreamId id, StreamState& stream, std::string_view name, std::string_view value, const TrailerLimits& limits);
-  // Names and values, and 32 bytes for each field, of a stream whose trailers have just come.
-  std::size_t trailer_size(StreamId id) const noexcept { return trailing_ == id ? trailer_size_ : 0; }
 
   // What the session has to say, as long as the socket takes it; it leaves in this turn of the event loop.
   void make();
@@ -100,8 +98,9 @@ class Carrier : protected SessionEvents {
   std::vector<StreamId> to_reset_;
   // Of the trailers that came last, also of those that are dropped.
   StreamId trailing_ = 0;  // whose they are
-  std::size_t trailer_size_ = 0;
+  std::size_t trailer_size_ = 0;  // names and values, and 32 bytes for each field
   std::size_t trailer_count_ = 0;
+  std::size_t trailer_held_ = 0;  // that their stream has taken of max_held_bytes for them
   std::uint64_t taken_ = 0;
   bool read_waits_ = false;         // for the socket to be flushed
 

@@ -69,7 +69,7 @@ void ClientConnection::settings_came() {
 
 void ClientConnection::head_done(StreamId id, StreamState& stream, bool trailer, bool) {
   building_ = 0;
-  if (trailer) return of(stream).trailers_came(trailer_size(id));
+  if (trailer) return of(stream).trailers_came();
   Stream& of_request = of(stream);
   if (of_request.heads_.size() == kMostHeads) return session_.reset(id, Code::enhance_your_calm);
   Stream::Head head;
@@ -83,11 +83,11 @@ void ClientConnection::fed(std::string_view bytes) {
   if (!settings_known_ && begin_http1(bytes)) answered_in_http1_ = true;
 }
 
-// What this side resets it has found to be wrong: a user that lets go does not hear of it.
+// What this side resets it has found to be wrong, or too much: a user that lets go does not hear of it.
 void ClientConnection::closed(StreamId id, StreamState& stream, Code code, bool by_peer) {
   if (building_ == id) building_ = 0;
-  const bool wrong = !by_peer && code != Code::refused_stream;
-  of(stream).closed(wrong ? std::make_error_code(std::errc::bad_message) : error_of(code));
+  if (by_peer || code == Code::refused_stream) return of(stream).closed(error_of(code));
+  of(stream).closed(std::make_error_code(code == Code::enhance_your_calm ? std::errc::message_size : std::errc::bad_message));
 }
 
 }  // namespace sluice::http2

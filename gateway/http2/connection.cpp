@@ -74,7 +74,7 @@ bool Connection::field(StreamId id, StreamState& stream, std::string_view name, 
 }
 
 void Connection::head_done(StreamId id, StreamState& stream, bool trailer, bool last) {
-  if (trailer) return of(stream).trailers_came(trailer_size(id));
+  if (trailer) return of(stream).trailers_came();
   Arrival arrival;
   arrival.head_size = builder_.kept();
   arrival.stream = std::move(building_);

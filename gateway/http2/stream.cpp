@@ -64,8 +64,10 @@ void Stream::await_end() {
 
 void Stream::data(std::string_view bytes) {
   if (orphan_ || error_) return;
-  if (left_of_refusal_ && bytes.size() > *left_of_refusal_) return reset(Code::protocol_error, std::make_error_code(std::errc::bad_message));
-  if (left_of_refusal_) *left_of_refusal_ -= bytes.size();
+  if (left_of_refusal_) {
+    if (bytes.size() > *left_of_refusal_) return reset(Code::protocol_error, std::make_error_code(std::errc::bad_message));
+    *left_of_refusal_ -= bytes.size();
+  }
   // What comes while there is still something to read waits for a slow reader.
   if (!came_.empty()) {
     if (!io_.take_held(bytes.size(), this)) {
@@ -78,13 +80,12 @@ void Stream::data(std::string_view bytes) {
   if (available() > 0) wake_reader_later();
 }
 
-void Stream::trailers_came(std::size_t size) {
+void Stream::trailers_came() {
   if (tunnel_) return reset(Code::protocol_error, std::make_error_code(std::errc::protocol_error));
-  hold_head(size);
 }
 
 bool Stream::hold_head(std::size_t size) {
-  if (size <= kFreeHead || heads_share_.take(size)) return true;
+  if (heads_share_.take(size)) return true;
   io_.metrics.held_rejected.add();
   reset(Code::enhance_your_calm, StreamError::held_limit);
   return false;
@@ -103,7 +104,7 @@ void Stream::begin(const OutgoingRequest& request, bool with_body) noexcept {
 }
 
 void Stream::head(Head head) {
-  if (orphan_ || error_ || !hold_head(head.size)) return;
+  if (orphan_ || error_ || (head.size > kFreeHead && !hold_head(head.size))) return;
   if (asks_for_tunnel_) {
     tunnel_ = head.head.status / 100 == 2;
     if (!tunnel_ && head.head.body.kind == http::BodyKind::length) left_of_refusal_ = head.head.body.content_length;

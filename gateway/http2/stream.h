@@ -109,11 +109,11 @@ class Stream final : public tls::Duplex, public StreamState {
 
   // Of the connection, from within the session's events.
   void data(std::string_view bytes);
-  void trailers_came(std::size_t size);  // as Head::size
+  void trailers_came();
   void peer_ended();
   void begin(const OutgoingRequest& request, bool with_body) noexcept;
   void head(Head head);
-  bool hold_head(std::size_t size);  // or trailers; false: there is no room, the stream is reset
+  bool hold_head(std::size_t size);  // a large one, or trailers; false: there is no room, the stream is reset
   void closed(ErrorCode error = std::make_error_code(std::errc::connection_reset));
   void lost(ErrorCode error);
   Due due(std::size_t most);

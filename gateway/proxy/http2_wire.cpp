@@ -39,6 +39,7 @@ HeadRead Http2Wire::read_head(http::ResponseHead& response) {
   const ErrorCode error = stream_->error();
   if (!error) return {};
   if (error == std::errc::bad_message) return {HeadRead::bad, {}, "not_http2"};
+  if (error == std::errc::message_size) return {HeadRead::bad, {}, http::name_of(http::ParseError::head_too_large)};
   if (!http2::is_reset(error)) return {HeadRead::lost, error, seat_->doubt()};
   return {error == http2::error_of(http2::Code::refused_stream) ? HeadRead::refused : HeadRead::reset, error};
 }

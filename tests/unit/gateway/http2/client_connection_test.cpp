@@ -123,6 +123,28 @@ TEST_F(ClientConnectionTest, LargeTrailersAreHeldAsLongAsTheirStreamIsThere) {
   EXPECT_EQ(harness_.metrics.held_bytes.value(), 0);
 }
 
+TEST_F(ClientConnectionTest, LargeTrailersAreHeldBeforeTheyAreComplete) {
+  open();
+  StreamPtr stream = ask();
+  answer(1);
+  const std::string block = h2::block({{"x-large", std::string(6000, 'x')}, {"x-more", std::string(1000, 'x')}, {"x-last", "x"}});
+  say(h2::headers(1, block.substr(0, block.size() - 2), h2::kEndStream));
+  EXPECT_GT(harness_.metrics.held_bytes.value(), 7000);
+  stream.reset();
+  say(h2::continuation(1, block.substr(block.size() - 2), h2::kEndHeaders));
+  EXPECT_EQ(harness_.metrics.held_bytes.value(), 0);
+}
+
+TEST_F(ClientConnectionTest, AHeadThatIsFarTooLargeIsToldFromOneThatIsWrong) {
+  open();
+  const StreamPtr large = ask(), wrong = ask();
+  say(h2::headers(1, h2::block({{":status", "200"}}), h2::kNone));
+  for (int i = 0; i < 20; ++i) say(h2::continuation(1, h2::block({{"x", std::string(15'000, 'x')}}), i < 19 ? h2::kNone : h2::kEndHeaders));
+  say(h2::headers(3, h2::block({{":status", "200"}, {"Upper", "x"}})));
+  EXPECT_EQ(large->error(), std::make_error_code(std::errc::message_size));
+  EXPECT_EQ(wrong->error(), std::make_error_code(std::errc::bad_message));
+}
+
 TEST_F(ClientConnectionTest, ALargeHeadIsHeldUntilTheNextOneOrTheEndOfItsStream) {
   open();
   StreamPtr stream = ask();
