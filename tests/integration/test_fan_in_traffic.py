@@ -9,7 +9,7 @@ import zlib
 import pytest
 
 from support import real_backends
-from support.fan_in import OFFERED, ONE, TUNNELS, answer_of, fan_in, tls_upstream
+from support.fan_in import OFFERED, ONE, TUNNELS, answer_of, fan_in
 from support.fan_in import over  # noqa: F401 (a fixture)
 from support.raw_backend import echo_websocket
 from support.waiting import seconds, wait_until
@@ -118,11 +118,7 @@ def test_they_are_listed_and_can_be_closed(over):
 @pytest.fixture(params=["clear", "tls"])
 def node(request, lab, ca):
     """A backend on the `ws` package, its URL, and how it is reached."""
-    if request.param == "clear":
-        backend = lab.real(real_backends.node_http2)
-        return backend, backend.url, {"protocol": "h2"}
-    backend = lab.real(real_backends.node_http2, ca.issue("localhost"))
-    return backend, f"https://localhost:{backend.port}", tls_upstream(ca)
+    return real_backends.reached_node_http2(lab, ca if request.param == "tls" else None)
 
 
 def connections_of(node):

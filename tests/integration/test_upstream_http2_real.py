@@ -12,12 +12,8 @@ BODY = random.Random(3).randbytes(1_000_000)
 
 @pytest.fixture(params=["clear", "tls"])
 def node(request, lab, ca):
-    """A backend and how an upstream reaches it."""
-    if request.param == "clear":
-        backend = lab.real(real_backends.node_http2)
-        return backend, backend.url, {"protocol": "h2"}
-    backend = lab.real(real_backends.node_http2, ca.issue("localhost"))
-    return backend, f"https://localhost:{backend.port}", {"tls": {"ca": str(ca.certificate)}}
+    """A backend, its URL, and how an upstream reaches it."""
+    return real_backends.reached_node_http2(lab, ca if request.param == "tls" else None)
 
 
 def gateway_to(way, node, **config):  # noqa: F811

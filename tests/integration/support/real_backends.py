@@ -90,6 +90,15 @@ def node_http2(folder, certificate=None):
     return Process(node("support/http2_server.mjs", *files), r"^(\d+)\s*$", folder, "http2")
 
 
+def reached_node_http2(lab, ca=None):
+    """The same, its URL, and the upstream's keys by which it is reached; over TLS with an authority."""
+    if ca is None:
+        backend = lab.real(node_http2)
+        return backend, backend.url, {"protocol": "h2"}
+    backend = lab.real(node_http2, ca.issue("localhost"))
+    return backend, f"https://localhost:{backend.port}", {"tls": {"ca": str(ca.certificate)}}
+
+
 def grpc(folder):
     """A server on Node's `@grpc/grpc-js` package."""
     return Process(node("support/grpc_server.mjs"), r"^(\d+)\s*$", folder, "grpc")
