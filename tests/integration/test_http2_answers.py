@@ -83,6 +83,14 @@ def test_alpn(lab, ca, alpn):
         assert client.request().version == "1.1"
 
 
+def test_a_listener_without_h2_does_not_agree_on_it(lab, ca):
+    plain, secure = listeners(ca)
+    gateway = lab.gateway(lab.backend(), listeners=[plain, {**secure, "protocols": ["http/1.1"]}])
+    client = lab.client(gateway, "tls", tls=trusting(ca.certificate, alpn=["h2", "http/1.1"]), server_name="test.example")
+    assert client.socket.selected_alpn_protocol() == "http/1.1"
+    assert client.request().version == "1.1"
+
+
 @pytest.mark.parametrize("begin", [b"P", b"PR", b"PRI", b"PRI * HTTP/2.0\r\n\r\n", b"POST / HTTP/1.1\r\nHost: test.example\r\nContent-Length: 0\r\n\r\n"])
 def test_what_only_begins_like_the_preface(lab, ca, begin):
     gateway = lab.gateway(lab.backend(), listeners=listeners(ca))
