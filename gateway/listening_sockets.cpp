@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "tls/unsent_limit.h"
 #include "tls/vanished_peers.h"
 
 namespace sluice {
@@ -51,6 +52,7 @@ void set_option(int descriptor, int level, int option) {
 void set_for_accepted(int descriptor) {
   set_option(descriptor, IPPROTO_TCP, TCP_NODELAY);
   tls::probe_silent_peer(descriptor);
+  tls::limit_unsent(descriptor);
 }
 
 // The first socket of an address is bound without SO_REUSEPORT, so that a second gateway (or anybody else of

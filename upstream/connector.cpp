@@ -10,6 +10,7 @@
 #include "tls/client_sessions.h"
 #include "tls/openssl_error.h"
 #include "tls/stream_error.h"
+#include "tls/unsent_limit.h"
 #include "tls/vanished_peers.h"
 #include "tls/waiter.h"
 
@@ -44,6 +45,7 @@ tls::Descriptor start_connect(const SocketAddress& address, ErrorCode& error) {
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     tls::probe_silent_peer(socket.get());
+    tls::limit_unsent(socket.get());
   }
   error.clear();
   if (!socket || ::connect(socket.get(), address.data(), address.size()) != 0) error = ErrorCode(errno, std::system_category());

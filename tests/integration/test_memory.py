@@ -11,6 +11,7 @@ from support.http2_client import Http2Client
 from support.http2_way import listeners
 from support.http_message import chunked, read_response_head, request_bytes
 from support.raw_client import trusting
+from support.sockets_memory import sockets_memory_mib
 from support.waiting import seconds, wait_until
 from support.websocket import open_websocket
 
@@ -35,14 +36,17 @@ def test_500_clients_that_read_nothing_of_100_mib(lab):
             connection.socket.sendall(block)
 
     backend = lab.backend(script)
+    backend.hold_little()  # what sockets hold is to be the gateway's
     gateway = lab.gateway(backend, workers=2)
-    before = gateway.rss_mib()
+    before, sockets_before = gateway.rss_mib(), sockets_memory_mib()
     clients = [lab.client(gateway, receive_buffer=4096) for _ in range(500)]
     for client in clients:
         client.send(request_bytes())
     wait_until(lambda: len(backend.requests) == 500, "all requests at the backend", 30)
     highest = settle(gateway)
     assert highest - before < bound(200), f"{before:.0f} MiB before, {highest:.0f} MiB with 500 clients"
+    in_sockets = sockets_memory_mib() - sockets_before
+    assert in_sockets < 500, f"{in_sockets:.0f} MiB in sockets"
     held = gateway.metric("sluice_held_bytes")
     assert held <= 256 * MIB
     for client in clients:

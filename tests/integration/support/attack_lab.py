@@ -32,6 +32,7 @@ class Fort:
         attacked = {"upstream": "target"} if target else {"respond": {"status": 200, "body": "ok"}}
         upstreams = [{"name": "honest", "endpoints": [self.bystanders.url]}]
         if target:
+            target.hold_little()  # its sockets count in what those of the machine hold
             upstreams.append({"name": "target", "endpoints": [target.url], **POOL})
         config = {
             "workers": 2,

@@ -75,6 +75,12 @@ def percentile(times, share):
     return sorted(times)[min(len(times) - 1, int(len(times) * share))]
 
 
+def slowest(exchanges):
+    """The ten that took longest, by when they began: one cause for all of them shows as one moment, or one client."""
+    those = sorted(sorted(exchanges, key=lambda one: -one.took)[:10], key=lambda one: one.began)
+    return ", ".join(f"{one.kind} of {one.client} at {one.began:.3f} s {one.took * 1e3:.0f} ms" for one in those)
+
+
 def check_none_failed(exchanges):
     problems = [one for one in exchanges if one.problem]
     assert not problems, f"{len(problems)} of {len(exchanges)} honest exchanges failed, such as {problems[:3]}"
@@ -96,5 +102,5 @@ def check_served_as_before(before, during, strangers):
         bound = factor * (calm + max(0, direct - direct_calm)) + allowance * patience
         figures.append(f"{name} {calm * 1e3:.1f} -> {now * 1e3:.1f} ms "
                        f"(past the gateway {direct_calm * 1e3:.1f} -> {direct * 1e3:.1f})")
-        assert now <= bound, f"{figures[-1]}, over {bound * 1e3:.0f} ms; strangers took {strangers:.1f} cores"
+        assert now <= bound, f"{figures[-1]}, over {bound * 1e3:.0f} ms; strangers took {strangers:.1f} cores; {slowest(during)}"
     print(", ".join(figures))

@@ -8,6 +8,8 @@ from support.http_message import read_request, read_request_head, response_bytes
 from support.stream import PeerClosed, Stream
 from support.waiting import seconds, wait_until
 
+TCP_NOTSENT_LOWAT = 25  # Python's socket has no name for it
+
 
 class BackendConnection(Stream):
     def __init__(self, sock, index, record, all_requests):
@@ -126,6 +128,10 @@ class RawBackend:
         self.port = 0 if self.is_unix else self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, name=f"backend-{self.port}", daemon=True)
         self._thread.start()
+
+    def hold_little(self):
+        """Of what the peer does not read: the kernel takes little more of the answers on connections that come."""
+        self._listener.setsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, 65536)
 
     @property
     def authority(self):

@@ -8,6 +8,7 @@ from pathlib import Path
 from support import bystanders as honest
 from support.binary import is_sanitized
 from support.gateway import cpu_seconds_of
+from support.sockets_memory import sockets_memory_mib
 from support.waiting import wait_until
 
 UPSTREAM = "sluice_upstream_connections_open"
@@ -15,18 +16,21 @@ CALM = 0.7  # seconds of honest load before the attack
 SHORTEST = 0.8  # what an attack is watched for at least
 # Share of one core that honest load and attackers who do nothing may take; a busy loop takes all of one.
 IDLE_SHARE = 0.35
+# MiB that the sockets of the machine, those of attackers and backends too, may hold more than before.
+SOCKETS_MEMORY = 350
 
 
 class Siege:
     """`with Siege(...):` around the attack. Leaving it checks the honest load's latency, the resident memory
-    (`memory`: MiB more than before at the most), and that connections, descriptors, tunnels and held bytes go back."""
+    (`memory`: MiB more than before at the most), what sockets hold, and that connections, descriptors, tunnels and held
+    bytes go back."""
 
     def __init__(self, gateway, bystanders, memory):
         self.gateway = gateway
         self.memory = memory
         self._bystanders = bystanders
         self._over = threading.Event()
-        self._highest = 0.0
+        self._highest = self._sockets_highest = 0.0
         self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self):
@@ -41,6 +45,7 @@ class Siege:
         self._before = self.gateway.metrics()
         self._tunnels = self._before.value("sluice_websocket_tunnels_open")
         self._resident = self.gateway.rss_mib()
+        self._sockets = sockets_memory_mib()
         self._strangers_before = self._strangers_cpu_seconds()
         self._began = time.monotonic()
         self._watcher.start()
@@ -62,11 +67,14 @@ class Siege:
             honest.check_served_as_before(before, during, max(0, strangers))
             grown = self._highest - self._resident
             assert grown <= self.memory, f"{grown:.1f} MiB more than the {self._resident:.0f} MiB before"
+            grown = self._sockets_highest - self._sockets
+            assert grown <= SOCKETS_MEMORY, f"{grown:.0f} MiB more in sockets"
         self._check_all_is_as_before()
 
     def _watch(self):
         while not self._over.wait(0.03):
             self._highest = max(self._highest, self.gateway.rss_mib())
+            self._sockets_highest = max(self._sockets_highest, sockets_memory_mib())
 
     def _strangers_cpu_seconds(self):
         """What processes that have nothing to do with this test have taken, and other machines on the same host."""
