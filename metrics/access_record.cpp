@@ -239,9 +239,10 @@ void append_tunnel(std::string& out, const AccessRecord& record) {
   if (tunnel.close_code != 0) append_field(out, "close_code", tunnel.close_code);
   append_field(out, "close_initiator", tunnel.close_initiator);
   if (!tunnel.close_reason.empty()) append_field(out, "close_reason", tunnel.close_reason);
-  if (tunnel.violation.empty()) return;
-  append_field(out, "violation", tunnel.violation);
-  append_field(out, "violator", tunnel.violator);
+  if (!tunnel.violation.empty()) {
+    append_field(out, "violation", tunnel.violation);
+    append_field(out, "violator", tunnel.violator);
+  }
   if (!record.failure.empty()) append_field(out, "failure", record.failure);
   if (!record.observed.empty()) append_field(out, "observed", record.observed);
 }

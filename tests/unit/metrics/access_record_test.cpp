@@ -145,6 +145,13 @@ TEST(AccessRecordCombined, AppendsFieldsForTunnels) {
                 "endpoint=127.0.0.1:8000 upstream_version=HTTP/2.0 duration_ms=61500 frames_to_client=10 messages_to_client=9 "
                 "bytes_to_client=800 frames_to_upstream=20 messages_to_upstream=19 bytes_to_upstream=1600 "
                 "close_code=1001 close_initiator=gateway close_reason=idle\\x20timeout"));
+  AccessRecord broken = closed_tunnel();
+  broken.failure = "reset";
+  broken.observed = "origin";
+  EXPECT_TRUE(combined_of(broken).ends_with(" failure=reset observed=origin"));
+  broken.tunnel.violation = "reserved_bits";
+  broken.tunnel.violator = "client";
+  EXPECT_TRUE(combined_of(broken).ends_with(" violation=reserved_bits violator=client failure=reset observed=origin"));
   AccessRecord opened = closed_tunnel();
   opened.event = AccessEvent::tunnel_open;
   EXPECT_TRUE(combined_of(opened).ends_with(" endpoint=127.0.0.1:8000 upstream_version=HTTP/2.0"));
