@@ -1,6 +1,7 @@
 #include "gateway/health_probe.h"
 
 #include "gateway/grpc_probe.h"
+#include "gateway/http/interim.h"
 #include "gateway/http1/response_parser.h"
 #include "gateway/http1/serializer.h"
 #include "gateway/http2/first_bytes.h"
@@ -11,9 +12,6 @@ namespace sluice {
 namespace {
 
 using tls::StreamError;
-
-// Informational responses before the answer; a backend that sends more is broken.
-constexpr unsigned kMaxInterim = 32;
 
 std::string request_for(const config::HealthCheck& check, const config::Endpoint& endpoint) {
   http::Headers headers;
@@ -53,7 +51,7 @@ Awaitable<std::string> ask_in_http1(tls::Stream& stream, const config::HealthChe
     }
     if (head.state == http1::HeadResult::complete) {
       if (response.status >= 200) co_return problem_of(response.status, check);
-      if (++interim > kMaxInterim) co_return std::string("too many 1xx");
+      if (++interim > http::kMaxInterim) co_return std::string("too many 1xx");
       bytes.erase(0, head.consumed);
       parser.reset();
       response.clear();

@@ -1,5 +1,6 @@
 #include "gateway/http2/client_connection.h"
 
+#include "gateway/http/interim.h"
 #include "gateway/http2/first_bytes.h"
 #include "tls/stream_error.h"
 
@@ -71,7 +72,8 @@ void ClientConnection::head_done(StreamId id, StreamState& stream, bool trailer,
   building_ = 0;
   if (trailer) return of(stream).trailers_came();
   Stream& of_request = of(stream);
-  if (of_request.heads_.size() == kMostHeads) return session_.reset(id, Code::enhance_your_calm);
+  // Those that nobody has looked at yet; the exchange counts the others.
+  if (of_request.heads_.size() == http::kMaxHeads) return session_.reset(id, Code::enhance_your_calm);
   Stream::Head head;
   head.size = builder_.size();
   head.fault = builder_.finish(head.head, of_request.head_request_);

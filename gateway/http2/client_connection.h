@@ -35,8 +35,6 @@ class ClientConnection final : public Carrier {
   Clock::time_point heard() const noexcept { return heard_; }
 
  private:
-  static constexpr std::size_t kMostHeads = 33;  // of one response, that nobody has looked at yet
-
   StreamState* began(StreamId) override { return nullptr; }  // we have asked for none
   bool field(StreamId id, StreamState& stream, std::string_view name, std::string_view value, bool trailer) override;
   void head_done(StreamId id, StreamState& stream, bool trailer, bool last) override;

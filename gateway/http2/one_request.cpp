@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/http/interim.h"
 #include "tls/stream_error.h"
 
 namespace sluice::http2 {
@@ -9,8 +10,6 @@ namespace {
 
 constexpr ResponseLimits kLimits{16 * 1024, 100};
 constexpr std::size_t kMostOut = 64 * 1024;
-// The final one, and those before it; a backend that sends more is broken.
-constexpr unsigned kMostHeads = 33;
 
 }  // namespace
 
@@ -81,7 +80,7 @@ void OneRequest::head_done(StreamId id, StreamState&, bool trailer, bool) {
   const http::ParseError fault = builder_.finish(head_, false);
   if (fault != http::ParseError::none) {
     problem_ = "no valid answer: " + std::string(http::name_of(fault));
-  } else if (++heads_ > kMostHeads) {
+  } else if (++heads_ > http::kMaxHeads) {
     problem_ = "too many 1xx";
   } else {
     complete_ = head_.status >= 200;

@@ -12,9 +12,6 @@
 
 namespace sluice::proxy {
 
-// Informational responses (1xx) to one request; a backend that sends more is broken.
-inline constexpr unsigned kMaxInterim = 32;
-
 // What there is of a response's head.
 struct HeadRead {
   enum State : std::uint8_t {

@@ -1,5 +1,6 @@
 #include "gateway/proxy/mirror_exchange.h"
 
+#include "gateway/http/interim.h"
 #include "gateway/proxy/backend_connection.h"
 #include "tls/held_share.h"
 #include "tls/stream_error.h"
@@ -164,7 +165,7 @@ Awaitable<Failure> MirrorExchange::read_head() {
     if (head.state != HeadRead::complete) co_return failure_of(head, backend_.wire().silent());
     if (response_->status == 101) co_return failed(FailureCode::bad_upgrade);
     if (response_->status >= 200) co_return Failure{};
-    if (++interim > kMaxInterim) co_return failed(FailureCode::bad_response);
+    if (++interim > http::kMaxInterim) co_return failed(FailureCode::bad_response);
     response_->clear();
   }
 }

@@ -1,6 +1,7 @@
 #include "gateway/proxy/upstream_exchange.h"
 
 #include "gateway/http/hop_by_hop.h"
+#include "gateway/http/interim.h"
 #include "gateway/proxy/forward_headers.h"
 #include "tls/openssl_error.h"
 #include "tls/stream_error.h"
@@ -125,7 +126,7 @@ Awaitable<Failure> UpstreamExchange::read_response_head() {
       co_return failure_of(head);
     }
     if (response_->status >= 200 || response_->status == 101) break;
-    if (++interim > kMaxInterim) co_return Failure{FailureCode::bad_response, upstream::Retryable::no, "too many 1xx"};
+    if (++interim > http::kMaxInterim) co_return Failure{FailureCode::bad_response, upstream::Retryable::no, "too many 1xx"};
     http::remove_hop_by_hop(response_->headers);
     if (response_->status == 100) continue_seen();
     client_.send_interim(response_->status, response_->reason, response_->headers);
