@@ -255,6 +255,9 @@ ExitCode run(int argc, char** argv) {
   add_sockets_options(*sockets_command, options.sockets);
   add_tap_options(*tap_command, options.tap);
   for (CLI::App* command : {reload_command, drain_command, status_command}) add_admin_options(*command, options);
+  reload_command->footer(
+      "Where the gateway has an admin.token, set SLUICE_ADMIN_TOKEN to it. Exit codes: 1 the configuration is refused and nothing has\n"
+      "changed, 3 cannot reach the gateway, or the configuration is in force in part, or not yet.");
   drain_command->add_flag("--wait", options.wait,
                           "Return when it has ended, after timeouts.drain at the latest; without, as soon as it has begun");
   status_command->add_flag("--json", options.json, "For programs");

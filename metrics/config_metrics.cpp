@@ -5,7 +5,7 @@ namespace {
 
 Counter& reloads(Registry& registry, const char* result) {
   return registry.counter(registry.workers(), "sluice_config_reloads_total",
-                          "Reloads of the configuration by result; a failed one changed nothing.", {{"result", result}});
+                          "Reloads of the configuration by result; the log says what became of a failed one.", {{"result", result}});
 }
 
 }  // namespace

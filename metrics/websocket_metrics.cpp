@@ -107,7 +107,7 @@ WebSocketMetrics::WebSocketMetrics(Registry& registry, unsigned worker, std::str
       client(peer(registry, worker, route, "client")),
       upstream(peer(registry, worker, route, "upstream")),
       handshake_seconds(registry.histogram(worker, "sluice_websocket_handshake_seconds",
-                                           "From the head of a WebSocket handshake to its 101, by route.", kLatencyBounds,
+                                           "From the head of a WebSocket handshake to its 101 (over HTTP/2 its 200), by route.", kLatencyBounds,
                                            {{"route", std::string(route)}})) {
   static_assert(kNoCode + 1 == kCodes);
   for (std::size_t result = 0; result < upgrades_.size(); ++result) {

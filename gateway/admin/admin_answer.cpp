@@ -138,7 +138,8 @@ AdminReply answer(const http::RequestHead& request, const config::Admin& setting
   } else if (request.path == "/status") {
     reply.task = Task::status;
   } else {
-    return plain(404, "Served here: /metrics /healthz /readyz /status /sockets, and POST to /reload /drain\n");
+    return plain(404, "Served here: /metrics /healthz /readyz /status /sockets /sockets/ID /sockets/ID/tap, DELETE of /sockets /sockets/ID, "
+                 "POST to /reload /drain\n");
   }
   return reply;
 }

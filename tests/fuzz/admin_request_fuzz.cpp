@@ -1,5 +1,5 @@
 // The admin listener's answers: metrics only with the token where one is set, nothing to a page of another
-// origin or under another name, and only to GET and HEAD.
+// origin or under another name, and nothing changed but by POST and DELETE.
 #include <string>
 
 #include "config/listener_config.h"
