@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <system_error>
 
+#include "tls/passed_descriptors.h"
 #include "tls/unsent_limit.h"
 #include "tls/vanished_peers.h"
 
@@ -93,6 +94,7 @@ ListeningSockets adopt(const config::Address& address, unsigned mode, unsigned c
   ListeningSockets listening{address, std::move(inherited.sockets), nullptr};
   if (address.is_unix()) {
     if (inherited.ours) ::chmod(address.path.c_str(), mode);
+    for (const tls::Descriptor& socket : listening.sockets) tls::refuse_descriptors(socket.get());
     listening.shared = std::make_shared<SharedSocket>(UnixSocketFile(), count);
     return listening;
   }

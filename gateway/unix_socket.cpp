@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "tls/passed_descriptors.h"
 #include "upstream/socket_address.h"
 
 namespace sluice {
@@ -103,6 +104,7 @@ tls::Descriptor open_unix_socket(const std::string& path, unsigned mode, int bac
   file = UnixSocketFile(path);
   // Nobody can connect before listen(), so the mode comes in time.
   if (::chmod(path.c_str(), mode) != 0) fail(path, "chmod", errno);
+  tls::refuse_descriptors(descriptor.get());
   if (::listen(descriptor.get(), backlog) != 0) fail(path, "listen", errno);
   return descriptor;
 }

@@ -9,6 +9,7 @@
 
 #include "tls/client_sessions.h"
 #include "tls/openssl_error.h"
+#include "tls/passed_descriptors.h"
 #include "tls/stream_error.h"
 #include "tls/unsent_limit.h"
 #include "tls/vanished_peers.h"
@@ -41,7 +42,9 @@ struct Attempt {
 // A socket whose connect() is under way: `in_progress`.
 tls::Descriptor start_connect(const SocketAddress& address, ErrorCode& error) {
   tls::Descriptor socket(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (socket && address.family() != AF_UNIX) {
+  if (socket && address.family() == AF_UNIX) {
+    tls::refuse_descriptors(socket.get());
+  } else if (socket) {
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     tls::probe_silent_peer(socket.get());

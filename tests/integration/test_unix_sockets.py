@@ -317,3 +317,40 @@ def test_proxy_command(lab, folder):
     assert lab.request(gateway).status == 200
     assert gateway.stop() == 0
     assert os.listdir(folder) == ["app.sock"]
+
+
+# descriptors that peers pass
+
+SO_PASSRIGHTS = 83  # Python's socket has no name for it
+
+
+def knows_passrights():
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 1)
+        except OSError:
+            return False
+    return True
+
+
+@pytest.mark.skipif(not knows_passrights(), reason="Linux before 6.16")
+@pytest.mark.parametrize("opened_by", ["gateway", "service manager"])
+def test_nobody_can_pass_descriptors(lab, path, opened_by):
+    """A worker would close them, which takes as long as whoever passed them likes: a connection with SO_LINGER and a stalled peer."""
+    config = config_for(lab.backend(), listeners=[listener(path)])
+    if opened_by == "gateway":
+        lab.gateway_from(config)
+    else:
+        with socket.socket(socket.AF_UNIX) as inherited:
+            inherited.bind(str(path))
+            inherited.listen(8)
+            script = f'exec 98<&{inherited.fileno()}; exec 3<&98; exec env LISTEN_FDS=1 LISTEN_PID=$$ "$@"'
+            started = lab.start(config=config, pass_fds=[inherited.fileno()], wrapper=["bash", "-c", script, "bash"])
+            started.wait_started(1, admin=True)
+    with socket.socket(socket.AF_UNIX) as client, socket.socket() as passed:
+        client.connect(str(path))
+        with pytest.raises(PermissionError):
+            socket.send_fds(client, [b"G"], [passed.fileno()])
+        client.settimeout(5)
+        client.sendall(b"GET / HTTP/1.1\r\nHost: test.example\r\n\r\n")
+        assert client.recv(4096).startswith(b"HTTP/1.1 200")
