@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "tls/openssl_error.h"
+#include "tls/reset_on_close.h"
 #include "tls/stream_bio.h"
 #include "tls/stream_error.h"
 
@@ -48,6 +49,7 @@ Stream::~Stream() {
     forget_openssl_errors();
     SSL_shutdown(ssl_.get());  // close_notify, as far as the socket takes it
   }
+  if (error_ == StreamError::write_idle || error_ == StreamError::held_limit) reset_on_close(socket_.get());
   io_.loop.before_close(socket_.get(), *this);
   give_back_held();
   socket_.close();

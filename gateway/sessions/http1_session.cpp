@@ -1,13 +1,12 @@
 #include "gateway/sessions/http1_session.h"
 
-#include <sys/socket.h>
-
 #include "gateway/http1/request_parser.h"
 #include "gateway/proxy/access_log.h"
 #include "gateway/proxy/handle_request.h"
 #include "gateway/proxy/reply.h"
 #include "gateway/sessions/linger.h"
 #include "tls/held_share.h"
+#include "tls/reset_on_close.h"
 #include "tls/stream_error.h"
 
 namespace sluice::sessions {
@@ -38,10 +37,11 @@ Http1Session::Http1Session(proxy::Services& services, SessionSet& sessions, cons
 }
 
 Awaitable<std::unique_ptr<websocket::Tunnel>> Http1Session::run() {
+  bool lingers = false;
   for (;;) {
     exchange_.reset();
     const HeadState head = co_await read_request_head();
-    if (head == HeadState::ended) co_return nullptr;
+    if (head == HeadState::ended) break;
     if (head == HeadState::ready) {
       std::unique_ptr<websocket::Tunnel> tunnel = co_await proxy::handle_request(exchange_, services_);
       if (tunnel) co_return tunnel;
@@ -49,20 +49,24 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> Http1Session::run() {
     tls::Stream& stream = exchange_.stream();
     if (exchange_.broken()) {
       break_connection();
-      co_return nullptr;
+      if (exchange_.ends_by_close()) co_return nullptr;
+      break;
     }
     while (!stream.flushed()) co_await stream.wait_flushed();
     if (stream.write_error()) {
       break_connection();
-      co_return nullptr;
+      if (exchange_.ends_by_close()) co_return nullptr;
+      break;
     }
-    if (!exchange_.reusable() || services_.draining) break;
+    lingers = !exchange_.reusable() || services_.draining;
+    if (lingers) break;
     if (++served_in_turn_ >= kRequestsPerTurn) {  // a client that pipelines must not keep the others waiting
       served_in_turn_ = 0;
       co_await services_.io.loop.next_turn();
     }
   }
-  co_await linger(exchange_.stream());
+  if (lingers) co_await linger(exchange_.stream());
+  co_await see_off(services_, exchange_.stream());
   co_return nullptr;
 }
 
@@ -159,10 +163,7 @@ void Http1Session::drain() {
 // connection is the end of the body must it be a reset, which may cost bytes that are still under way.
 void Http1Session::break_connection() {
   tls::Stream& stream = exchange_.stream();
-  if (exchange_.ends_by_close()) {
-    const ::linger hard{1, 0};
-    ::setsockopt(stream.descriptor(), SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
-  }
+  if (exchange_.ends_by_close()) tls::reset_on_close(stream.descriptor());
   stream.abort(StreamError::cancelled);
 }
 

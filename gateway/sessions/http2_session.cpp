@@ -53,6 +53,7 @@ Awaitable<> Http2Session::run() {
   if (services_.draining) drain();
   while (!over()) co_await done_.wait();
   if (!error_) co_await linger(connection_.socket());
+  co_await see_off(services_, connection_.socket());
 }
 
 // ---- the connection --------------------------------------------------------------------------------------------------
