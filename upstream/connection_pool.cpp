@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "tls/stream_error.h"
+#include "upstream/close_early.h"
 #include "upstream/shared_connection.h"
 
 namespace sluice::upstream {
@@ -51,7 +52,7 @@ void ConnectionPool::put(Connection connection) {
   if (state_->idle.fetch_add(1, std::memory_order_relaxed) >= settings_.max_idle) {
     if (connection.opening.empty() || idle_.empty()) {
       state_->idle.fetch_sub(1, std::memory_order_relaxed);
-      return;
+      return close_early(std::move(connection.stream));
     }
     drop(idle_.back());
   }

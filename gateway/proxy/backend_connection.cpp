@@ -1,6 +1,7 @@
 #include "gateway/proxy/backend_connection.h"
 
 #include "tls/stream_error.h"
+#include "upstream/close_early.h"
 
 namespace sluice::proxy {
 
@@ -71,7 +72,7 @@ void BackendConnection::drop() noexcept {
   wire_ = nullptr;
   http1_.reset();
   http2_.reset();
-  connection_.stream.reset();
+  if (connection_.stream) upstream::close_early(std::move(connection_.stream));
   connection_ = {};
   picked_.shared.reset();
 }

@@ -16,6 +16,7 @@ class BackendConnection {
   BackendConnection(upstream::Cluster& cluster, const config::Limits& limits) noexcept : cluster_(cluster), limits_(limits) {}
   BackendConnection(const BackendConnection&) = delete;
   BackendConnection& operator=(const BackendConnection&) = delete;
+  ~BackendConnection() { drop(); }
 
   // First of all.
   void take(upstream::Picked&& picked) { picked_ = std::move(picked); }
