@@ -8,6 +8,7 @@
 #include "gateway/proxy/make_tunnel_rules.h"
 #include "gateway/proxy/rebalance.h"
 #include "gateway/proxy/split.h"
+#include "gateway/sessions/linger.h"
 #include "gateway/websocket/tunnel_walk.h"
 #include "metrics/log.h"
 #include "metrics/signals_blocked.h"
@@ -33,7 +34,10 @@ Worker::Worker(unsigned index, Shared shared)
       tls_metrics_(shared.registry, index),
       http2_metrics_(shared.registry, index),
       io_(loop_, shared.held, connection_metrics_),
-      services_{io_, tls_metrics_, http2_metrics_, proxy::Cells(shared.registry, index)} {}
+      services_{io_, tls_metrics_, http2_metrics_, proxy::Cells(shared.registry, index)} {
+  services_.tunnels.set_see_off(
+      [this](tls::DuplexPtr client) { loop_.spawn(sessions::see_off(services_, sessions_, std::move(client))); });
+}
 
 // Still running only when the gateway could not start after all.
 Worker::~Worker() {

@@ -85,4 +85,10 @@ Awaitable<> see_off(proxy::Services& services, tls::Stream& stream) {
   }
 }
 
+Awaitable<> see_off(proxy::Services& services, SessionSet& sessions, tls::DuplexPtr client) {
+  tls::Stream& stream = *client->socket();
+  const SessionEntry entry(sessions, stream, nullptr, nullptr);
+  co_await see_off(services, stream);
+}
+
 }  // namespace sluice::sessions

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "gateway/proxy/services.h"
-#include "tls/stream.h"
+#include "gateway/sessions/session_set.h"
 
 namespace sluice::sessions {
 
@@ -15,5 +15,7 @@ Awaitable<> linger(tls::Stream& stream);
 // after the socket was closed, beyond limits.max_connections: so the connection keeps its place until the client has taken all, or nothing
 // for timeouts.client_write_idle, and then it is reset. Without that limit, and while draining, it is left to the kernel.
 Awaitable<> see_off(proxy::Services& services, tls::Stream& stream);
+// The same for the socket of a tunnel that has ended.
+Awaitable<> see_off(proxy::Services& services, SessionSet& sessions, tls::DuplexPtr client);
 
 }  // namespace sluice::sessions

@@ -106,8 +106,9 @@ void Tunnel::finish() {
   observer_.reset();
   open_.release();  // after the places: whoever sees that a tunnel is gone may open another
   if (told(to_client_)) client_->shutdown_write();
-  client_.reset();
+  tls::DuplexPtr client = std::move(client_);
   owner_->remove(*this);
+  owner_->see_off(std::move(client));
 }
 
 }  // namespace sluice::websocket

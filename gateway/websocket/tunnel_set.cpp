@@ -45,6 +45,13 @@ void TunnelSet::remove(Tunnel& tunnel) {
   bury_.request();
 }
 
+void TunnelSet::see_off(tls::DuplexPtr client) {
+  if (!see_off_ || client->socket() == nullptr) return;
+  client->on_readable(nullptr, nullptr);
+  client->on_flushed(nullptr, nullptr);
+  see_off_(std::move(client));
+}
+
 void TunnelSet::leave_all(Farewell farewell, std::chrono::milliseconds time) {
   farewell_ = std::move(farewell);
   all_leave_ = true;

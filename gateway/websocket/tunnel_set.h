@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "tls/duplex.h"
 #include "tls/event_loop.h"
 
 namespace sluice::websocket {
@@ -21,6 +22,10 @@ class TunnelSet {
   TunnelSet(const TunnelSet&) = delete;
   TunnelSet& operator=(const TunnelSet&) = delete;
   ~TunnelSet();
+
+  // Gets the client's socket of a tunnel that has ended: the kernel may have something for that client. Set once, before the first tunnel.
+  using SeeOff = std::function<void(tls::DuplexPtr client)>;
+  void set_see_off(SeeOff see_off) { see_off_ = std::move(see_off); }
 
   // Takes it over and starts it.
   void add(std::unique_ptr<Tunnel> tunnel);
@@ -69,6 +74,7 @@ class TunnelSet {
   friend class Tunnel;
   // From the tunnel, when it has ended: destroys it once its own functions have returned.
   void remove(Tunnel& tunnel);
+  void see_off(tls::DuplexPtr client);
 
   tls::NextTurn bury_;
   std::vector<std::unique_ptr<Tunnel>> ended_;
@@ -78,6 +84,7 @@ class TunnelSet {
   Farewell farewell_;
   bool all_leave_ = false;
   std::unique_ptr<TranscoderOutput> transcoder_output_;
+  SeeOff see_off_;
 };
 
 }  // namespace sluice::websocket

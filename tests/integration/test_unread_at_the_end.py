@@ -4,16 +4,21 @@ closed."""
 import signal
 import socket
 
+import h2.settings
 import pytest
 
+from support.http2_client import Http2Client
 from support.http_message import request_bytes
+from support.raw_backend import echo_websocket
 from support.raw_client import blind
 from support.stream import PeerReset
 from support.waiting import stays, wait_until
+from support.websocket import BINARY, CLOSE, open_websocket
 
 # More than the smallest window takes, and little enough for the kernel to take all of it from the gateway.
 BODY = 110_000
 TIMEOUTS = {"client_write_idle": "1s", "keepalive_idle": "200ms"}
+WINDOW_UPDATE = b"\0\0\4\x08\0" + bytes(4)  # of the connection
 UNREAD = ("sluice_client_timeouts_total", "client_write")
 
 
@@ -59,6 +64,42 @@ def check_that_little_comes(sock):
         while data := sock.recv(65536):
             got += len(data)
     assert got < BODY / 2
+
+
+@pytest.mark.parametrize("says", ["close", "nothing"])
+def test_of_a_tunnel(lab, says):
+    gateway = lab.gateway(lab.backend(echo_websocket, record=False), workers=1, limits={"max_connections": 1}, timeouts=TIMEOUTS)
+    client = lab.client(gateway, receive_buffer=4096, record=False)
+    open_websocket(client)
+    client.send_frame(BINARY, bytes(BODY))
+    client.socket.recv(1)
+    if says == "close":
+        client.send_frame(CLOSE)
+    client.half_close()
+    gateway.wait_metric("sluice_websocket_tunnels_open", 0)
+    stays(lambda: open_connections(gateway) == 1, "it has its place", 0.7)
+    gateway.wait_metric("sluice_connections_open", 0)
+    assert gateway.metric(UNREAD[0], phase=UNREAD[1]) == 1
+    check_that_little_comes(client.socket)
+
+
+@pytest.mark.parametrize("ends", ["half-close", "idle"])
+def test_over_http2(lab, ends):
+    gateway = lab.gateway(lab.backend(answer, record=False), workers=1, timeouts=TIMEOUTS,
+                          listeners=[{"name": "web", "address": "127.0.0.1:0", "protocols": ["h2"]}])
+    client = Http2Client(lab.client(gateway, receive_buffer=4096, record=False),
+                         {h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: 2 * BODY})
+    client.stream.send(WINDOW_UPDATE + (2 * BODY).to_bytes(4, "big"))
+    client.begin()
+    gateway.wait_log(bytes_sent=BODY)
+    if ends == "half-close":
+        client.stream.half_close()
+    else:
+        gateway.wait_metric("sluice_client_timeouts_total", 1, phase="keepalive")
+    stays(lambda: open_connections(gateway) == 1, "it has its place", 0.7)
+    gateway.wait_metric("sluice_connections_open", 0)
+    assert gateway.metric(UNREAD[0], phase=UNREAD[1]) == 1
+    check_that_little_comes(client.stream.socket)
 
 
 def test_a_client_that_is_cut_for_not_reading_is_reset(lab):
