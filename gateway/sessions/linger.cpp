@@ -6,6 +6,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+
 #include "tls/deadline.h"
 #include "tls/reset_on_close.h"
 #include "tls/stream_error.h"
@@ -18,8 +20,10 @@ using tls::StreamError;
 
 constexpr std::chrono::milliseconds kLinger{2000};
 constexpr std::uint64_t kLingerBytes = 16 * 1024 * 1024;
-// No event tells of what is acknowledged.
-constexpr std::chrono::milliseconds kLook{250};
+// How long to wait before another look, as no event tells of what is acknowledged: most clients are a round trip away from
+// having taken all, and who has not after some time may not for long.
+constexpr std::chrono::milliseconds kFirstPause{20};
+constexpr std::chrono::milliseconds kLongestPause{250};
 
 // Bytes that the client's system has not acknowledged, the FIN among them. None: it has all, or is gone, or has a unix socket, for
 // which closing leaves nothing behind that its own limits do not bound.
@@ -33,11 +37,11 @@ int left_in_kernel(int socket) noexcept {
 }
 
 // Wakes also when the stream is cut.
-Awaitable<> pause(tls::Stream& stream) {
+Awaitable<> pause(tls::Stream& stream, std::chrono::milliseconds time) {
   const auto wake = [](void* waiter) { static_cast<tls::Waiter*>(waiter)->wake(); };
   tls::Waiter waiter;
   tls::Deadline look(stream.io().wheel, wake, &waiter);
-  look.set_after(kLook);
+  look.set_after(time);
   stream.on_flushed(wake, &waiter);
   co_await waiter.wait();
   stream.on_flushed(nullptr, nullptr);
@@ -74,8 +78,8 @@ Awaitable<> see_off(proxy::Services& services, tls::Stream& stream) {
   stream.shutdown_write();
   ::shutdown(stream.descriptor(), SHUT_RDWR);  // from here on it is reset by whatever it sends, as a closed one is
   Clock::time_point progress = Clock::now();
-  while (left > 0 && !services.draining) {
-    co_await pause(stream);
+  for (auto time = kFirstPause; left > 0 && !services.draining; time = std::min(2 * time, kLongestPause)) {
+    co_await pause(stream, time);
     const int before = std::exchange(left, left_in_kernel(stream.descriptor()));
     if (left < before) progress = Clock::now();
     if (left == 0 || Clock::now() - progress < *limit) continue;

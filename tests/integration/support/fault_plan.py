@@ -23,6 +23,7 @@ FAULTS = {
     "recv_splice": [ECONNRESET, ETIMEDOUT, ENOMEM, EINTR, EAGAIN, SHORT],
     "send_splice": SENDING,
     "shutdown": [ENOTCONN],
+    "ioctl": [EINVAL],
     "close": [EINTR, EIO],
     "read": [EINTR, EAGAIN],
 }
@@ -44,7 +45,7 @@ def is_harmless(fault, unix):
     """Whether nobody may notice. A unix socket's queue that is full will not be so for long."""
     if unix and fault.call == "connect" and fault.error == EAGAIN:
         return True
-    if fault.call in ("accept4", "setsockopt", "close", "epoll_wait", "read"):
+    if fault.call in ("accept4", "setsockopt", "close", "epoll_wait", "read", "ioctl"):
         return True
     return fault.error in (EINTR, SHORT) or (fault.error == EAGAIN and fault.call in RETRIED_LATER)
 
