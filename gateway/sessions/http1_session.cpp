@@ -37,7 +37,6 @@ Http1Session::Http1Session(proxy::Services& services, SessionSet& sessions, cons
 }
 
 Awaitable<std::unique_ptr<websocket::Tunnel>> Http1Session::run() {
-  bool lingers = false;
   for (;;) {
     exchange_.reset();
     const HeadState head = co_await read_request_head();
@@ -47,25 +46,23 @@ Awaitable<std::unique_ptr<websocket::Tunnel>> Http1Session::run() {
       if (tunnel) co_return tunnel;
     }
     tls::Stream& stream = exchange_.stream();
-    if (exchange_.broken()) {
+    if (!exchange_.broken()) {
+      while (!stream.flushed()) co_await stream.wait_flushed();
+    }
+    if (exchange_.broken() || stream.write_error()) {
       break_connection();
       if (exchange_.ends_by_close()) co_return nullptr;
       break;
     }
-    while (!stream.flushed()) co_await stream.wait_flushed();
-    if (stream.write_error()) {
-      break_connection();
-      if (exchange_.ends_by_close()) co_return nullptr;
+    if (!exchange_.reusable() || services_.draining) {
+      co_await linger(stream);
       break;
     }
-    lingers = !exchange_.reusable() || services_.draining;
-    if (lingers) break;
     if (++served_in_turn_ >= kRequestsPerTurn) {  // a client that pipelines must not keep the others waiting
       served_in_turn_ = 0;
       co_await services_.io.loop.next_turn();
     }
   }
-  if (lingers) co_await linger(exchange_.stream());
   co_await see_off(services_, exchange_.stream());
   co_return nullptr;
 }
