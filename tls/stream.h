@@ -203,7 +203,7 @@ class Stream final : public Duplex, private EventSource {
   bool fin_sent_ = false;
   std::string overflow_;           // what the socket did not take; all but the last kept() bytes have left
   std::size_t most_kept_ = 0;
-  std::list<Duplex*>::iterator stalled_place_;  // while something is kept
+  StalledPeers::Place stalled_place_;  // while something is kept
   Waiter flush_waiter_;
   Interest flushed_interest_;
   std::optional<std::chrono::milliseconds> write_idle_limit_;

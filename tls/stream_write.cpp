@@ -125,15 +125,16 @@ ErrorCode Stream::keep(const iovec* parts, std::size_t count, std::size_t size) 
   was_full_ = true;
   forget_sent();
   overflow_.reserve(overflow_.size() + size);
-  if (first) stalled_place_ = io_.stalled.insert(io_.stalled.end(), this);
+  if (first) stalled_place_ = io_.stalled.add(*this);
   if (!io_.take_held(size, this)) {
-    if (first) io_.stalled.erase(stalled_place_);
+    if (first) io_.stalled.remove(stalled_place_);
     io_.metrics.held_rejected.add();
     abort(StreamError::held_limit);
     return write_error_;
   }
   for (std::size_t i = 0; i < count; ++i) overflow_.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
   kept_ += size;
+  io_.stalled.grown(stalled_place_, kept_);
   if (!first) return {};
   if (write_idle_limit_) {
     if (!write_deadline_) {
@@ -170,7 +171,7 @@ bool Stream::send_kept() {
     }
     kept_ -= static_cast<std::size_t>(n);
     bytes_written_ += static_cast<std::size_t>(n);
-    io_.stalled.splice(io_.stalled.end(), io_.stalled, stalled_place_);
+    io_.stalled.taken(stalled_place_, kept_);
     if (write_deadline_ && write_idle_limit_) write_deadline_->set_after(*write_idle_limit_);
   }
   return true;
@@ -217,7 +218,7 @@ void Stream::send_fin() {
 void Stream::give_back_held() noexcept {
   const std::size_t size = overflow_.size();
   if (size == 0) return;
-  io_.stalled.erase(stalled_place_);
+  io_.stalled.remove(stalled_place_);
   io_.give_back_held(size);
   std::string().swap(overflow_);  // assigning would keep the memory
   kept_ = 0;

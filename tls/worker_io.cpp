@@ -6,8 +6,9 @@ namespace sluice::tls {
 
 bool WorkerIo::take_held(std::size_t size, const Duplex* own) {
   while (!held.take(size)) {
-    if (stalled.empty() || stalled.front() == own || !held.could_take(size)) return false;
-    stalled.front()->cut_for_others();
+    Duplex* const first = stalled.first_to_cut();
+    if (first == nullptr || first == own || !held.could_take(size)) return false;
+    first->cut_for_others();
   }
   metrics.held_bytes.add(static_cast<std::int64_t>(size));
   return true;

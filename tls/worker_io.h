@@ -2,12 +2,12 @@
 #pragma once
 
 #include <array>
-#include <list>
 
 #include "metrics/connection_metrics.h"
 #include "tls/event_loop.h"
 #include "tls/held_bytes.h"
 #include "tls/splice_pipe.h"
+#include "tls/stalled_peers.h"
 
 namespace sluice::tls {
 
@@ -35,10 +35,9 @@ struct WorkerIo {
   // Bytes in `scratch` and `out` are nobody's after a co_await: read, use, write, all in one turn.
   char* scratch() noexcept { return memory_->data(); }
   SplicePipe splice_pipe;
-  // Those that keep bytes for a slow peer; the first one has got rid of none for longest.
-  std::list<Duplex*> stalled;
-  // Takes from the budget. When it is spent, those of this worker's streams are cut that have made no progress for longest,
-  // until there is enough; false when it is the turn of `own`, or nobody is left. Other workers' streams are theirs alone.
+  StalledPeers stalled;
+  // Takes from the budget. When it is spent, this worker's stalled peers are cut in their order until there is enough; false
+  // when it is the turn of `own`, or nobody is left. Other workers' streams are theirs alone.
   bool take_held(std::size_t size, const Duplex* own);
   void give_back_held(std::size_t size) noexcept;
   std::string out;       // for heads that are being written

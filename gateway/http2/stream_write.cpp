@@ -107,7 +107,7 @@ void Stream::take_kept(std::size_t size, std::string& out) {
     give_back_held();
     return wake_writer_later();
   }
-  io_.stalled.splice(io_.stalled.end(), io_.stalled, stalled_place_);
+  io_.stalled.taken(stalled_place_, kept_);
   if (write_deadline_) await_writing();
 }
 
@@ -120,9 +120,9 @@ void Stream::keep_lent() {
     io_.give_back_held(sent);
   }
   overflow_.reserve(overflow_.size() + size);  // before anything is noted that is to be undone
-  if (first) stalled_place_ = io_.stalled.insert(io_.stalled.end(), this);
+  if (first) stalled_place_ = io_.stalled.add(*this);
   if (!io_.take_held(size, this)) {
-    if (first) io_.stalled.erase(stalled_place_);
+    if (first) io_.stalled.remove(stalled_place_);
     io_.metrics.held_rejected.add();
     return reset(Code::enhance_your_calm, StreamError::held_limit);
   }
@@ -133,13 +133,14 @@ void Stream::keep_lent() {
     overflow_.append(part.substr(skipped));
   }
   kept_ += size;
+  io_.stalled.grown(stalled_place_, kept_);
   if (first) await_writing();
 }
 
 void Stream::give_back_held() noexcept {
   if (write_deadline_) write_deadline_->clear();
   if (overflow_.empty()) return;
-  io_.stalled.erase(stalled_place_);
+  io_.stalled.remove(stalled_place_);
   io_.give_back_held(overflow_.size());
   std::string().swap(overflow_);
   kept_ = 0;
