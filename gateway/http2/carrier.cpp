@@ -14,7 +14,11 @@ Stream& of(StreamState& state) noexcept { return static_cast<Stream&>(state); }
 }  // namespace
 
 Carrier::Carrier(tls::StreamPtr socket, const SessionRules& rules, Role role, CarrierOwner& owner)
-    : socket_(std::move(socket)), owner_(owner), next_turn_(socket_->io().loop, &Carrier::on_turn, this), session_(rules, *this, role) {}
+    : socket_(std::move(socket)),
+      owner_(owner),
+      bytes_per_turn_(role == Role::server ? kClientBytesPerTurn : tls::kBytesPerTurn),
+      next_turn_(socket_->io().loop, &Carrier::on_turn, this),
+      session_(rules, *this, role) {}
 
 void Carrier::start() {
   flush_later();  // our SETTINGS
@@ -74,7 +78,7 @@ bool Carrier::add_trailer(StreamId id, StreamState& stream, std::string_view nam
 void Carrier::on_readable(void* carrier) { static_cast<Carrier*>(carrier)->read(); }
 
 void Carrier::read() {
-  std::size_t left = tls::kBytesPerTurn;
+  std::size_t left = bytes_per_turn_;
   while (!ended_) {
     if (!may_read()) {
       read_waits_ = true;

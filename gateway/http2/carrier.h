@@ -81,6 +81,9 @@ class Carrier : protected SessionEvents {
   void lose_streams(ErrorCode error);
 
  private:
+  // Of a client in one turn: 16 KiB of heads may take 200 us to unfold, and the others wait for so long. Of a backend kBytesPerTurn,
+  // whose answers of 1 MiB cost 8 % less by it.
+  static constexpr std::size_t kClientBytesPerTurn = 64 * 1024;
   static constexpr std::size_t kKeptOut = 4 * 1024;  // of the memory for it, while there is none
   static constexpr std::size_t kMostQueued = 500;    // frames for a peer that does not read; for a backend the library gives up at 1,000
 
@@ -94,6 +97,7 @@ class Carrier : protected SessionEvents {
 
   tls::StreamPtr socket_;
   CarrierOwner& owner_;
+  const std::size_t bytes_per_turn_;
   tls::NextTurn next_turn_;
   std::vector<StreamId> to_reset_;
   // Of the trailers that came last, also of those that are dropped.

@@ -136,6 +136,21 @@ TEST_F(ConnectionTest, ASlowReaderStopsItsOwnStream) {
   EXPECT_EQ(harness_.held.held(), 0U);
 }
 
+// What it sends may be much work: the others have their turn in between.
+TEST_F(ConnectionTest, AClientIsReadInSeveralTurns) {
+  open();
+  std::string all;
+  for (const StreamId id : {1, 3, 5, 7}) {
+    ask(id, "POST", h2::kEndHeaders);
+    for (int i = 0; i < 3; ++i) all += h2::data(static_cast<std::uint32_t>(id), std::string(16'000, 'x'), h2::kNone);
+  }
+  turns_ = 0;
+  ASSERT_EQ(peer_.send_some(all), all.size());
+  harness_.settle();
+  EXPECT_GE(turns_, 3);
+  for (const StreamId id : {1, 3, 5, 7}) EXPECT_EQ(read(stream(id)).size(), 48'000U);
+}
+
 TEST_F(ConnectionTest, WhatTheWindowDoesNotLetGoIsKept) {
   open();
   Stream& stream = ask(1);
