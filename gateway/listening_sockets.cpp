@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -10,8 +9,7 @@
 #include <system_error>
 
 #include "tls/passed_descriptors.h"
-#include "tls/unsent_limit.h"
-#include "tls/vanished_peers.h"
+#include "tls/tcp_options.h"
 
 namespace sluice {
 namespace {
@@ -49,13 +47,6 @@ void set_option(int descriptor, int level, int option) {
   ::setsockopt(descriptor, level, option, &on, sizeof on);
 }
 
-// Accepted sockets inherit these.
-void set_for_accepted(int descriptor) {
-  set_option(descriptor, IPPROTO_TCP, TCP_NODELAY);
-  tls::probe_silent_peer(descriptor);
-  tls::limit_unsent(descriptor);
-}
-
 // The first socket of an address is bound without SO_REUSEPORT, so that a second gateway (or anybody else of
 // the same user) cannot slip in unnoticed and take half of the connections; the flag is set before it
 // listens.
@@ -71,7 +62,7 @@ tls::Descriptor open_one(const config::Address& address, bool first) {
     fail(address, "bind");
   }
   set_option(descriptor.get(), SOL_SOCKET, SO_REUSEPORT);
-  set_for_accepted(descriptor.get());
+  tls::set_tcp_options(descriptor.get());
   if (::listen(descriptor.get(), kBacklog) != 0) fail(address, "listen");
   return descriptor;
 }
@@ -99,7 +90,7 @@ ListeningSockets adopt(const config::Address& address, unsigned mode, unsigned c
     return listening;
   }
   listening.address.port = port_of(address, listening.sockets[0].get());
-  for (const tls::Descriptor& socket : listening.sockets) set_for_accepted(socket.get());
+  for (const tls::Descriptor& socket : listening.sockets) tls::set_tcp_options(socket.get());
   if (!has_reuseport(listening.sockets[0].get())) {
     listening.shared = std::make_shared<SharedSocket>(UnixSocketFile(), count);
     return listening;

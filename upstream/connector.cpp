@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -11,8 +10,7 @@
 #include "tls/openssl_error.h"
 #include "tls/passed_descriptors.h"
 #include "tls/stream_error.h"
-#include "tls/unsent_limit.h"
-#include "tls/vanished_peers.h"
+#include "tls/tcp_options.h"
 #include "tls/waiter.h"
 
 namespace sluice::upstream {
@@ -45,10 +43,7 @@ tls::Descriptor start_connect(const SocketAddress& address, ErrorCode& error) {
   if (socket && address.family() == AF_UNIX) {
     tls::refuse_descriptors(socket.get());
   } else if (socket) {
-    const int on = 1;
-    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    tls::probe_silent_peer(socket.get());
-    tls::limit_unsent(socket.get());
+    tls::set_tcp_options(socket.get());
   }
   error.clear();
   if (!socket || ::connect(socket.get(), address.data(), address.size()) != 0) error = ErrorCode(errno, std::system_category());
