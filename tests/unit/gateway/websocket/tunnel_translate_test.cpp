@@ -47,6 +47,18 @@ TEST_F(TerminatedTunnel, MakesFramesAnewBothWays) {
   EXPECT_EQ(client_.receive(), from_upstream(Opcode::text, "there"));
 }
 
+TEST_F(TerminatedTunnel, LetsOthersHaveTheirTurnWhileThereIsMuchToTranslate) {
+  terminated_ = Terminated{};
+  open();
+  const std::string all = pattern(190'000);
+  upstream_.send(from_upstream(Opcode::binary, all));
+  harness_.loop.turn(0ms);
+  const std::string first = client_.receive();
+  EXPECT_LE(first.size(), 140'000U);
+  harness_.settle();
+  EXPECT_TRUE(data_of(first + client_.receive()) == all);
+}
+
 TEST_F(TerminatedTunnel, ClosesAtOnceAlsoWithinAMessage) {
   open();
   client_.send(from_client(Opcode::text, "a message that is cut").substr(0, 15));
