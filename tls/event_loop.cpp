@@ -194,6 +194,7 @@ void EventLoop::dispatch() {
 }
 
 void EventLoop::turn(std::chrono::milliseconds patience) {
+  ++turns_;
   if (next_event_ == event_count_) {
     const int count = ::epoll_wait(epoll_.get(), events_.data(), kBatch, timeout(patience));
     event_count_ = std::max(count, 0);  // EINTR: nothing this time

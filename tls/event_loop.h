@@ -16,7 +16,9 @@
 
 #include "tls/deadline.h"
 #include "tls/descriptor.h"
+#include "tls/heavy_work.h"
 #include "tls/io_types.h"
+#include "tls/next_turn.h"
 #include "tls/waiter.h"
 
 namespace sluice::tls {
@@ -30,31 +32,6 @@ class EventSource {
   ~EventSource() = default;
 };
 
-class EventLoop;
-
-// Something to be called in the loop's next turn, after the events that are there by then: for whoever is in the middle of
-// something now, or has had its share. Destroying it, or the loop, takes the request back.
-class NextTurn {
- public:
-  using Callback = void (*)(void* context);
-  NextTurn(EventLoop& loop, Callback callback, void* context) noexcept
-      : loop_(loop), callback_(callback), context_(context) {}
-  NextTurn(const NextTurn&) = delete;
-  NextTurn& operator=(const NextTurn&) = delete;
-  ~NextTurn() { cancel(); }
-
-  void request() noexcept;  // once, however often it is asked for before it happens
-  void cancel() noexcept;
-
- private:
-  friend class EventLoop;
-  EventLoop& loop_;
-  Callback callback_;
-  void* context_;
-  NextTurn* next_ = nullptr;
-  NextTurn** link_ = nullptr;  // what points at us; null: not requested
-};
-
 class EventLoop {
  public:
   EventLoop();  // throws std::system_error
@@ -65,6 +42,8 @@ class EventLoop {
   TimerWheel& wheel() noexcept { return wheel_; }
   // When this turn's events were fetched: for whoever asks often, and does not mind what the turn has taken since.
   Clock::time_point now() const noexcept { return now_; }
+  // How many have begun.
+  std::uint64_t turns() const noexcept { return turns_; }
 
   // `events` as for epoll; EPOLLERR and EPOLLHUP always come. `source` must be removed before it goes.
   ErrorCode add(int descriptor, std::uint32_t events, EventSource& source);
@@ -85,6 +64,8 @@ class EventLoop {
   void spawn(Awaitable<> coroutine);
   // In a coroutine: goes on after the others have had their turn.
   Awaitable<> next_turn();
+  // For whoever is about to do some.
+  HeavyWork& heavy_work() noexcept { return heavy_work_; }
 
   // Any thread. Tasks run in order; those that come after the loop has ended are dropped.
   void post(std::function<void()> task);
@@ -123,10 +104,12 @@ class EventLoop {
 
   Descriptor epoll_;
   Clock::time_point now_ = Clock::now();
+  std::uint64_t turns_ = 0;
   TimerWheel wheel_;
   Mailbox mailbox_{*this};
   NextTurn* turn_requests_ = nullptr;   // in the order in which they were made
   NextTurn** turn_requests_end_ = &turn_requests_;
+  HeavyWork heavy_work_{*this};
   std::array<epoll_event, kBatch> events_;
   int event_count_ = 0;
   int next_event_ = 0;

@@ -114,6 +114,10 @@ void Stream::on_connected() {
 Awaitable<ErrorCode> Stream::handshake() {
   if (!ssl_) co_return ErrorCode{};
   while (!error_) {
+    if (readable_now() && !io_.loop.heavy_work().may_begin()) {
+      co_await io_.loop.heavy_work().wait();
+      if (error_) break;  // meanwhile
+    }
     forget_openssl_errors();
     const int result = SSL_do_handshake(ssl_.get());
     if (result == 1) break;
