@@ -17,7 +17,7 @@ namespace sluice {
 namespace {
 
 // Per wake-up, so that a flood of connections does not keep the worker from those it has.
-constexpr int kAcceptsPerTurn = 64;
+constexpr int kAcceptsPerTurn = 16;
 constexpr std::chrono::milliseconds kPauseWithoutDescriptors{100};
 constexpr std::chrono::seconds kQuietAfterWarning{10};
 

@@ -64,6 +64,16 @@ class Duplex {
   explicit Duplex(WorkerIo& io) noexcept : io_(io) {}
   virtual ~Duplex() = default;
 
+  // What the peer has not taken is kept in the order of writing. It counts in limits.max_held_bytes, and its Duplex among the stalled.
+  // Takes from the budget before keep(); false: it is spent, and nothing more may be kept. Throws std::bad_alloc, and has done nothing.
+  bool make_room(std::size_t size);
+  void keep(std::string_view bytes) noexcept;
+  std::string_view kept_bytes() const noexcept { return {overflow_.data() + overflow_.size() - kept_, kept_}; }
+  // The first ones have left. When these were all, forget_kept() is to follow.
+  void kept_left(std::size_t size) noexcept;
+  void forget_kept() noexcept;
+  bool keeps_memory() const noexcept { return !overflow_.empty(); }
+
   WorkerIo& io_;
   ErrorCode write_error_;
   // Here, with the error, because both are asked for several times per message: by calls that are not virtual.
@@ -73,6 +83,10 @@ class Duplex {
   friend struct DuplexClose;
   // The owner lets go of it.
   virtual void close() noexcept = 0;
+  void forget_what_left() noexcept;
+
+  std::string overflow_;  // all but the last kept() bytes have left; the budget counts all of it
+  StalledPeers::Place stalled_place_;  // while there is something
 };
 
 inline void DuplexClose::operator()(Duplex* end) const noexcept { end->close(); }

@@ -64,7 +64,6 @@ class EventLoop {
   void spawn(Awaitable<> coroutine);
   // In a coroutine: goes on after the others have had their turn.
   Awaitable<> next_turn();
-  // For whoever is about to do some.
   HeavyWork& heavy_work() noexcept { return heavy_work_; }
 
   // Any thread. Tasks run in order; those that come after the loop has ended are dropped.

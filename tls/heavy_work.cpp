@@ -1,48 +1,50 @@
 #include "tls/heavy_work.h"
 
+#include <algorithm>
+
 #include "tls/event_loop.h"
 
 namespace sluice::tls {
-namespace {
 
-// Leaves the queue also when its coroutine is destroyed.
-struct Place {
-  Place(std::list<Waiter*>& all, Waiter& waiter) : queue(all), at(queue.insert(queue.end(), &waiter)) {}
-  Place(const Place&) = delete;
-  Place& operator=(const Place&) = delete;
-  ~Place() { queue.erase(at); }
-
-  std::list<Waiter*>& queue;
-  std::list<Waiter*>::iterator at;
-};
-
-}  // namespace
-
-Awaitable<> HeavyWork::wait() {
-  Waiter waiter;
-  const Place place(waiting_, waiter);
-  next_turn_.request();
-  co_await waiter.wait();
-}
-
-bool HeavyWork::take_share() noexcept {
+bool HeavyWork::begins_now() noexcept {
+  if (!nobody_waits()) return false;
   if (turn_ != loop_.turns()) {
     turn_ = loop_.turns();
-    done_ = 0;
+    begun_ = 0;
   }
-  if (done_ == kMostInTurn) return false;
-  ++done_;
+  if (begun_ == kAtOnce) return false;
+  ++begun_;
   return true;
 }
 
 void HeavyWork::on_turn(void* context) {
   HeavyWork& work = *static_cast<HeavyWork*>(context);
-  while (!work.waiting_.empty()) {
-    work.next_turn_.request();  // also when what is woken throws
-    if (!work.take_share()) return;
-    work.waiting_.front()->wake();
-  }
-  work.next_turn_.cancel();
+  const Clock::time_point began = Clock::now();
+  const Clock::duration share = std::max<Clock::duration>(kLeastShare, (began - work.loop_.now()) / 2);
+  do {
+    work.serve_first();
+  } while (!work.nobody_waits() && Clock::now() - began < share);
+}
+
+// What is woken may throw: the others keep their turn.
+void HeavyWork::serve_first() {
+  if (nobody_waits()) return;
+  std::list<Place*>& queue = queue_of(queue_of(Kind::goes_on).empty() ? Kind::begins : Kind::goes_on);
+  Place& first = *queue.front();
+  queue.pop_front();
+  first.come_ = true;
+  if (!nobody_waits()) next_turn_.request();
+  first.waiter_.wake();
+}
+
+HeavyWork::Place::Place(HeavyWork& work, Waiter& waiter, Kind kind) : work_(work), waiter_(waiter), kind_(kind) {
+  std::list<Place*>& queue = work_.queue_of(kind_);
+  at_ = queue.insert(queue.end(), this);
+  work_.next_turn_.request();
+}
+
+HeavyWork::Place::~Place() {
+  if (!come_) work_.queue_of(kind_).erase(at_);
 }
 
 }  // namespace sluice::tls

@@ -1,5 +1,6 @@
-// Something to be called in the event loop's next turn, after the events that are there by then: for whoever is in the middle of
-// something now, or has had its share. Destroying it, or the loop, takes the request back. Used by the loop's thread alone.
+// Something to be called when others have had their turn: behind the events of this turn of the loop, or, asked for by something that
+// was called so itself, behind those of the next. For whoever is in the middle of something now, or has had its share. Destroying it,
+// or the loop, takes the request back. Used by the loop's thread alone.
 #pragma once
 
 namespace sluice::tls {

@@ -1,9 +1,9 @@
 // One worker's peers for whom something is kept because they do not take it, in the order in which they are cut when
 // limits.max_held_bytes is reached. Owned by WorkerIo, used by its worker's thread alone.
 //
-// Who has taken nothing for longest is cut first, of those who keep much while these together keep more, else of those who keep
+// Who has taken nothing for longest is cut first, of those for whom much is kept while these together have more, else of those with
 // little: a message that waits for its turn on a connection that others fill is not what the memory went into, and to cut its
-// tunnel would give none back. Many who keep little are as good as a few who keep much.
+// tunnel would give none back. Many with little are as good as a few with much. What is kept counts as limits.max_held_bytes counts it.
 #pragma once
 
 #include <cstddef>
@@ -24,9 +24,9 @@ class StalledPeers {
   };
   using Place = std::list<Entry>::iterator;  // good until remove()
 
-  // It keeps nothing yet.
+  // Nothing is kept for it yet.
   Place add(Duplex& peer);
-  // More than before, which says nothing of when it took something. Who comes to keep much by that is the last of those.
+  // More than before, which says nothing of when it took something. Who comes to have much by that is the last of those.
   void grown(Place place, std::size_t kept) noexcept;
   // It has taken something just now.
   void taken(Place place, std::size_t kept) noexcept;

@@ -51,7 +51,7 @@ Stream::~Stream() {
   }
   if (error_ == StreamError::write_idle || error_ == StreamError::held_limit) reset_on_close(socket_.get());
   io_.loop.before_close(socket_.get(), *this);
-  give_back_held();
+  forget_kept();
   socket_.close();
   attachment_.reset();
 }
@@ -65,7 +65,7 @@ void Stream::on_events(std::uint32_t events) {
     if (room) on_connected();
     return;
   }
-  if (room && !overflow_.empty() && send_kept()) {
+  if (room && keeps_memory() && send_kept()) {
     if (to_read) wake_reader_later();  // whoever is woken first may close the stream
     return flush_done();
   }
@@ -114,8 +114,8 @@ void Stream::on_connected() {
 Awaitable<ErrorCode> Stream::handshake() {
   if (!ssl_) co_return ErrorCode{};
   while (!error_) {
-    if (readable_now() && !io_.loop.heavy_work().may_begin()) {
-      co_await io_.loop.heavy_work().wait();
+    if (SSL_is_server(ssl_.get()) && readable_now() && !io_.loop.heavy_work().begins_now()) {
+      co_await wait_for_heavy_work();
       if (error_) break;  // meanwhile
     }
     forget_openssl_errors();
@@ -129,6 +129,16 @@ Awaitable<ErrorCode> Stream::handshake() {
     }
   }
   co_return error_;
+}
+
+// Not with backends: how many of these begin is bounded by what clients ask.
+Awaitable<> Stream::wait_for_heavy_work() {
+  const HeavyWork::Kind kind = bytes_written_ > 0 ? HeavyWork::Kind::goes_on : HeavyWork::Kind::begins;
+  const HeavyWork::Place place(io_.loop.heavy_work(), read_waiter_, kind);
+  while (!place.turn_has_come() && !error_) {
+    read_waiter_.reset();
+    co_await read_waiter_.wait();
+  }
 }
 
 // Closing a socket with unread bytes, such as a request that follows the handshake at once, resets the connection, and the

@@ -151,15 +151,15 @@ class Stream final : public Duplex, private EventSource {
   void wake_reader_later() noexcept;
   bool end_seen();
   bool tls_end_seen();
+  Awaitable<> wait_for_heavy_work();
   bool tls_has_something() const noexcept;
 
   ErrorCode write_tls(std::initializer_list<std::string_view> parts);
   ErrorCode ssl_write(const char* data, std::size_t size);
   ErrorCode transmit(struct iovec* parts, std::size_t count);  // sends at once, keeps the rest
   ErrorCode send_failed(int number);
-  ErrorCode keep(const struct iovec* parts, std::size_t count, std::size_t size);
+  ErrorCode keep_parts(const struct iovec* parts, std::size_t count, std::size_t size);
   void transmit_spliced(std::size_t left);
-  void forget_sent();
   bool send_kept();  // false: the socket takes no more for now
   void wait_for_room();
   void on_write_idle();
@@ -167,7 +167,6 @@ class Stream final : public Duplex, private EventSource {
   void send_fin();
   ErrorCode tls_error(int result);
   void tls_violated(metrics::Counter& reason);  // by a client: counted. Fails what is read from now on
-  void give_back_held() noexcept;
 
   Descriptor socket_;
   SslPtr ssl_;
@@ -201,9 +200,7 @@ class Stream final : public Duplex, private EventSource {
   bool corked_ = false;            // records of one write are gathered in io_.records
   bool fin_wanted_ = false;
   bool fin_sent_ = false;
-  std::string overflow_;           // what the socket did not take; all but the last kept() bytes have left
   std::size_t most_kept_ = 0;
-  StalledPeers::Place stalled_place_;  // while something is kept
   Waiter flush_waiter_;
   Interest flushed_interest_;
   std::optional<std::chrono::milliseconds> write_idle_limit_;

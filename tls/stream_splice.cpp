@@ -29,7 +29,7 @@ bool is_unsupported(int number) {
 }  // namespace
 
 bool Stream::can_splice_to(const Stream& to) const noexcept {
-  return !ssl_ && !to.ssl_ && !drips_ && unread_.empty() && to.overflow_.empty() && io_.splice_pipe.usable();
+  return !ssl_ && !to.ssl_ && !drips_ && unread_.empty() && !to.keeps_memory() && io_.splice_pipe.usable();
 }
 
 ReadResult Stream::peek(char* data, std::size_t size) {

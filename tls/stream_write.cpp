@@ -86,7 +86,7 @@ ErrorCode Stream::transmit(iovec* parts, std::size_t count) {
   std::size_t left = 0;
   for (std::size_t i = 0; i < count; ++i) left += parts[i].iov_len;
   // Until all is sent or the socket is full: only then does it tell when there is room again.
-  while (left > 0 && overflow_.empty()) {
+  while (left > 0 && !keeps_memory()) {
     const ssize_t n = send_parts(socket_.get(), parts, count);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) break;
@@ -99,7 +99,7 @@ ErrorCode Stream::transmit(iovec* parts, std::size_t count) {
     parts->iov_base = static_cast<char*>(parts->iov_base) + sent;
     parts->iov_len -= sent;
   }
-  return left == 0 ? ErrorCode{} : keep(parts, count, left);
+  return left == 0 ? ErrorCode{} : keep_parts(parts, count, left);
 }
 
 // A peer that is gone may have said something before, and reading tells its end. After any other error the peer is there, waits
@@ -116,25 +116,18 @@ ErrorCode Stream::send_failed(int number) {
 void Stream::cut_for_others() {
   io_.metrics.held_rejected.add();
   abort(StreamError::held_limit);
-  give_back_held();
+  forget_kept();
 }
 
 // `size`: of all parts together.
-ErrorCode Stream::keep(const iovec* parts, std::size_t count, std::size_t size) {
-  const bool first = overflow_.empty();
+ErrorCode Stream::keep_parts(const iovec* parts, std::size_t count, std::size_t size) {
+  const bool first = !keeps_memory();
   was_full_ = true;
-  forget_sent();
-  overflow_.reserve(overflow_.size() + size);
-  if (first) stalled_place_ = io_.stalled.add(*this);
-  if (!io_.take_held(size, this)) {
-    if (first) io_.stalled.remove(stalled_place_);
-    io_.metrics.held_rejected.add();
+  if (!make_room(size)) {
     abort(StreamError::held_limit);
     return write_error_;
   }
-  for (std::size_t i = 0; i < count; ++i) overflow_.append(static_cast<const char*>(parts[i].iov_base), parts[i].iov_len);
-  kept_ += size;
-  io_.stalled.grown(stalled_place_, kept_);
+  for (std::size_t i = 0; i < count; ++i) keep({static_cast<const char*>(parts[i].iov_base), parts[i].iov_len});
   if (!first) return {};
   if (write_idle_limit_) {
     if (!write_deadline_) {
@@ -146,14 +139,6 @@ ErrorCode Stream::keep(const iovec* parts, std::size_t count, std::size_t size) 
   return write_error_;
 }
 
-// What has left needs no memory; moving the rest costs no more than sending it did.
-void Stream::forget_sent() {
-  const std::size_t sent = overflow_.size() - kept_;
-  if (sent == 0 || sent < overflow_.size() / 2) return;
-  io_.give_back_held(sent);
-  overflow_.erase(0, sent);
-}
-
 std::size_t Stream::unacknowledged() const noexcept {
   int queued = 0;
   if (::ioctl(socket_.get(), SIOCOUTQ, &queued) != 0) queued = 0;
@@ -162,16 +147,15 @@ std::size_t Stream::unacknowledged() const noexcept {
 
 bool Stream::send_kept() {
   while (!write_error_ && kept_ > 0) {
-    const ssize_t n = ::send(socket_.get(), overflow_.data() + overflow_.size() - kept_, kept_, MSG_NOSIGNAL);
+    const ssize_t n = ::send(socket_.get(), kept_bytes().data(), kept_, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
     if (n < 0) {
       send_failed(errno);
       break;
     }
-    kept_ -= static_cast<std::size_t>(n);
+    kept_left(static_cast<std::size_t>(n));
     bytes_written_ += static_cast<std::size_t>(n);
-    io_.stalled.taken(stalled_place_, kept_);
     if (write_deadline_ && write_idle_limit_) write_deadline_->set_after(*write_idle_limit_);
   }
   return true;
@@ -185,7 +169,7 @@ void Stream::on_write_idle() {
 // The last thing that its callers do: whoever is woken may close the stream.
 void Stream::flush_done() {
   if (write_deadline_) write_deadline_->clear();
-  give_back_held();
+  forget_kept();
   if (fin_wanted_ && !write_error_) send_fin();
   if (std::exchange(read_waits_flush_, false)) wake_reader_later();
   if (flush_waiter_.waiting()) return flush_waiter_.wake();
@@ -215,12 +199,4 @@ void Stream::send_fin() {
   ::shutdown(socket_.get(), SHUT_WR);
 }
 
-void Stream::give_back_held() noexcept {
-  const std::size_t size = overflow_.size();
-  if (size == 0) return;
-  io_.stalled.remove(stalled_place_);
-  io_.give_back_held(size);
-  std::string().swap(overflow_);  // assigning would keep the memory
-  kept_ = 0;
-}
 }  // namespace sluice::tls

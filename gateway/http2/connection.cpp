@@ -73,7 +73,7 @@ bool Connection::field(StreamId id, StreamState& stream, std::string_view name, 
   return taken;
 }
 
-void Connection::head_done(StreamId id, StreamState& stream, bool trailer, bool last) {
+void Connection::head_done(StreamId, StreamState& stream, bool trailer, bool last) {
   if (trailer) return of(stream).trailers_came();
   Arrival arrival;
   arrival.head_size = builder_.kept();

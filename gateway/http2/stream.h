@@ -175,8 +175,6 @@ class Stream final : public tls::Duplex, public StreamState {
   // Writing.
   std::span<const std::string_view> lent_;  // while send() runs; from `lent_used_` on it is still to be sent
   std::size_t lent_used_ = 0;
-  std::string overflow_;    // all but the last kept() bytes have left
-  tls::StalledPeers::Place stalled_place_;  // while something is kept
   const http::Headers* last_trailers_ = nullptr;
   http::Headers kept_trailers_;
   bool end_due_ = false;

@@ -101,13 +101,12 @@ void Stream::take(std::size_t size, std::string& out) {
 }
 
 void Stream::take_kept(std::size_t size, std::string& out) {
-  out.append(overflow_, overflow_.size() - kept_, size);
-  kept_ -= size;
+  out.append(kept_bytes().substr(0, size));
+  kept_left(size);
   if (kept_ == 0) {
     give_back_held();
     return wake_writer_later();
   }
-  io_.stalled.taken(stalled_place_, kept_);
   if (write_deadline_) await_writing();
 }
 
@@ -115,35 +114,19 @@ void Stream::keep_lent() {
   const std::size_t size = lent();
   if (size == 0 || write_error_) return;
   const bool first = kept_ == 0;
-  if (const std::size_t sent = overflow_.size() - kept_; sent >= kept_ && sent > 0) {  // moving the rest costs no more than sending it did
-    overflow_.erase(0, sent);
-    io_.give_back_held(sent);
-  }
-  overflow_.reserve(overflow_.size() + size);  // before anything is noted that is to be undone
-  if (first) stalled_place_ = io_.stalled.add(*this);
-  if (!io_.take_held(size, this)) {
-    if (first) io_.stalled.remove(stalled_place_);
-    io_.metrics.held_rejected.add();
-    return reset(Code::enhance_your_calm, StreamError::held_limit);
-  }
+  if (!make_room(size)) return reset(Code::enhance_your_calm, StreamError::held_limit);
   std::size_t skip = lent_used_;
   for (std::string_view part : lent_) {
     const std::size_t skipped = std::min(skip, part.size());
     skip -= skipped;
-    overflow_.append(part.substr(skipped));
+    keep(part.substr(skipped));
   }
-  kept_ += size;
-  io_.stalled.grown(stalled_place_, kept_);
   if (first) await_writing();
 }
 
 void Stream::give_back_held() noexcept {
   if (write_deadline_) write_deadline_->clear();
-  if (overflow_.empty()) return;
-  io_.stalled.remove(stalled_place_);
-  io_.give_back_held(overflow_.size());
-  std::string().swap(overflow_);
-  kept_ = 0;
+  forget_kept();
 }
 
 void Stream::set_write_idle(std::optional<std::chrono::milliseconds> limit, metrics::Counter* count) noexcept {

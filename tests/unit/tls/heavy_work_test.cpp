@@ -2,10 +2,10 @@
 
 #include <gmock/gmock.h>
 
-#include <algorithm>
-#include <list>
+#include <optional>
 
 #include "tests/support/tls_harness.h"
+#include "tls/stream_error.h"
 
 namespace sluice::tls {
 namespace {
@@ -13,29 +13,60 @@ namespace {
 using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
-constexpr std::size_t kMost = HeavyWork::kMostInTurn;
+// More than any machine takes for the rest of a turn in these tests.
+constexpr std::chrono::milliseconds kLong{50};
+
+void work_for(std::chrono::milliseconds time) {
+  const Clock::time_point end = Clock::now() + time;
+  while (Clock::now() < end) {
+  }
+}
 
 class HeavyWorkTest : public ::testing::Test {
  protected:
-  static Awaitable<> work(EventLoop& loop, int number, std::vector<int>& done) {
-    if (!loop.heavy_work().may_begin()) co_await loop.heavy_work().wait();
+  static Awaitable<> work(EventLoop& loop, int number, std::chrono::milliseconds takes, std::vector<int>& done) {
+    if (!loop.heavy_work().begins_now()) {
+      Waiter waiter;
+      const HeavyWork::Place place(loop.heavy_work(), waiter, HeavyWork::Kind::begins);
+      while (!place.turn_has_come()) co_await waiter.wait();
+    }
+    work_for(takes);
     done.push_back(number);
   }
-  void begin(int number) { harness_.loop.spawn(work(harness_.loop, number, done_)); }
+  void begin(int number, std::chrono::milliseconds takes = 0ms) { harness_.loop.spawn(work(harness_.loop, number, takes, done_)); }
+  void begin_as_many_as_at_once() {
+    done_.clear();
+    for (int number = 0; number < HeavyWork::kAtOnce; ++number) begin(number);
+    ASSERT_THAT(done_, SizeIs(HeavyWork::kAtOnce));
+    done_.clear();
+  }
 
   test::IoHarness harness_;
   std::vector<int> done_;
 };
 
-TEST_F(HeavyWorkTest, ATurnHasAFewStepsAndTheRestComeInTheirOrder) {
-  for (int number = 0; number < 11; ++number) begin(number);
-  EXPECT_THAT(done_, ElementsAre(0, 1, 2, 3)) << "at once";
+TEST_F(HeavyWorkTest, AFewBeginAtOnceAndTheOthersInTheirOrder) {
+  begin_as_many_as_at_once();
+  begin(10, kLong);
+  begin(11, kLong);
+  begin(12);
+  EXPECT_TRUE(done_.empty());
   harness_.loop.turn(0ms);
-  EXPECT_THAT(done_, SizeIs(2 * kMost));
-  begin(11);
-  EXPECT_THAT(done_, SizeIs(2 * kMost)) << "behind those who wait";
+  EXPECT_THAT(done_, ElementsAre(10)) << "then the turn's share is used up";
+  begin(13);
+  EXPECT_THAT(done_, ElementsAre(10)) << "behind those who wait";
   harness_.loop.turn(0ms);
-  EXPECT_THAT(done_, ElementsAre(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11));
+  harness_.loop.turn(0ms);
+  EXPECT_THAT(done_, ElementsAre(10, 11, 12, 13));
+}
+
+TEST_F(HeavyWorkTest, HalfOfWhatTheRestOfTheTurnHasTaken) {
+  NextTurn rest(harness_.loop, [](void*) { work_for(6 * kLong); }, nullptr);
+  rest.request();
+  begin_as_many_as_at_once();
+  for (int number = 0; number < 5; ++number) begin(number, 10ms);
+  harness_.loop.turn(0ms);
+  EXPECT_THAT(done_, SizeIs(5));
 }
 
 TEST_F(HeavyWorkTest, NobodyWaitsWhenThereIsLittleToDo) {
@@ -55,8 +86,8 @@ TEST_F(HeavyWorkTest, TheLoopEndsWhenAllIsDone) {
 
 TEST_F(HeavyWorkTest, MayBeDestroyedWhileSomebodyWaits) {
   EventLoop loop;
-  for (int number = 0; number < 11; ++number) loop.spawn(work(loop, number, done_));
-  EXPECT_THAT(done_, SizeIs(kMost));
+  for (int number = 0; number < 11; ++number) loop.spawn(work(loop, number, 0ms, done_));
+  EXPECT_THAT(done_, SizeIs(HeavyWork::kAtOnce));
 }
 
 struct Handshake {
@@ -69,31 +100,54 @@ struct Handshake {
   bool done = false;
 };
 
-TEST_F(HeavyWorkTest, HandshakesAreSuchWork) {
-  constexpr int kClients = 20;
-  const test::TlsHarness tls;
-  test::IoHarness clients_loop;
-  std::list<Handshake> clients, servers;
-  for (int i = 0; i < kClients; ++i) {
+class HandshakesAsHeavyWork : public HeavyWorkTest {
+ protected:
+  // A server whose client's hello is there.
+  HandshakesAsHeavyWork() {
     int ends[2];
     test::check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0, "socketpair");
-    servers.emplace_back(harness_, ends[0], tls.server_session());
-    clients.emplace_back(clients_loop, ends[1], tls.client_session());
+    client_.emplace(clients_loop_, ends[1], tls_.client_session());
+    server_.emplace(harness_, ends[0], tls_.server_session());
   }
-  const auto answered = [&] {
-    return std::ranges::count_if(clients, [](const Handshake& client) {
-      char byte;
-      return ::recv(client.stream->descriptor(), &byte, 1, MSG_PEEK) == 1;
-    });
-  };
+  bool answered() {
+    char byte;
+    return ::recv(client_->stream->descriptor(), &byte, 1, MSG_PEEK) == 1;
+  }
+
+  const test::TlsHarness tls_;
+  test::IoHarness clients_loop_;
+  std::optional<Handshake> client_, server_;
+};
+
+TEST_F(HandshakesAsHeavyWork, AHelloIsAnsweredInItsTurn) {
+  begin_as_many_as_at_once();
+  begin(10, kLong);
   harness_.loop.turn(0ms);
-  EXPECT_EQ(answered(), kMost);
+  EXPECT_THAT(done_, ElementsAre(10));
+  EXPECT_FALSE(answered());
   harness_.loop.turn(0ms);
-  EXPECT_EQ(answered(), 2 * kMost);
-  EXPECT_TRUE(harness_.run_until([&] {
-    clients_loop.loop.turn(0ms);
-    return std::ranges::all_of(servers, [](const Handshake& server) { return server.done && !server.error; });
-  }));
+  EXPECT_TRUE(answered());
+  begin_as_many_as_at_once();
+  begin(20, kLong);
+  begin(21, kLong);
+  EXPECT_TRUE(clients_loop_.run_until([&] { return client_->done; }));
+  harness_.loop.turn(0ms);
+  EXPECT_THAT(done_, ElementsAre(20)) << "that is its turn's share";
+  EXPECT_TRUE(server_->done) << "what has begun goes on first";
+  EXPECT_FALSE(server_->error) << server_->error.message();
+}
+
+TEST_F(HandshakesAsHeavyWork, WhoIsCalledOffWaitsNoLonger) {
+  begin_as_many_as_at_once();
+  for (int number = 10; number < 14; ++number) begin(number, kLong);
+  harness_.loop.turn(0ms);
+  server_->stream->abort(StreamError::timed_out);
+  harness_.loop.turn(0ms);
+  harness_.loop.turn(0ms);
+  EXPECT_THAT(done_, ElementsAre(10, 11, 12));
+  EXPECT_TRUE(server_->done);
+  EXPECT_EQ(server_->error, StreamError::timed_out);
+  EXPECT_FALSE(answered());
 }
 
 }  // namespace

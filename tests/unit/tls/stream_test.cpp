@@ -352,9 +352,22 @@ TEST_F(StreamTest, ASlowPeerThatMovesIsNotTheOneThatIsCut) {
     return slow->bytes_written() > sent;
   }));
   ASSERT_FALSE(slow->flushed());
-  EXPECT_FALSE(newest->write({pattern(70 * 1024)}));
+  EXPECT_FALSE(newest->write({pattern(110 * 1024)}));
   EXPECT_FALSE(slow->error());
   EXPECT_EQ(stuck->error(), StreamError::held_limit);
+}
+
+TEST_F(StreamTest, WhatHasLeftIsNotHeldForLong) {
+  open(16 * 1024);
+  const std::string written = fill();
+  std::string taken;
+  ASSERT_TRUE(harness_.run_until([&] {
+    if (stream_->kept() > 1024) taken += peer_.receive(1024);
+    return stream_->kept() <= 8192;
+  }));
+  EXPECT_LE(harness_.held.held(), 2 * 8192U + StalledPeers::kLittle);
+  EXPECT_TRUE(taken + receive(written.size() - taken.size()) == written);
+  EXPECT_EQ(harness_.held.held(), 0U);
 }
 
 TEST_F(StreamTest, AWriteThatNeverFitsCutsNobodyElse) {

@@ -173,6 +173,19 @@ TEST_F(ConnectionTest, WhatTheWindowDoesNotLetGoIsKept) {
   EXPECT_TRUE(harness_.io.stalled.empty());
 }
 
+TEST_F(ConnectionTest, WhoTakesAllButAByteHoldsNoMoreThanALittle) {
+  open();
+  Stream& stream = ask(1);
+  stream.respond(200, fields_, true);
+  EXPECT_FALSE(stream.write({test::pattern(100'000)}));
+  say(h2::window(0, 1 << 20) + h2::window(1, 100'000 - 65535 - 1));
+  EXPECT_EQ(stream.kept(), 1U);
+  EXPECT_LE(harness_.held.held(), tls::StalledPeers::kLittle);
+  say(h2::window(1, 1));
+  EXPECT_TRUE(body(1) == test::pattern(100'000));
+  EXPECT_EQ(harness_.held.held(), 0U);
+}
+
 TEST_F(ConnectionTest, NothingIsTakenOfWhatWasLentWhenMemoryHasRunOut) {
   open();
   Stream& stream = ask(1);
