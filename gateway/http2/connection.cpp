@@ -1,5 +1,8 @@
 #include "gateway/http2/connection.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "tls/stream_error.h"
 
 namespace sluice::http2 {
@@ -119,11 +122,14 @@ void Connection::fed(std::string_view) {
 void Connection::turn_began() {
   if (arrived_.empty()) return;
   if (socket().flushed()) session_.produce(out_, kMostOut);
-  std::vector<Arrival> arrived = std::exchange(arrived_, {});
+  const auto rest = arrived_.begin() + static_cast<std::ptrdiff_t>(std::min(arrived_.size(), kArrivalsPerTurn));
+  std::vector<Arrival> arrived(std::make_move_iterator(arrived_.begin()), std::make_move_iterator(rest));
+  arrived_.erase(arrived_.begin(), rest);
   for (Arrival& arrival : arrived) {
     const bool wanted = !arrival.stream->closed_ && !arrival.stream->error_ && session_.fault() == Code::no_error;
     if (wanted) owner_.request_came(std::move(arrival));
   }
+  if (!arrived_.empty()) flush_later();
 }
 
 void Connection::forget_streams() noexcept { metrics_.streams_open.add(-static_cast<std::int64_t>(session_.streams())); }

@@ -151,6 +151,18 @@ TEST_F(ConnectionTest, AClientIsReadInSeveralTurns) {
   for (const StreamId id : {1, 3, 5, 7}) EXPECT_EQ(read(stream(id)).size(), 48'000U);
 }
 
+TEST_F(ConnectionTest, RequestsThatComeTogetherBeginInSeveralTurnsAndInOrder) {
+  open(0, 50);
+  std::string all;
+  for (int i = 0; i < 40; ++i) all += h2::headers(static_cast<std::uint32_t>(2 * i + 1), h2::block(h2::request("GET")), h2::kWhole);
+  ASSERT_EQ(peer_.send_some(all), all.size());
+  while (arrivals_.empty()) harness_.loop.turn({});
+  EXPECT_LT(arrivals_.size(), 40U);
+  say(h2::rst(79, 8));
+  ASSERT_EQ(arrivals_.size(), 39U) << "the last one is not wanted any more";
+  for (std::size_t i = 0; i < arrivals_.size(); ++i) EXPECT_EQ(arrivals_[i].stream->id(), static_cast<StreamId>(2 * i + 1));
+}
+
 TEST_F(ConnectionTest, WhatTheWindowDoesNotLetGoIsKept) {
   open();
   Stream& stream = ask(1);
