@@ -1,7 +1,6 @@
 #include "gateway/http2/connection.h"
 
-#include <algorithm>
-#include <iterator>
+#include <utility>
 
 #include "tls/stream_error.h"
 
@@ -122,12 +121,16 @@ void Connection::fed(std::string_view) {
 void Connection::turn_began() {
   if (arrived_.empty()) return;
   if (socket().flushed()) session_.produce(out_, kMostOut);
-  const auto rest = arrived_.begin() + static_cast<std::ptrdiff_t>(std::min(arrived_.size(), kArrivalsPerTurn));
-  std::vector<Arrival> arrived(std::make_move_iterator(arrived_.begin()), std::make_move_iterator(rest));
-  arrived_.erase(arrived_.begin(), rest);
+  std::vector<Arrival> arrived = std::exchange(arrived_, {});
+  std::size_t begun = 0;
   for (Arrival& arrival : arrived) {
     const bool wanted = !arrival.stream->closed_ && !arrival.stream->error_ && session_.fault() == Code::no_error;
-    if (wanted) owner_.request_came(std::move(arrival));
+    if (!wanted) continue;
+    if (++begun > kArrivalsPerTurn) {
+      arrived_.push_back(std::move(arrival));
+    } else {
+      owner_.request_came(std::move(arrival));
+    }
   }
   if (!arrived_.empty()) flush_later();
 }

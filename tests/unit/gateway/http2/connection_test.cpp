@@ -163,6 +163,18 @@ TEST_F(ConnectionTest, RequestsThatComeTogetherBeginInSeveralTurnsAndInOrder) {
   for (std::size_t i = 0; i < arrivals_.size(); ++i) EXPECT_EQ(arrivals_[i].stream->id(), static_cast<StreamId>(2 * i + 1));
 }
 
+TEST_F(ConnectionTest, WhatIsResetBeforeItBeginsIsForgottenInTheSameTurn) {
+  open(0, 50, std::nullopt);
+  for (std::uint32_t id = 1; id < 1000;) {
+    std::string all;
+    for (int i = 0; i < 40; ++i, id += 2) all += h2::headers(id, h2::block(h2::request("GET")), h2::kWhole) + h2::rst(id, 8);
+    ASSERT_EQ(peer_.send_some(all), all.size());
+    harness_.loop.turn({});
+  }
+  EXPECT_TRUE(arrivals_.empty());
+  EXPECT_TRUE(violations_.empty()) << "more are there than may be";
+}
+
 TEST_F(ConnectionTest, WhatTheWindowDoesNotLetGoIsKept) {
   open();
   Stream& stream = ask(1);
