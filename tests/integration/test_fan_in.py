@@ -187,6 +187,7 @@ def test_a_handshake_that_has_waited_in_vain_is_a_miss_and_no_hit(lab):
     backend.raw.script = script
     gateway = lab.gateway(backend, upstream={"protocol": "h2"}, **ONE)
     clients = handshakes_at_once(lab, gateway, 2)
+    backend.raw.connection(0)
     assert len(backend.links) == 1
     go.set()
     assert_accepted(clients)
