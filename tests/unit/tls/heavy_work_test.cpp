@@ -78,15 +78,16 @@ TEST_F(HeavyWorkTest, NobodyWaitsWhenThereIsLittleToDo) {
 }
 
 TEST_F(HeavyWorkTest, TheLoopEndsWhenAllIsDone) {
-  for (int number = 0; number < 11; ++number) begin(number);
+  constexpr int kMany = 3 * HeavyWork::kAtOnce;
+  for (int number = 0; number < kMany; ++number) begin(number);
   harness_.loop.finish();
   harness_.loop.run();
-  EXPECT_THAT(done_, SizeIs(11));
+  EXPECT_THAT(done_, SizeIs(kMany));
 }
 
 TEST_F(HeavyWorkTest, MayBeDestroyedWhileSomebodyWaits) {
   EventLoop loop;
-  for (int number = 0; number < 11; ++number) loop.spawn(work(loop, number, 0ms, done_));
+  for (int number = 0; number < 3 * HeavyWork::kAtOnce; ++number) loop.spawn(work(loop, number, 0ms, done_));
   EXPECT_THAT(done_, SizeIs(HeavyWork::kAtOnce));
 }
 
