@@ -24,7 +24,7 @@ OptionHandle options_for(const SessionRules& rules, Role role) {
   nghttp2_option_set_no_auto_window_update(option.get(), 1);
   nghttp2_option_set_max_settings(option.get(), kMaxSettings);
   nghttp2_option_set_max_send_header_block_length(option.get(), rules.max_sent_head);
-  nghttp2_option_set_builtin_recv_extension_type(option.get(), NGHTTP2_PRIORITY_UPDATE);
+  nghttp2_option_set_user_recv_extension_type(option.get(), NGHTTP2_PRIORITY_UPDATE);
   if (role == Role::client) {
     nghttp2_option_set_max_continuations(option.get(), kContinuations);
     return option;
@@ -155,7 +155,6 @@ void Session::send() noexcept {
 void Session::end(int library_error) noexcept {
   ended_ = true;
   fault_ = code_of(library_error);
-  if (violation_ == metrics::Http2Violation::protocol) fault_ = Code::protocol_error;  // SessionCallbacks::on_invalid_frame
   if (library_error == NGHTTP2_ERR_BAD_CLIENT_MAGIC) violation_ = metrics::Http2Violation::preface;
   last_words_due_ = true;
 }
@@ -213,6 +212,11 @@ void Session::make_incremental(StreamId id) {
   if (find(id) == nullptr) return;
   const nghttp2_extpri priority{NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};
   heed(nghttp2_session_change_extpri_stream_priority(session_.get(), id, &priority, 1));
+}
+
+void Session::prioritize(StreamId id, Priority priority) {
+  const nghttp2_extpri wanted{priority.urgency, priority.incremental ? 1 : 0};
+  heed(nghttp2_session_change_extpri_stream_priority(session_.get(), id, &wanted, 0));
 }
 
 // The library sends a PING before all else that waits: it may not be there before the announcement has left.

@@ -23,7 +23,7 @@
 #include "gateway/http/headers.h"
 #include "gateway/http2/codes.h"
 #include "gateway/http2/frame_guard.h"
-#include "gateway/http2/recent_streams.h"
+#include "gateway/http2/priority.h"
 
 struct nghttp2_session;
 
@@ -198,6 +198,7 @@ class Session {
   void send() noexcept;
   void end(int library_error) noexcept;
   void heed(int library_error);
+  void prioritize(StreamId id, Priority priority);
   void blame(metrics::Http2Violation violation, Code code);
   void reset_for_fault();
   StreamState* find(StreamId id) const noexcept;
@@ -213,7 +214,8 @@ class Session {
   std::size_t most_ = 0;
   std::optional<std::uint64_t> shutdown_ping_;  // goes behind the announcement
   StreamId reset_by_peer_ = 0;     // the last one
-  RecentStreams prioritized_;  // by a PRIORITY_UPDATE frame, perhaps before they began
+  PriorityUpdates priorities_;
+  std::string priority_update_;    // the payload of such a frame, as it comes
   std::size_t queued_before_settings_ = 0;
   StreamId last_opened_ = 0;       // of a client: whose request has left
   StreamId not_begun_ = 0;         // the last one that could not leave, since the peer wants no more

@@ -1,5 +1,6 @@
 #include "gateway/http2/session_callbacks.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -9,6 +10,8 @@ namespace sluice::http2 {
 namespace {
 
 constexpr std::size_t kFrameHeader = 9;
+constexpr std::size_t kUpdatedStream = 4;   // of a PRIORITY_UPDATE: whose priority it is
+constexpr std::size_t kMostOfUpdate = 256;
 
 Session& session_of(void* user_data) noexcept { return *static_cast<Session*>(user_data); }
 
@@ -95,6 +98,8 @@ const nghttp2_session_callbacks* SessionCallbacks::of_session() {
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(made.get(), on_data_chunk_recv);
     nghttp2_session_callbacks_set_on_stream_close_callback(made.get(), on_stream_close);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(made.get(), on_invalid_frame);
+    nghttp2_session_callbacks_set_on_extension_chunk_recv_callback(made.get(), on_extension_chunk);
+    nghttp2_session_callbacks_set_unpack_extension_callback(made.get(), unpack_extension);
     nghttp2_session_callbacks_set_on_frame_send_callback(made.get(), on_frame_send);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(made.get(), on_frame_not_send);
     nghttp2_session_callbacks_set_send_data_callback(made.get(), send_data);
@@ -107,16 +112,43 @@ int SessionCallbacks::on_begin_frame(nghttp2_session* library, const nghttp2_fra
   if (header->type == NGHTTP2_SETTINGS) {
     session_of(user_data).queued_before_settings_ = nghttp2_session_get_outbound_queue_size(library);
   }
+  session_of(user_data).priority_update_.clear();
   return 0;
 }
 
-// Releases without the mend of CVE-2026-27135 go on to read behind a PRIORITY_UPDATE that has ended the connection, and abort the process
-// over the next frame of a wrong size. So nothing behind it is read: end() says the rest.
 int SessionCallbacks::on_invalid_frame(nghttp2_session* library, const nghttp2_frame* frame, int error, void* user_data) {
   if (is_over_the_bound(library, *frame, error)) session_of(user_data).violation_ = metrics::Http2Violation::max_concurrent_streams;
-  if (frame->hd.type != NGHTTP2_PRIORITY_UPDATE) return 0;
-  session_of(user_data).violation_ = metrics::Http2Violation::protocol;
-  return NGHTTP2_ERR_CALLBACK_FAILURE;
+  return 0;
+}
+
+// Of a PRIORITY_UPDATE, the only extension that the library is told of. What is longer than any such value needs is not looked at.
+int SessionCallbacks::on_extension_chunk(nghttp2_session*, const nghttp2_frame_hd*, const std::uint8_t* data, std::size_t size,
+                                         void* user_data) {
+  return guarded([&] {
+    std::string& update = session_of(user_data).priority_update_;
+    update.append(text_of(data, std::min(size, kMostOfUpdate - update.size())));
+    return 0;
+  });
+}
+
+// on_frame_recv() is called then.
+int SessionCallbacks::unpack_extension(nghttp2_session*, void** payload, const nghttp2_frame_hd*, void*) {
+  *payload = nullptr;
+  return 0;
+}
+
+// RFC 9218 7.1. Nobody is ever pushed to, so that no even stream can be meant.
+void SessionCallbacks::priority_updated(Session& session, const nghttp2_frame_hd& header) {
+  const std::string_view update = session.priority_update_;
+  if (header.length < kUpdatedStream) return session.blame(metrics::Http2Violation::frame_size, Code::frame_size_error);
+  std::uint32_t number = 0;
+  for (const char byte : update.substr(0, kUpdatedStream)) number = number << 8 | static_cast<std::uint8_t>(byte);
+  const auto id = static_cast<StreamId>(number & 0x7FFFFFFFU);
+  if (session.role_ == Role::client || header.stream_id != 0 || id % 2 == 0)
+    return session.blame(metrics::Http2Violation::protocol, Code::protocol_error);
+  const Priority priority = parse_priority(update.substr(kUpdatedStream));
+  session.priorities_.add(id, priority);
+  if (session.find(id) != nullptr) session.prioritize(id, priority);
 }
 
 int SessionCallbacks::on_begin_headers(nghttp2_session* library, const nghttp2_frame* frame,
@@ -182,7 +214,7 @@ int SessionCallbacks::on_frame_recv(nghttp2_session* library, const nghttp2_fram
         events.went_away(static_cast<Code>(frame->goaway.error_code), frame->goaway.last_stream_id);
         break;
       case NGHTTP2_PRIORITY_UPDATE:
-        session.prioritized_.add(static_cast<const nghttp2_ext_priority_update*>(frame->ext.payload)->stream_id);
+        priority_updated(session, frame->hd);
         break;
       default:
         break;
@@ -210,11 +242,10 @@ void SessionCallbacks::head_received(Session& session, const nghttp2_frame& fram
   const bool trailer = is_trailer(session, *state, frame);
   if (session.role_ == Role::client) {
     state->answered_ = !state->interim_;
-  } else if (!trailer && !session.prioritized_.contains(id)) {
+  } else if (!trailer) {
     // By RFC 9218 a stream that says nothing waits for those before it to end: one long answer would stop all
     // others. What the request's own `priority` field says is applied after this.
-    const nghttp2_extpri priority{NGHTTP2_EXTPRI_DEFAULT_URGENCY, 1};
-    session.heed(nghttp2_session_change_extpri_stream_priority(session.session_.get(), id, &priority, 0));
+    session.prioritize(id, session.priorities_.find(id).value_or(Priority{.incremental = true}));
   }
   session.events_.head_done(id, *state, trailer, ends_stream(frame));
   if (ends_stream(frame)) session.events_.peer_ended(id, *state);

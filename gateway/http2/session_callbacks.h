@@ -26,6 +26,9 @@ struct SessionCallbacks {
                                 const std::uint8_t* data, std::size_t size, void* session);
   static int on_stream_close(nghttp2_session* library, StreamId id, std::uint32_t code, void* session);
   static int on_invalid_frame(nghttp2_session* library, const nghttp2_frame* frame, int error, void* session);
+  static int on_extension_chunk(nghttp2_session* library, const nghttp2_frame_hd* header, const std::uint8_t* data,
+                                std::size_t size, void* session);
+  static int unpack_extension(nghttp2_session* library, void** payload, const nghttp2_frame_hd* header, void* session);
   static int on_frame_send(nghttp2_session* library, const nghttp2_frame* frame, void* session);
   static int on_frame_not_send(nghttp2_session* library, const nghttp2_frame* frame, int error,
                                void* session);
@@ -34,6 +37,7 @@ struct SessionCallbacks {
 
   static bool is_trailer(const Session& session, const StreamState& state, const nghttp2_frame& frame) noexcept;
   static void head_received(Session& session, const nghttp2_frame& frame);
+  static void priority_updated(Session& session, const nghttp2_frame_hd& header);
   static void settings_received(Session& session);
   static void goaway_sent(Session& session, Code code);
 };

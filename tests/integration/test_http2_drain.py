@@ -64,6 +64,26 @@ def test_what_was_sent_in_between_is_answered(way):
     assert b"/late" not in backend.received()
 
 
+def test_priorities_of_requests_that_come_too_late(way):
+    """Of such streams the library would make idle ones, and abort the process when it leaves one out that has begun since."""
+    sign = threading.Event()
+    backend = way.lab.backend(held(sign))
+    gateway = way.gateway(backend, timeouts={"drain": "20s"}, workers=1)
+    other, client = frame_client(way, gateway), frame_client(way, gateway)
+    other.send_frames(get(1, "/kept"))
+    backend.wait_for_request()
+    client.still_answers()
+    gateway.signal(signal.SIGTERM)
+    asked = announced(client)
+    updates = [h2.frame(0x10, payload=h2.u32(number) + b"u=1") for number in (3, 5, 7)]
+    client.send_frames(pong(asked), *updates, get(3, "/late"))
+    assert client.read_to_end().code == h2.NO_ERROR
+    sign.set()
+    assert other.answer(1).body == b"/kept"
+    other.close()
+    assert gateway.wait_exit() == 0
+
+
 def test_who_does_not_answer_the_ping_is_left_all_the_same(way):
     gateway = way.gateway(way.lab.backend(), timeouts={"drain": "20s"}, workers=1)
     client = frame_client(way, gateway)
